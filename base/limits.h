@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Every limit on what comes from outside, by name. Each has a test at the
+ * limit and one past it. Sizes in bytes without the terminating NUL.
+ */
+#ifndef BERTH_BASE_LIMITS_H
+#define BERTH_BASE_LIMITS_H
+
+/* Requests */
+#define BERTH_TARGET_MAX       8192  /* path and query together */
+#define BERTH_PARAMS_MAX       32    /* query parameters of one request */
+#define BERTH_PARAM_MAX        4096  /* one decoded parameter value */
+#define BERTH_BATCH_MAX        100   /* names in one comma-separated list */
+#define BERTH_REQUEST_ID_MAX   64    /* a client's own X-Request-Id */
+#define BERTH_CREDENTIALS_MAX  1024  /* the Authorization header */
+#define BERTH_BODY_MAX_DEFAULT 65536 /* request bodies where a route says nothing else */
+
+/* Names */
+#define BERTH_FACILITY_ID_MAX 32
+#define BERTH_USER_MAX        64
+#define BERTH_IMAGE_NAME_MAX  255 /* repository with host; Docker's own bound */
+#define BERTH_TAG_MAX         128
+#define BERTH_DIGEST_MAX      255
+#define BERTH_APP_MAX         (BERTH_IMAGE_NAME_MAX + 2 + BERTH_USER_MAX)
+#define BERTH_HOSTNAME_MAX    253
+#define BERTH_PASSWORD_MIN    8
+#define BERTH_PASSWORD_MAX    256
+#define BERTH_REASON_MAX      500 /* why an image was rejected */
+
+/* Engines */
+#define BERTH_ENGINE_ANSWER_MAX                                                                    \
+    (256U << 20)                          /* one answer of an engine: a listing of 100,000 apps */
+#define BERTH_ENGINE_EVENT_MAX (1U << 20) /* one line of an event stream */
+#define BERTH_JSON_DEPTH_MAX   100
+
+/* Configuration */
+#define BERTH_CONFIG_LINE_MAX 1024
+#define BERTH_FACILITIES_MAX  1000
+#define BERTH_LISTENERS_MAX   16
+
+#endif
