@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The backend contract: what a kind of container host must be able to do.
+ *
+ * A backend is a const struct berth_backend_ops and instances of it. Callers
+ * use the dispatchers at the end of this header: they refuse a verb the
+ * backend lacks ("start-app endpoint incompatible with swarm mode") and bound
+ * how many callers wait on one engine (max_inflight). Backends are listed in
+ * one array, in backends/registry.c. docs/adding-a-backend.md walks through it.
+ *
+ * Apps are addressed by the engine's id (struct berth_app.id), so that a name
+ * that changes hands between look-up and action can never hit another app.
+ *
+ * Verbs block their caller until the engine has answered or was silent for
+ * request_timeout_ms (stop, restart, remove and reset: their grace on top; pull:
+ * until nothing moves for that long). Errors: BERTH_E_UNREACHABLE, BERTH_E_TIMEOUT,
+ * BERTH_E_REFUSED (the engine's message is in the public one), BERTH_E_NOT_FOUND
+ * (no such app), BERTH_E_CONFLICT (wrong state), BERTH_E_NOMEM, BERTH_E_CANCELLED.
+ *
+ * Threading: verbs may be called from any number of threads at once. open and
+ * close are called once, with nothing else running.
+ */
+#ifndef BERTH_BACKENDS_BACKEND_H
+#define BERTH_BACKENDS_BACKEND_H
+
+#include "backends/app.h"
+#include "backends/image.h"
+#include "base/strbuf.h"
+
+#include <pthread.h>
+
+/* Labels that berth puts on what it creates. */
+#define BERTH_LABEL_FACILITY "berth.facility"
+#define BERTH_LABEL_APP      "berth.app"
+#define BERTH_LABEL_IMAGE    "berth.image"
+#define BERTH_LABEL_USER     "berth.user"
+
+/* Seconds between SIGTERM and SIGKILL in stop, restart, remove and reset. */
+#define BERTH_STOP_GRACE_S 10
+
+struct berth_backend;
+struct berth_engine_io; /* backends/engine/engine_io.h: the thread of all long-lived streams */
+
+/* The memory backend's delays and failures; zero is none. */
+struct berth_memory_config {
+    int64_t verb_delay_ms;
+    int64_t app_count; /* apps made at the start */
+};
+
+struct berth_backend_config {
+    const char *facility; /* id: apps are marked with it, and only its apps are listed */
+    const char *engine;   /* unix:///path or tcp://host:port; NULL where the backend has none */
+    const char *tls_ca;   /* PEM files for tcp with mutual TLS, or NULL */
+    const char *tls_cert;
+    const char *tls_key;
+    bool adopt; /* also list containers that berth did not create */
+    int64_t request_timeout_ms;
+    unsigned max_inflight;
+    struct berth_memory_config memory;
+    struct berth_engine_io *io; /* borrowed; outlives the backend */
+};
+
+/* What an app is made of. Strings are borrowed for the call. */
+struct berth_create_spec {
+    const char *app;
+    const char *user;
+    const char *image;       /* what to run: name:tag@digest, name:tag, or an image id */
+    const char *image_label; /* name:tag as asked for */
+    int64_t cpu_nano;        /* CPUs × 10^9; 0 is no limit */
+    int64_t memory_bytes;    /* 0 is no limit */
+    int64_t pids;            /* 0 is no limit */
+    const char *run_as;      /* "UID[:GID]" or NULL for the image's own user */
+    int64_t gpus;            /* GPUs asked of the engine; 0 none, -1 all */
+};
+
+/* One app's resource use, as computed by `docker stats`. */
+struct berth_app_stats {
+    char *id;
+    char *name; /* the engine's name of the container */
+    bool known; /* false: not running, all else is 0 and printed as docker prints it */
+    double cpu_percent;
+    double memory_percent;
+    double memory_bytes; /* without page cache, as docker counts */
+    double memory_limit_bytes;
+    double network_rx_bytes;
+    double network_tx_bytes;
+    double block_read_bytes;
+    double block_write_bytes;
+    uint64_t pids;
+};
+
+struct berth_stats_list {
+    struct berth_app_stats *items;
+    size_t count;
+};
+
+void berth_stats_list_release(struct berth_stats_list *list);
+BERTH_DEFINE_CLEANUP_VALUE(stats_list, struct berth_stats_list, berth_stats_list_release)
+
+/* One container host, in the terms of `docker node ls`. All malloc'ed, none NULL. */
+struct berth_node {
+    char *id;
+    char *hostname;
+    char *status;       /* "Ready", "Down", "Unknown" */
+    char *availability; /* "Active", "Pause", "Drain" */
+    char *manager_status;
+    char *engine_version;
+    char *tls_status;
+    bool self;
+};
+
+struct berth_node_list {
+    struct berth_node *items;
+    size_t count;
+};
+
+void berth_node_list_release(struct berth_node_list *list);
+BERTH_DEFINE_CLEANUP_VALUE(node_list, struct berth_node_list, berth_node_list_release)
+
+/* Progress of a pull; percent 0 to 100. Called from the pulling thread, often. False stops it. */
+typedef bool berth_pull_progress(void *ctx, int percent);
+
+/*
+ * What a backend tells whoever mirrors it, from one thread at a time per
+ * watch. Functions must not block. Order: up to the first listing nothing is
+ * known; after lost, a new listing follows when the engine is back.
+ *
+ * A ticket is drawn before the backend asks the engine, and handed over with
+ * what it learned: an answer older than what is already known is ignored.
+ */
+struct berth_watch_sink {
+    void *ctx;
+    uint64_t (*ticket)(void *ctx);
+    /* All apps of the facility; as_of_ns: wall time the listing was begun. */
+    void (*listing)(void *ctx, uint64_t ticket, const struct berth_app_list *apps,
+                    int64_t as_of_ns);
+    /* One app as it is now; the sink takes its own reference. */
+    void (*app)(void *ctx, uint64_t ticket, struct berth_app *app);
+    /* The app is no more. */
+    void (*gone)(void *ctx, uint64_t ticket, const char *id, int64_t at_ns);
+    /* An exact change of state, told by the engine's own event, before app() shows it. */
+    void (*changed)(void *ctx, const char *id, enum berth_app_state state, int64_t at_ns);
+    void (*images)(void *ctx, uint64_t ticket, struct berth_image_list *images);
+    /* The engine answered: all that was told is known to hold at this wall time. */
+    void (*alive)(void *ctx, int64_t at_ns);
+    /* Contact is lost; last_alive_ns: until then what was told held. */
+    void (*lost)(void *ctx, const struct berth_error *why, int64_t last_alive_ns);
+};
+
+struct berth_backend_ops {
+    const char *name; /* as in the configuration */
+
+    BERTH_MUST_CHECK int (*open)(const struct berth_backend_config *config,
+                                 struct berth_backend **ret_backend, struct berth_error *err);
+    /* Ends a watch too; no callback of the sink runs after it returns. */
+    void (*close)(struct berth_backend *backend);
+
+    /* Apps of the facility, or the one with that id (none: an empty list). Appends to apps. */
+    int (*list)(struct berth_backend *backend, const char *id, struct berth_app_list *apps,
+                struct berth_error *err);
+    /* ret_id: malloc'ed. BERTH_E_EXISTS, BERTH_E_NOT_FOUND (image). Half-made things are removed.
+     */
+    int (*create)(struct berth_backend *backend, const struct berth_create_spec *spec,
+                  char **ret_id, struct berth_error *err);
+    int (*start)(struct berth_backend *backend, const char *id, struct berth_error *err);
+    int (*stop)(struct berth_backend *backend, const char *id, struct berth_error *err);
+    int (*pause)(struct berth_backend *backend, const char *id, struct berth_error *err);
+    int (*unpause)(struct berth_backend *backend, const char *id, struct berth_error *err);
+    int (*restart)(struct berth_backend *backend, const char *id, struct berth_error *err);
+    int (*kill)(struct berth_backend *backend, const char *id, struct berth_error *err);
+    /* Stops with the grace, then removes the app and its anonymous volumes. */
+    int (*remove)(struct berth_backend *backend, const char *id, struct berth_error *err);
+    /* remove, then create from spec. When only create failed, *ret_gone is true. */
+    int (*reset)(struct berth_backend *backend, const char *id,
+                 const struct berth_create_spec *spec, char **ret_id, bool *ret_gone,
+                 struct berth_error *err);
+    /* The engine's inspect object, byte for byte, appended to body. */
+    int (*inspect)(struct berth_backend *backend, const char *id, struct berth_strbuf *body,
+                   struct berth_error *err);
+    /* Resource use of these apps, in their order; never waits longer than one engine sample
+     * (about 2 s) for the slowest. */
+    int (*stats)(struct berth_backend *backend, const struct berth_app *const *apps, size_t count,
+                 struct berth_stats_list *ret_stats, struct berth_error *err);
+
+    int (*images)(struct berth_backend *backend, struct berth_image_list **ret_images,
+                  struct berth_error *err);
+    /* reference: name:tag or name@digest. ret_digest: malloc'ed "sha256:…", or NULL where the
+     * image has none; ret_id: malloc'ed image id. progress may be NULL. */
+    int (*pull)(struct berth_backend *backend, const char *reference, berth_pull_progress *progress,
+                void *ctx, char **ret_digest, char **ret_id, struct berth_error *err);
+    int (*image_remove)(struct berth_backend *backend, const char *reference,
+                        struct berth_error *err);
+
+    int (*nodes)(struct berth_backend *backend, struct berth_node_list *ret_nodes,
+                 struct berth_error *err);
+    int (*node_inspect)(struct berth_backend *backend, const char *hostname,
+                        struct berth_strbuf *body, struct berth_error *err);
+
+    /* Starts telling sink; at most one watch at a time. The sink outlives close. */
+    int (*watch)(struct berth_backend *backend, const struct berth_watch_sink *sink,
+                 struct berth_error *err);
+    /* Hint that somebody is reading (a frozen engine must be noticed within 2 s); cheap. */
+    void (*touch)(struct berth_backend *backend);
+};
+
+/* The head of every instance; backends put it first in their own struct. */
+struct berth_backend {
+    const struct berth_backend_ops *ops;
+    unsigned max_inflight;
+    unsigned inflight; /* atomic: callers within a verb */
+};
+
+/* NULL-terminated. */
+extern const struct berth_backend_ops *const berth_backends[];
+
+/* By name, or NULL. */
+const struct berth_backend_ops *berth_backend_find(const char *name);
+
+/* ---- Dispatchers: same meaning as the verbs; BERTH_E_UNSUPPORTED and BERTH_E_BUSY besides ---- */
+
+BERTH_MUST_CHECK int berth_backend_open(const struct berth_backend_ops *ops,
+                                        const struct berth_backend_config *config,
+                                        struct berth_backend **ret_backend,
+                                        struct berth_error *err);
+void berth_backend_close(struct berth_backend *backend); /* NULL is fine */
+BERTH_DEFINE_CLEANUP(backend, struct berth_backend *, berth_backend_close)
+
+/* The verbs that take an app and nothing else. */
+enum berth_verb {
+    BERTH_VERB_START,
+    BERTH_VERB_STOP,
+    BERTH_VERB_PAUSE,
+    BERTH_VERB_UNPAUSE,
+    BERTH_VERB_RESTART,
+    BERTH_VERB_KILL,
+    BERTH_VERB_REMOVE,
+};
+
+BERTH_MUST_CHECK int berth_backend_act(struct berth_backend *backend, enum berth_verb verb,
+                                       const char *id, struct berth_error *err);
+BERTH_MUST_CHECK int berth_backend_list(struct berth_backend *backend, const char *id,
+                                        struct berth_app_list *apps, struct berth_error *err);
+BERTH_MUST_CHECK int berth_backend_create(struct berth_backend *backend,
+                                          const struct berth_create_spec *spec, char **ret_id,
+                                          struct berth_error *err);
+BERTH_MUST_CHECK int berth_backend_reset(struct berth_backend *backend, const char *id,
+                                         const struct berth_create_spec *spec, char **ret_id,
+                                         bool *ret_gone, struct berth_error *err);
+BERTH_MUST_CHECK int berth_backend_inspect(struct berth_backend *backend, const char *id,
+                                           struct berth_strbuf *body, struct berth_error *err);
+BERTH_MUST_CHECK int berth_backend_stats(struct berth_backend *backend,
+                                         const struct berth_app *const *apps, size_t count,
+                                         struct berth_stats_list *ret_stats,
+                                         struct berth_error *err);
+BERTH_MUST_CHECK int berth_backend_images(struct berth_backend *backend,
+                                          struct berth_image_list **ret_images,
+                                          struct berth_error *err);
+/* Not counted against max_inflight. */
+BERTH_MUST_CHECK int berth_backend_pull(struct berth_backend *backend, const char *reference,
+                                        berth_pull_progress *progress, void *ctx, char **ret_digest,
+                                        char **ret_id, struct berth_error *err);
+BERTH_MUST_CHECK int berth_backend_image_remove(struct berth_backend *backend,
+                                                const char *reference, struct berth_error *err);
+BERTH_MUST_CHECK int berth_backend_nodes(struct berth_backend *backend,
+                                         struct berth_node_list *ret_nodes,
+                                         struct berth_error *err);
+BERTH_MUST_CHECK int berth_backend_node_inspect(struct berth_backend *backend, const char *hostname,
+                                                struct berth_strbuf *body, struct berth_error *err);
+BERTH_MUST_CHECK int berth_backend_watch(struct berth_backend *backend,
+                                         const struct berth_watch_sink *sink,
+                                         struct berth_error *err);
+void berth_backend_touch(struct berth_backend *backend);
+
+/* BERTH_E_UNSUPPORTED with the fixed text, for an endpoint that this backend lacks. */
+int berth_backend_unsupported(const struct berth_backend *backend, const char *endpoint,
+                              struct berth_error *err);
+
+#endif
