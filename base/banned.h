@@ -12,6 +12,8 @@
 #include <string.h>
 #include <time.h>
 
+#undef alloca /* a macro of glibc */
+
 #pragma GCC poison strcpy strcat strncpy strncat stpcpy sprintf vsprintf gets strtok
 #pragma GCC poison atoi atol atoll atof alloca system popen tmpnam tempnam mktemp
 #pragma GCC poison localtime gmtime ctime asctime strerror setenv putenv
