@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The configuration: INI files, the environment and a .env file, checked as a
+ * whole before anything starts. docs/configuration.md lists every key with its
+ * default and bounds, and is checked against the table in config_keys.c.
+ *
+ * A section, key or value that is not understood is BERTH_E_INVALID with file,
+ * line and the nearest known word. Secrets may come from files (KEY_FILE).
+ *
+ * Threading: a configuration is immutable once loaded, and reference counted.
+ */
+#ifndef BERTH_GATEWAY_CONFIG_H
+#define BERTH_GATEWAY_CONFIG_H
+
+#include "base/log.h"
+#include "facilities/facility.h"
+
+/* A malloc'ed list of malloc'ed strings. */
+struct berth_strings {
+    char **items;
+    size_t count;
+};
+
+/* Strings are malloc'ed or NULL where nothing is set. */
+struct berth_config {
+    unsigned refs; /* atomic */
+    char *path;    /* the file it was loaded from */
+
+    /* [gateway] */
+    struct berth_strings listen; /* "127.0.0.1:8080", "unix:/path" */
+    char *listen_tls;            /* "0.0.0.0:8443" */
+    char *tls_cert;
+    char *tls_key;
+    char *tls_client_ca;
+    char *data_dir;
+    char *root_facility;
+    struct berth_strings cors_origins;
+    struct berth_strings trusted_proxies;
+    char *env_file;
+    int64_t worker_threads;
+    bool allow_open;
+    bool development;
+
+    /* [store] */
+    char *postgres; /* a libpq connection string */
+    bool fallback;
+
+    /* [limits] */
+    int64_t requests_per_second; /* 0: no bound */
+    int64_t burst;
+    int64_t max_body_bytes;
+    int64_t max_upload_bytes; /* 0: no bound */
+    int64_t request_timeout_ms;
+
+    struct berth_uptime_config uptime; /* [uptime] */
+
+    /* [log] */
+    enum berth_log_level log_level;
+    char *log_file;
+    int64_t log_max_bytes;
+    int64_t log_keep;
+
+    /* The environment: a gateway administrator to make sure of. */
+    char *app_user;
+    char *app_pass;
+
+    struct berth_facility_config *facilities; /* strings owned by the configuration */
+    size_t facility_count;
+};
+
+/*
+ * Loads path (NULL: $BERTH_CONFIG, else /etc/berth/berth.conf with
+ * /etc/berth/facilities.d), .env and environment, and checks it all.
+ */
+BERTH_MUST_CHECK int berth_config_load(const char *path, struct berth_config **ret_config,
+                                       struct berth_error *err);
+struct berth_config *berth_config_ref(struct berth_config *config);
+void berth_config_unref(struct berth_config *config);
+BERTH_DEFINE_CLEANUP(config, struct berth_config *, berth_config_unref)
+
+/* True if every listener is a loopback address or a unix socket. */
+bool berth_config_is_local(const struct berth_config *config);
+
+#endif
