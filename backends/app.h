@@ -86,7 +86,8 @@ struct berth_app {
     const struct berth_app_port *ports;
 };
 
-/* Copies everything fields points to (labels and networks are sorted); one reference. */
+/* Copies everything fields points to (labels and networks are sorted; a NULL string becomes );
+ * one reference. */
 BERTH_MUST_CHECK int berth_app_new(const struct berth_app *fields, struct berth_app **ret_app,
                                    struct berth_error *err);
 struct berth_app *berth_app_ref(struct berth_app *app);

@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The dispatchers: each refuses a verb the backend lacks by the name of the
+ * endpoint that stands for it, and counts its callers, so that a hung engine
+ * holds max_inflight of them and no more.
+ */
+#include "backends/backend.h"
+
+#define BUSY_RETRY_AFTER_S 1
+
+void berth_stats_list_release(struct berth_stats_list *list)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        free(list->items[i].id);
+        free(list->items[i].name);
+    }
+    free(list->items);
+    *list = (struct berth_stats_list){0};
+}
+
+static void node_release(struct berth_node *node)
+{
+    free(node->id);
+    free(node->hostname);
+    free(node->status);
+    free(node->availability);
+    free(node->manager_status);
+    free(node->engine_version);
+    free(node->tls_status);
+}
+
+void berth_node_list_release(struct berth_node_list *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        node_release(&list->items[i]);
+    free(list->items);
+    *list = (struct berth_node_list){0};
+}
+
+int berth_backend_open(const struct berth_backend_ops *ops,
+                       const struct berth_backend_config *config,
+                       struct berth_backend **ret_backend, struct berth_error *err)
+{
+    struct berth_backend *backend;
+    int status = ops->open(config, &backend, err);
+    if (status)
+        return status;
+    backend->ops = ops;
+    backend->max_inflight = config->max_inflight;
+    backend->inflight = 0;
+    *ret_backend = backend;
+    return 0;
+}
+
+void berth_backend_close(struct berth_backend *backend)
+{
+    if (backend)
+        backend->ops->close(backend);
+}
+
+int berth_backend_unsupported(const struct berth_backend *backend, const char *endpoint,
+                              struct berth_error *err)
+{
+    return berth_error_set(err, BERTH_E_UNSUPPORTED, "%s endpoint incompatible with %s mode",
+                           endpoint, backend->ops->name);
+}
+
+static void leave(struct berth_backend *backend)
+{
+    (void)__atomic_fetch_sub(&backend->inflight, 1, __ATOMIC_RELEASE);
+}
+
+static int enter(struct berth_backend *backend, struct berth_error *err)
+{
+    unsigned inflight = __atomic_load_n(&backend->inflight, __ATOMIC_RELAXED);
+    while (inflight < backend->max_inflight)
+        if (__atomic_compare_exchange_n(&backend->inflight, &inflight, inflight + 1, true,
+                                        __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+            return 0;
+    int status = berth_error_set(err, BERTH_E_BUSY, "too many requests are waiting for the engine");
+    if (err)
+        err->retry_after_s = BUSY_RETRY_AFTER_S;
+    return status;
+}
+
+typedef int act_verb(struct berth_backend *backend, const char *id, struct berth_error *err);
+
+static act_verb *find_act(const struct berth_backend_ops *ops, enum berth_verb verb,
+                          const char **ret_endpoint)
+{
+    static const char *const endpoints[] = {
+        [BERTH_VERB_START] = "start-app",     [BERTH_VERB_STOP] = "stop-app",
+        [BERTH_VERB_PAUSE] = "pause-app",     [BERTH_VERB_UNPAUSE] = "unpause-app",
+        [BERTH_VERB_RESTART] = "restart-app", [BERTH_VERB_KILL] = "kill-app",
+        [BERTH_VERB_REMOVE] = "delete-app",
+    };
+    *ret_endpoint = endpoints[verb];
+    switch (verb) {
+    case BERTH_VERB_START:
+        return ops->start;
+    case BERTH_VERB_STOP:
+        return ops->stop;
+    case BERTH_VERB_PAUSE:
+        return ops->pause;
+    case BERTH_VERB_UNPAUSE:
+        return ops->unpause;
+    case BERTH_VERB_RESTART:
+        return ops->restart;
+    case BERTH_VERB_KILL:
+        return ops->kill;
+    case BERTH_VERB_REMOVE:
+        return ops->remove;
+    }
+    return NULL;
+}
+
+int berth_backend_act(struct berth_backend *backend, enum berth_verb verb, const char *id,
+                      struct berth_error *err)
+{
+    const char *endpoint;
+    act_verb *act = find_act(backend->ops, verb, &endpoint);
+    if (!act)
+        return berth_backend_unsupported(backend, endpoint, err);
+    int status = enter(backend, err);
+    if (status)
+        return status;
+    status = act(backend, id, err);
+    leave(backend);
+    return status;
+}
+
+int berth_backend_list(struct berth_backend *backend, const char *id, struct berth_app_list *apps,
+                       struct berth_error *err)
+{
+    if (!backend->ops->list)
+        return berth_backend_unsupported(backend, "get-app-status", err);
+    int status = enter(backend, err);
+    if (status)
+        return status;
+    status = backend->ops->list(backend, id, apps, err);
+    leave(backend);
+    return status;
+}
+
+int berth_backend_create(struct berth_backend *backend, const struct berth_create_spec *spec,
+                         char **ret_id, struct berth_error *err)
+{
+    if (!backend->ops->create)
+        return berth_backend_unsupported(backend, "create-app", err);
+    int status = enter(backend, err);
+    if (status)
+        return status;
+    status = backend->ops->create(backend, spec, ret_id, err);
+    leave(backend);
+    return status;
+}
+
+int berth_backend_reset(struct berth_backend *backend, const char *id,
+                        const struct berth_create_spec *spec, char **ret_id, bool *ret_gone,
+                        struct berth_error *err)
+{
+    if (!backend->ops->reset)
+        return berth_backend_unsupported(backend, "hard-reset-app", err);
+    int status = enter(backend, err);
+    if (status)
+        return status;
+    status = backend->ops->reset(backend, id, spec, ret_id, ret_gone, err);
+    leave(backend);
+    return status;
+}
+
+int berth_backend_inspect(struct berth_backend *backend, const char *id, struct berth_strbuf *body,
+                          struct berth_error *err)
+{
+    if (!backend->ops->inspect)
+        return berth_backend_unsupported(backend, "get-app-info", err);
+    int status = enter(backend, err);
+    if (status)
+        return status;
+    status = backend->ops->inspect(backend, id, body, err);
+    leave(backend);
+    return status;
+}
+
+int berth_backend_stats(struct berth_backend *backend, const struct berth_app *const *apps,
+                        size_t count, struct berth_stats_list *ret_stats, struct berth_error *err)
+{
+    if (!backend->ops->stats)
+        return berth_backend_unsupported(backend, "get-app-stats", err);
+    int status = enter(backend, err);
+    if (status)
+        return status;
+    status = backend->ops->stats(backend, apps, count, ret_stats, err);
+    leave(backend);
+    return status;
+}
+
+int berth_backend_images(struct berth_backend *backend, struct berth_image_list **ret_images,
+                         struct berth_error *err)
+{
+    if (!backend->ops->images)
+        return berth_backend_unsupported(backend, "get-images", err);
+    int status = enter(backend, err);
+    if (status)
+        return status;
+    status = backend->ops->images(backend, ret_images, err);
+    leave(backend);
+    return status;
+}
+
+int berth_backend_pull(struct berth_backend *backend, const char *reference,
+                       berth_pull_progress *progress, void *ctx, char **ret_digest, char **ret_id,
+                       struct berth_error *err)
+{
+    if (!backend->ops->pull)
+        return berth_backend_unsupported(backend, "request-image", err);
+    return backend->ops->pull(backend, reference, progress, ctx, ret_digest, ret_id, err);
+}
+
+int berth_backend_image_remove(struct berth_backend *backend, const char *reference,
+                               struct berth_error *err)
+{
+    if (!backend->ops->image_remove)
+        return berth_backend_unsupported(backend, "remove-image", err);
+    int status = enter(backend, err);
+    if (status)
+        return status;
+    status = backend->ops->image_remove(backend, reference, err);
+    leave(backend);
+    return status;
+}
+
+int berth_backend_nodes(struct berth_backend *backend, struct berth_node_list *ret_nodes,
+                        struct berth_error *err)
+{
+    if (!backend->ops->nodes)
+        return berth_backend_unsupported(backend, "get-node-status", err);
+    int status = enter(backend, err);
+    if (status)
+        return status;
+    status = backend->ops->nodes(backend, ret_nodes, err);
+    leave(backend);
+    return status;
+}
+
+int berth_backend_node_inspect(struct berth_backend *backend, const char *hostname,
+                               struct berth_strbuf *body, struct berth_error *err)
+{
+    if (!backend->ops->node_inspect)
+        return berth_backend_unsupported(backend, "get-node-info", err);
+    int status = enter(backend, err);
+    if (status)
+        return status;
+    status = backend->ops->node_inspect(backend, hostname, body, err);
+    leave(backend);
+    return status;
+}
+
+int berth_backend_watch(struct berth_backend *backend, const struct berth_watch_sink *sink,
+                        struct berth_error *err)
+{
+    if (!backend->ops->watch)
+        return berth_backend_unsupported(backend, "watch", err);
+    return backend->ops->watch(backend, sink, err);
+}
+
+void berth_backend_touch(struct berth_backend *backend)
+{
+    if (backend->ops->touch)
+        backend->ops->touch(backend);
+}
