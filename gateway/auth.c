@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT */
+#include "gateway/auth.h"
+
+#include "base/encoding.h"
+#include "base/text.h"
+
+#include <string.h>
+#include <strings.h>
+
+static int demand_credentials(struct berth_exchange *exchange, struct berth_error *err)
+{
+    berth_exchange_header(exchange, "WWW-Authenticate", "Basic realm=\"berth\", charset=\"UTF-8\"");
+    return err->status;
+}
+
+/* Splits "Basic BASE64(user:password)"; decoded holds both, wiped by the caller. */
+static int split_basic(const char *header, struct berth_strbuf *decoded, char **ret_user,
+                       char **ret_password, struct berth_error *err)
+{
+    static const char scheme[] = "Basic ";
+    if (strlen(header) > BERTH_CREDENTIALS_MAX)
+        return berth_error_set(err, BERTH_E_UNAUTHORISED, "the Authorization header is too long");
+    if (strncasecmp(header, scheme, sizeof(scheme) - 1) != 0)
+        return berth_error_set(err, BERTH_E_UNAUTHORISED,
+                               "the Authorization header must use the Basic scheme");
+    const char *text = header + sizeof(scheme) - 1;
+    while (*text == ' ')
+        text++;
+    int r = berth_base64_decode(text, strlen(text), decoded, NULL);
+    if (r == BERTH_E_NOMEM)
+        return berth_error_nomem(err);
+    char *colon = r == 0 && decoded->len > 0 ? memchr(decoded->data, ':', decoded->len) : NULL;
+    if (!colon || memchr(decoded->data, '\0', decoded->len))
+        return berth_error_set(err, BERTH_E_UNAUTHORISED,
+                               "the Authorization header is not valid Basic credentials");
+    *colon = '\0';
+    *ret_user = decoded->data;
+    *ret_password = colon + 1;
+    return 0;
+}
+
+static int verify_basic(struct berth_exchange *exchange, const char *header,
+                        struct berth_error *err)
+{
+    struct berth_strbuf decoded = BERTH_STRBUF_INIT(BERTH_CREDENTIALS_MAX);
+    char *user = NULL;
+    char *password = NULL;
+    int r = split_basic(header, &decoded, &user, &password, err);
+    if (r == 0)
+        r = berth_identity_verify(exchange->berth->identity, user, password, strlen(password),
+                                  exchange->caller.address, err);
+    if (r == 0)
+        (void)snprintf(exchange->caller.user, sizeof(exchange->caller.user), "%s", user);
+    if (decoded.data)
+        explicit_bzero(decoded.data, decoded.len);
+    berth_strbuf_release(&decoded);
+    return r;
+}
+
+int berth_auth_identify(struct berth_exchange *exchange, struct berth_error *err)
+{
+    struct berth_caller *caller = &exchange->caller;
+    if (exchange->facility && exchange->facility->config.open) {
+        caller->role = BERTH_ROLE_ADMIN;
+        return 0;
+    }
+    const char *header = berth_exchange_request_header(exchange, "Authorization");
+    if (!header) {
+        (void)berth_error_set(err, BERTH_E_UNAUTHORISED, "credentials are needed");
+        return demand_credentials(exchange, err);
+    }
+    int r = verify_basic(exchange, header, err);
+    if (r == BERTH_E_UNAUTHORISED)
+        return demand_credentials(exchange, err);
+    if (r < 0)
+        return r;
+    caller->role = berth_identity_role(exchange->berth->identity, caller->user,
+                                       exchange->facility ? exchange->facility->config.id : "",
+                                       &caller->gateway_admin);
+    return 0;
+}
+
+/* The host of "scheme://host[:port]" or "host[:port]", without brackets and port. */
+static bool host_of(const char *text, char *host, size_t size)
+{
+    const char *start = strstr(text, "://");
+    start = start ? start + 3 : text;
+    const char *end;
+    if (*start == '[') {
+        start++;
+        end = strchr(start, ']');
+        if (!end)
+            return false;
+    } else {
+        end = start + strcspn(start, ":/?#");
+    }
+    size_t len = (size_t)(end - start);
+    if (len == 0 || len >= size)
+        return false;
+    memcpy(host, start, len);
+    host[len] = '\0';
+    return true;
+}
+
+static bool is_loopback_name(const char *host)
+{
+    static const char suffix[] = ".localhost";
+    size_t len = strlen(host);
+    if (strcasecmp(host, "localhost") == 0 || strcmp(host, "::1") == 0)
+        return true;
+    if (len >= sizeof(suffix) && strcasecmp(host + len - (sizeof(suffix) - 1), suffix) == 0)
+        return true;
+    return strncmp(host, "127.", 4) == 0 && strspn(host, "0123456789.") == len;
+}
+
+/* "scheme://host:port" after its scheme, which an Origin has and a Host has not. */
+static const char *authority_of(const char *origin)
+{
+    const char *start = strstr(origin, "://");
+    return start ? start + 3 : origin;
+}
+
+static bool is_own_origin(const struct berth_exchange *exchange, const char *origin)
+{
+    char host[BERTH_HOSTNAME_MAX + 1];
+    if (!strstr(origin, "://") || !host_of(origin, host, sizeof(host)))
+        return false; /* "null" and the like */
+    if (is_loopback_name(host))
+        return true;
+    const char *own = berth_exchange_request_header(exchange, "Host");
+    if (own && strcasecmp(authority_of(origin), own) == 0)
+        return true;
+    const struct berth_strings *allowed = &exchange->berth->config->cors_origins;
+    for (size_t i = 0; i < allowed->count; i++)
+        if (strcasecmp(allowed->items[i], origin) == 0)
+            return true;
+    return false;
+}
+
+static int check_origin(const struct berth_exchange *exchange, struct berth_error *err)
+{
+    const char *origin = berth_exchange_request_header(exchange, "Origin");
+    if (origin) {
+        if (is_own_origin(exchange, origin))
+            return 0;
+        return berth_error_set(err, BERTH_E_FORBIDDEN,
+                               "a page of another origin may not change anything here");
+    }
+    /* A browser says where a request comes from even where it sends no Origin. */
+    const char *site = berth_exchange_request_header(exchange, "Sec-Fetch-Site");
+    if (!site || strcasecmp(site, "same-origin") == 0 || strcasecmp(site, "none") == 0)
+        return 0;
+    return berth_error_set(err, BERTH_E_FORBIDDEN,
+                           "a page of another site may not change anything here");
+}
+
+int berth_auth_check_browser(const struct berth_exchange *exchange, struct berth_error *err)
+{
+    bool changes = !(exchange->method & (BERTH_GET | BERTH_HEAD | BERTH_OPTIONS));
+    if (changes) {
+        int r = check_origin(exchange, err);
+        if (r < 0)
+            return r;
+    }
+    if (exchange->facility && exchange->facility->config.open &&
+        !exchange->berth->config->allow_open) {
+        char host[BERTH_HOSTNAME_MAX + 1];
+        const char *own = berth_exchange_request_header(exchange, "Host");
+        if (own && (!host_of(own, host, sizeof(host)) || !is_loopback_name(host)))
+            return berth_error_set(err, BERTH_E_FORBIDDEN,
+                                   "a facility with auth = open answers to loopback names only");
+    }
+    return 0;
+}

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A fixed table of slots chosen by a hash of (kind, facility, view): a newer
+ * answer of the same key takes the place of the older, and so may one of
+ * another key, which costs that one a rendering and nothing else.
+ */
+#include "gateway/body_cache.h"
+
+#include "base/encoding.h"
+#include "base/limits.h"
+#include "base/thread.h"
+
+#include <string.h>
+
+#define SLOTS        512 /* power of two: two kinds for 256 callers without much crowding */
+#define KEY_TEXT_MAX (BERTH_FACILITY_ID_MAX + BERTH_USER_MAX + 32)
+
+struct slot {
+    pthread_mutex_t lock; /* guards all below */
+    char name[KEY_TEXT_MAX];
+    uint64_t epoch;
+    uint64_t sequence;
+    int64_t valid_until_ns;
+    struct berth_body *body;
+};
+
+struct berth_body_cache {
+    struct slot slots[SLOTS];
+};
+
+struct berth_body *berth_body_ref(struct berth_body *body)
+{
+    __atomic_add_fetch(&body->refs, 1, __ATOMIC_RELAXED);
+    return body;
+}
+
+void berth_body_unref(struct berth_body *body)
+{
+    if (body && __atomic_sub_fetch(&body->refs, 1, __ATOMIC_ACQ_REL) == 0)
+        free(body);
+}
+
+int berth_body_new(const struct berth_strbuf *text, struct berth_body **ret_body,
+                   struct berth_error *err)
+{
+    int r = berth_strbuf_check(text, err);
+    if (r < 0)
+        return r;
+    unsigned char digest[BERTH_SHA256_BYTES];
+    r = berth_sha256(berth_strbuf_str(text), text->len, digest, err);
+    if (r < 0)
+        return r;
+    struct berth_body *body = malloc(sizeof(*body) + text->len + 1);
+    if (!body)
+        return berth_error_nomem(err);
+    body->refs = 1;
+    body->len = text->len;
+    memcpy(body->data, berth_strbuf_str(text), text->len + 1);
+
+    /* Sixteen bytes of the digest: equal tags mean equal bytes. */
+    static const char hex[] = "0123456789abcdef";
+    char *out = body->etag;
+    *out++ = '"';
+    for (size_t i = 0; i < 16; i++) {
+        *out++ = hex[digest[i] >> 4];
+        *out++ = hex[digest[i] & 15];
+    }
+    *out++ = '"';
+    *out = '\0';
+    *ret_body = body;
+    return 0;
+}
+
+int berth_body_cache_new(struct berth_body_cache **ret_cache, struct berth_error *err)
+{
+    struct berth_body_cache *cache = calloc(1, sizeof(*cache));
+    if (!cache)
+        return berth_error_nomem(err);
+    for (size_t i = 0; i < SLOTS; i++)
+        (void)pthread_mutex_init(&cache->slots[i].lock, NULL);
+    *ret_cache = cache;
+    return 0;
+}
+
+void berth_body_cache_free(struct berth_body_cache *cache)
+{
+    if (!cache)
+        return;
+    for (size_t i = 0; i < SLOTS; i++) {
+        berth_body_unref(cache->slots[i].body);
+        (void)pthread_mutex_destroy(&cache->slots[i].lock);
+    }
+    free(cache);
+}
+
+/* Writes the key's name into name and returns its slot. */
+static struct slot *find_slot(struct berth_body_cache *cache, const struct berth_body_key *key,
+                              char name[static KEY_TEXT_MAX])
+{
+    (void)snprintf(name, KEY_TEXT_MAX, "%s\n%s\n%s", key->kind, key->facility, key->view);
+    uint64_t hash = UINT64_C(14695981039346656037); /* FNV-1a */
+    for (const char *c = name; *c; c++)
+        hash = (hash ^ (unsigned char)*c) * UINT64_C(1099511628211);
+    return &cache->slots[(hash ^ hash >> 32) % SLOTS];
+}
+
+struct berth_body *berth_body_cache_get(struct berth_body_cache *cache,
+                                        const struct berth_body_key *key, int64_t now_ns)
+{
+    char name[KEY_TEXT_MAX];
+    struct slot *slot = find_slot(cache, key, name);
+    BERTH_LOCK_SCOPE(lock, &slot->lock);
+    if (!slot->body || slot->epoch != key->epoch || slot->sequence != key->sequence ||
+        now_ns >= slot->valid_until_ns || strcmp(slot->name, name) != 0)
+        return NULL;
+    return berth_body_ref(slot->body);
+}
+
+void berth_body_cache_put(struct berth_body_cache *cache, const struct berth_body_key *key,
+                          struct berth_body *body, int64_t valid_until_ns)
+{
+    char name[KEY_TEXT_MAX];
+    struct slot *slot = find_slot(cache, key, name);
+    struct berth_body *old;
+    {
+        BERTH_LOCK_SCOPE(lock, &slot->lock);
+        /* A slower thread must not put back an answer from before. */
+        if (slot->body && slot->epoch == key->epoch && slot->sequence > key->sequence &&
+            strcmp(slot->name, name) == 0)
+            return;
+        old = slot->body;
+        memcpy(slot->name, name, sizeof(name));
+        slot->epoch = key->epoch;
+        slot->sequence = key->sequence;
+        slot->valid_until_ns = valid_until_ns;
+        slot->body = berth_body_ref(body);
+    }
+    berth_body_unref(old);
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Rendered answers, shared by all who may see the same: an answer is a
+ * function of the snapshot it was rendered from, the view (whose apps) and the
+ * text that moves with the clock, so it is kept until one of them changes.
+ * Each carries an ETag made from its bytes.
+ *
+ * Threading: any thread; a body is immutable and reference counted. Two
+ * threads may render the same answer at once; one of the two is kept.
+ */
+#ifndef BERTH_GATEWAY_BODY_CACHE_H
+#define BERTH_GATEWAY_BODY_CACHE_H
+
+#include "base/strbuf.h"
+
+#define BERTH_ETAG_MAX 36 /* quotes included */
+
+struct berth_body {
+    unsigned refs; /* atomic */
+    char etag[BERTH_ETAG_MAX + 1];
+    size_t len;
+    char data[];
+};
+
+struct berth_body *berth_body_ref(struct berth_body *body);
+void berth_body_unref(struct berth_body *body);
+BERTH_DEFINE_CLEANUP(body, struct berth_body *, berth_body_unref)
+
+/* Copies the text, with its ETag. */
+BERTH_MUST_CHECK int berth_body_new(const struct berth_strbuf *text, struct berth_body **ret_body,
+                                    struct berth_error *err);
+
+/* What an answer depends on. Strings are borrowed for the call. */
+struct berth_body_key {
+    const char *kind;     /* the endpoint */
+    const char *facility; /* id */
+    const char *view;     /* the user whose apps it shows, "" for all */
+    uint64_t epoch;       /* of the snapshot */
+    uint64_t sequence;
+};
+
+struct berth_body_cache;
+
+BERTH_MUST_CHECK int berth_body_cache_new(struct berth_body_cache **ret_cache,
+                                          struct berth_error *err);
+void berth_body_cache_free(struct berth_body_cache *cache);
+BERTH_DEFINE_CLEANUP(body_cache, struct berth_body_cache *, berth_body_cache_free)
+
+/* A reference to the answer if it still holds at now_ns (wall), else NULL. */
+struct berth_body *berth_body_cache_get(struct berth_body_cache *cache,
+                                        const struct berth_body_key *key, int64_t now_ns);
+
+/* Keeps a reference to body until valid_until_ns (wall). */
+void berth_body_cache_put(struct berth_body_cache *cache, const struct berth_body_key *key,
+                          struct berth_body *body, int64_t valid_until_ns);
+
+#endif

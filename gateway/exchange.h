@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One request and its answer, on its way through router and handler.
+ *
+ * A handler reads the decoded parameters, the facility and the caller, and
+ * fills status, content type and body; on failure it returns a status and the
+ * route's dialect renders the error. Nothing is sent before the handler is
+ * through, so that an error never follows half an answer.
+ *
+ * Threading: belongs to the request's thread.
+ */
+#ifndef BERTH_GATEWAY_EXCHANGE_H
+#define BERTH_GATEWAY_EXCHANGE_H
+
+#include "gateway/berth.h"
+#include "gateway/params.h"
+
+struct mg_connection;
+struct berth_body;
+struct berth_route;
+
+enum berth_method {
+    BERTH_GET = 1,
+    BERTH_HEAD = 2,
+    BERTH_POST = 4,
+    BERTH_PUT = 8,
+    BERTH_PATCH = 16,
+    BERTH_DELETE = 32,
+    BERTH_OPTIONS = 64,
+};
+
+#define BERTH_TYPE_TEXT    "text/plain; charset=utf-8"
+#define BERTH_TYPE_JSON    "application/json"
+#define BERTH_TYPE_PROBLEM "application/problem+json"
+
+struct berth_exchange {
+    struct berth *berth;
+    struct mg_connection *connection;
+
+    /* The request */
+    enum berth_method method;
+    const char *method_name;
+    const char *path;                /* as sent, without query */
+    const struct berth_route *route; /* NULL until matched */
+    struct berth_facility *facility; /* borrowed; NULL for the gateway's own paths */
+    struct berth_caller caller;
+    struct berth_params params;
+    bool wants_json;    /* Accept names JSON */
+    bool wants_problem; /* Accept names application/problem+json */
+    int64_t begun_ns;   /* monotonic */
+
+    /* The answer */
+    int status; /* HTTP */
+    const char *content_type;
+    struct berth_strbuf headers; /* further header lines, each ended by CRLF */
+    struct berth_strbuf body;
+    struct berth_body *shared; /* a reference to a cached body, sent instead of body */
+
+    /* For the log of actions */
+    const char *target; /* app, image or host the request is about; borrowed from params */
+};
+
+/* Adds one header line; name and value are ours, never a client's. */
+void berth_exchange_header(struct berth_exchange *exchange, const char *name, const char *format,
+                           ...) BERTH_PRINTF(3, 4);
+
+/* A header of the request, or NULL. */
+const char *berth_exchange_request_header(const struct berth_exchange *exchange, const char *name);
+
+/* Replaces the body with a plain text line. */
+void berth_exchange_text(struct berth_exchange *exchange, int status, const char *text);
+
+#endif
