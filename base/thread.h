@@ -33,8 +33,8 @@ static inline void berth_mutex_unlock(pthread_mutex_t *mutex)
 BERTH_DEFINE_CLEANUP(mutex, pthread_mutex_t *, berth_mutex_unlock)
 
 /* Holds the mutex until the end of the scope. */
-#define BERTH_LOCK_SCOPE(name, mutex)                                                              \
-    BERTH_CLEANUP(mutex) pthread_mutex_t *name __attribute__((unused)) = berth_mutex_lock(mutex)
+#define BERTH_LOCK_SCOPE(guard, lock)                                                              \
+    BERTH_CLEANUP(mutex) pthread_mutex_t *guard __attribute__((unused)) = berth_mutex_lock(lock)
 
 /* A condition variable for berth_cond_wait_until. */
 void berth_cond_init(pthread_cond_t *cond);
