@@ -12,7 +12,10 @@
 #include <string.h>
 #include <time.h>
 
-#undef alloca /* a macro of glibc */
+/* Macros in some builds of glibc: poisoning a macro warns. */
+#undef alloca
+#undef sprintf
+#undef vsprintf
 
 #pragma GCC poison strcpy strcat strncpy strncat stpcpy sprintf vsprintf gets strtok
 #pragma GCC poison atoi atol atoll atof alloca system popen tmpnam tempnam mktemp

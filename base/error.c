@@ -28,7 +28,8 @@ static void trim_partial_character(char *text, size_t size)
         text[start - 1] = '\0';
 }
 
-static void format_into(char *text, size_t size, const char *format, va_list args)
+static void BERTH_PRINTF(3, 0)
+    format_into(char *text, size_t size, const char *format, va_list args)
 {
     if (vsnprintf(text, size, format, args) < 0)
         text[0] = '\0';

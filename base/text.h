@@ -28,17 +28,33 @@ static inline bool berth_is_alnum(char c)
     return berth_is_lower(c) || (c >= 'A' && c <= 'Z') || berth_is_digit(c);
 }
 
+/*
+ * The length (1 to 4) of the well-formed UTF-8 character that text begins
+ * with, 0 when there is none: a bad byte, a cut character, or len is 0.
+ */
+size_t berth_text_utf8_char(const char *text, size_t len);
+
+/* The longest prefix, at most len bytes, that does not end within a UTF-8 character; reads text
+ * before len alone. */
+size_t berth_text_utf8_prefix(const char *text, size_t len);
+
 /* Well-formed UTF-8 (RFC 3629: no surrogates, no overlong forms, at most U+10FFFF). */
 bool berth_text_is_utf8(const char *text, size_t len);
 
 /* True if there is a byte below 0x20 or 0x7F (NUL included). */
 bool berth_text_has_control(const char *text, size_t len);
 
-/* The whole text as a decimal number within [min, max]; no sign but '-', no spaces. */
+/*
+ * The whole text as a decimal number within [min, max]; no sign but '-', no
+ * spaces. BERTH_E_INVALID with the rule alone ("must be a whole number from 1
+ * to 5"): the caller prepends the parameter's name with berth_error_wrap().
+ * The same goes for the parsers below.
+ */
 BERTH_MUST_CHECK int berth_text_parse_int(const char *text, int64_t min, int64_t max,
                                           int64_t *ret_value, struct berth_error *err);
 
-/* "512", "512k", "64m", "4g" (binary units, b allowed) as bytes, at least 1. */
+/* "512", "512k", "64m", "4gb" (binary units in either case, a final b allowed) as bytes, at least
+ * 1. */
 BERTH_MUST_CHECK int berth_text_parse_size(const char *text, int64_t *ret_bytes,
                                            struct berth_error *err);
 
@@ -49,8 +65,12 @@ BERTH_MUST_CHECK int berth_text_parse_bool(const char *text, bool *ret_value,
 /* Constant-time in the contents (not in the lengths). */
 bool berth_text_equal_secret(const char *a, size_t a_len, const char *b, size_t b_len);
 
-/* The entry of names (count of them) with the smallest edit distance to text, NULL when none is
- * near (distance over a third of its length). */
+/*
+ * For "did you mean": the entry of names (count of them) that is nearest to
+ * text, the first of equals; NULL when none is near (more than a third of
+ * text's length in edits: insert, delete, replace, swap of neighbours) or text
+ * is longer than 64 bytes.
+ */
 const char *berth_text_nearest(const char *text, const char *const *names, size_t count);
 
 /* malloc'ed copy; NULL when out of memory or text is NULL. */
