@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Threads: named start with a bounded stack, a scoped mutex lock, condition
- * variables on the monotonic clock, and a bounded parallel loop.
+ * variables on the monotonic clock, and a gate that bounds how many may be
+ * inside at once.
  *
  * Threading: what it is for.
  */

@@ -11,7 +11,8 @@
 #include "base/error.h"
 #include "base/limits.h"
 
-/* Letters, digits, '-' and '_'; no "--", no leading '-'; 1 to BERTH_USER_MAX. */
+/* Letters, digits, '-' and '_'; no "--", no leading '-' (a trailing one is fine: the last "--" of
+ * an app's name is its delimiter all the same); 1 to BERTH_USER_MAX. */
 BERTH_MUST_CHECK int berth_naming_check_user(const char *parameter, const char *user,
                                              struct berth_error *err);
 
@@ -32,7 +33,7 @@ BERTH_MUST_CHECK int berth_naming_check_hostname(const char *parameter, const ch
  * normalised: "docker.io/library/x" and "index.docker.io/library/x" are "x".
  */
 struct berth_image_ref {
-    char domain[BERTH_IMAGE_NAME_MAX + 1]; /* "" for docker.io */
+    char domain[BERTH_IMAGE_NAME_MAX + 1]; /* "" for docker.io, unless path would read otherwise */
     char path[BERTH_IMAGE_NAME_MAX + 1];   /* "httpd", "team/tool" */
     char tag[BERTH_TAG_MAX + 1];           /* never "": "latest" by default */
     char digest[BERTH_DIGEST_MAX + 1];     /* "sha256:…" or "" */
