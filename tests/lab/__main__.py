@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: MIT
+"""Run a command with an engine: python3 tests/lab [--engine VERSION] [--registry] -- COMMAND...
+
+The command finds the engine's address in BERTH_TEST_ENGINE and DOCKER_HOST, an image to run in
+BERTH_TEST_IMAGE, and the docker 26.1 command in BERTH_TEST_DOCKER. Its exit status is passed on.
+"""
+
+import argparse
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
+from lab import VERSIONS, Engine, docker_cli  # noqa: E402
+
+IMAGE = "berth/demo:latest"
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="lab", description=__doc__.splitlines()[0])
+    parser.add_argument("--engine", choices=VERSIONS, default="26.1")
+    parser.add_argument("--registry", action="store_true")
+    parser.add_argument("command", nargs="+", metavar="COMMAND")
+    args = parser.parse_args()
+
+    # Ctrl-C reaches the command too: it ends first, then the engine.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with Engine(args.engine, registry=args.registry) as engine:
+        engine.import_image(IMAGE)
+        environment = {
+            **os.environ,
+            "BERTH_TEST_ENGINE": engine.url,
+            "BERTH_TEST_IMAGE": IMAGE,
+            "BERTH_TEST_DOCKER": str(docker_cli()),
+            "DOCKER_HOST": engine.url,
+        }
+        command = subprocess.Popen(
+            args.command, env=environment,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+        return command.wait()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
