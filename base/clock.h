@@ -25,18 +25,21 @@ int64_t berth_clock_monotonic_ms(void);
 int64_t berth_clock_monotonic_ns(void);
 int64_t berth_clock_wall_ns(void);
 
-/* An absolute CLOCK_MONOTONIC time timeout_ms from now, for pthread_cond_clockwait. */
+/* An absolute CLOCK_MONOTONIC time timeout_ms from now (negative: now), for
+ * pthread_cond_clockwait. */
 struct timespec berth_clock_deadline(int64_t timeout_ms);
 
 /*
  * RFC 3339 section 5.6 with any number of fraction digits (digits past
- * nanoseconds are cut), 'Z' or an offset; the date is checked. Years before
- * 1970 give 0. BERTH_E_INVALID when it is no such text.
+ * nanoseconds are cut), 'Z' or an offset; the date is checked, a leap second
+ * is the second after it. Times before 1970 give 0. BERTH_E_INVALID when it is
+ * no such text or past what nanoseconds hold (the year 2262).
  */
 BERTH_MUST_CHECK int berth_clock_parse_rfc3339(const char *text, size_t len, int64_t *ret_wall_ns,
                                                struct berth_error *err);
 
-/* "2026-01-20T15:30:00.123+01:00" in the local zone; with digits (0, 3, 6 or 9) of fraction. */
+/* "2026-01-20T15:30:00.123+01:00" in the local zone ("Z" where its offset is 0); with digits (0, 3,
+ * 6 or 9) of fraction, the rest cut. */
 void berth_clock_add_rfc3339(struct berth_strbuf *buf, int64_t wall_ns, int digits);
 
 /* "2026-01-20T15:30:00": local time without zone (the uptime summary's keys). */

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Threads: named start with a bounded stack, a scoped mutex lock, condition
- * variables on the monotonic clock, and a gate that bounds how many may be
- * inside at once.
+ * variables on the monotonic clock, and a bounded parallel loop.
  *
  * Threading: what it is for.
  */
