@@ -2,8 +2,8 @@
 /*
  * A persistent ordered map: every version is immutable, and putting or
  * removing one key makes a new version that shares all but O(log n) nodes with
- * the old one (a treap with path copying; priorities are derived from a
- * random number per node). Snapshots of an inventory are versions of such
+ * the old one (a weight-balanced tree with path copying: the bound holds for
+ * any order of operations). Snapshots of an inventory are versions of such
  * maps: publishing a change costs the change, not the inventory.
  *
  * Keys and values are pointers to the caller's objects; the map holds a
@@ -20,12 +20,14 @@
 #include "base/error.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 
 struct berth_pmap_type {
-    /* Order of two values; 0: the same key. */
+    /* Order of two values; below 0, above 0, or 0: the same key. */
     int (*compare)(const void *a, const void *b);
     /* Order of a search key against a value. */
     int (*compare_key)(const void *key, const void *value);
+    /* May be called from any thread that makes or drops versions. */
     void (*ref)(void *value);
     void (*unref)(void *value);
 };
@@ -35,7 +37,8 @@ struct berth_pmap_node;
 
 /*
  * *ret_map = map with value put in, replacing one of the same key. The result
- * is a new reference; map itself stays as it is. O(log n).
+ * is a new reference; map itself stays as it is (and so does its reference,
+ * the caller's). BERTH_E_NOMEM. O(log n).
  */
 BERTH_MUST_CHECK int berth_pmap_put(const struct berth_pmap_type *type, struct berth_pmap_node *map,
                                     void *value, struct berth_pmap_node **ret_map,
@@ -59,6 +62,8 @@ size_t berth_pmap_count(const struct berth_pmap_node *map);
 void berth_pmap_walk(const struct berth_pmap_type *type, const struct berth_pmap_node *map,
                      const void *from, bool (*visit)(void *value, void *ctx), void *ctx);
 
+/* NULL, the empty map, is fine for both. Dropping the last reference of a version frees what it
+ * shares with no other, without deep recursion. */
 struct berth_pmap_node *berth_pmap_ref(struct berth_pmap_node *map);
 void berth_pmap_unref(const struct berth_pmap_type *type, struct berth_pmap_node *map);
 
