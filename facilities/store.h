@@ -60,7 +60,11 @@ BERTH_MUST_CHECK int berth_store_open(const char *data_dir, struct berth_store *
 void berth_store_close(struct berth_store *store);
 BERTH_DEFINE_CLEANUP(store, struct berth_store *, berth_store_close)
 
-/* A job: 0 commits it, negative rolls it back and is the call's result. */
+/*
+ * A job: 0 commits it, negative rolls it back and is the call's result. After
+ * a statement that failed, one that its row callback ended included, the
+ * transaction does not commit, whatever the job returns.
+ */
 typedef int berth_store_job(struct berth_txn *txn, void *ctx, struct berth_error *err);
 
 /* Runs job in a write transaction (on the writer thread); returns after the commit. */
@@ -76,8 +80,9 @@ typedef int berth_row_fn(const struct berth_row *row, void *ctx, struct berth_er
 
 /*
  * Runs one statement. sql must be a string that lives as long as the program:
- * it is prepared once per connection and found again by its address.
- * ret_changes (may be NULL): rows inserted, updated or deleted.
+ * it is prepared once per connection and found again by its address. It has
+ * parameters $1 to $count (at most 32), each used at least once. on_row may
+ * run other statements, not the same. ret_changes (may be NULL): rows inserted, updated or deleted.
  */
 BERTH_MUST_CHECK int berth_txn_run(struct berth_txn *txn, const char *sql,
                                    const struct berth_value *values, size_t count,

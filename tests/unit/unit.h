@@ -44,10 +44,13 @@ Suite *unit_suite_new(const char *name, const TTest *const *tests, size_t count)
  */
 void unit_alloc_fail_after(size_t successes);
 
-/* The same for a single allocation: those after the failed one succeed again. */
-void unit_alloc_fail_once_after(size_t successes);
-
 /* Ends it; true if an allocation was made to fail. */
 bool unit_alloc_restore(void);
+
+/*
+ * A path that nothing has yet, in a directory that is removed with all in it
+ * when the test ends well. malloc'ed.
+ */
+char *unit_scratch(const char *name);
 
 #endif

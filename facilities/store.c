@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT */
+/* What of the store does not depend on the driver: the data directory, its lock, dispatch. */
+#include "facilities/store.h"
+
+#include "base/strbuf.h"
+#include "facilities/store_driver.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#define LOCK_NAME     "berth.lock"
+#define DATABASE_NAME "berth.db"
+
+static int open_data_dir(const char *data_dir, int *ret_fd, struct berth_error *err)
+{
+    if (mkdir(data_dir, 0700) < 0 && errno != EEXIST)
+        return berth_error_set_errno(err, BERTH_E_IO, errno, "cannot make the data directory %s",
+                                     data_dir);
+    int fd = open(data_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return berth_error_set_errno(err, BERTH_E_IO, errno, "cannot open the data directory %s",
+                                     data_dir);
+    *ret_fd = fd;
+    return 0;
+}
+
+static int take_lock(int dir_fd, const char *data_dir, int *ret_fd, struct berth_error *err)
+{
+    BERTH_CLEANUP(fd)
+    int fd = openat(dir_fd, LOCK_NAME, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return berth_error_set_errno(err, BERTH_E_IO, errno, "cannot open %s/" LOCK_NAME, data_dir);
+    if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+        if (errno == EWOULDBLOCK)
+            return berth_error_set(err, BERTH_E_BUSY,
+                                   "another berth is running with the data directory %s", data_dir);
+        return berth_error_set_errno(err, BERTH_E_IO, errno, "cannot lock %s/" LOCK_NAME, data_dir);
+    }
+    *ret_fd = berth_fd_steal(&fd);
+    return 0;
+}
+
+/* SQLite would make it readable to all, and gives its companions the mode the database has. */
+static int make_database(int dir_fd, const char *data_dir, struct berth_error *err)
+{
+    BERTH_CLEANUP(fd)
+    int fd = openat(dir_fd, DATABASE_NAME, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0 && errno == EEXIST)
+        return 0;
+    if (fd < 0 || fsync(fd) < 0 || fsync(dir_fd) < 0)
+        return berth_error_set_errno(err, BERTH_E_IO, errno, "cannot make %s/" DATABASE_NAME,
+                                     data_dir);
+    return 0;
+}
+
+int berth_store_open(const char *data_dir, struct berth_store **ret_store, struct berth_error *err)
+{
+    BERTH_CLEANUP(fd) int dir_fd = -1;
+    BERTH_CLEANUP(fd) int lock_fd = -1;
+    BERTH_CLEANUP(strbuf) struct berth_strbuf path = BERTH_STRBUF_INIT(PATH_MAX);
+    struct berth_store *store = NULL;
+
+    int r = open_data_dir(data_dir, &dir_fd, err);
+    if (r < 0)
+        return r;
+    r = take_lock(dir_fd, data_dir, &lock_fd, err);
+    if (r < 0)
+        return r;
+    r = make_database(dir_fd, data_dir, err);
+    if (r < 0)
+        return r;
+    berth_strbuf_addf(&path, "%s/" DATABASE_NAME, data_dir);
+    r = berth_strbuf_check(&path, err);
+    if (r < 0)
+        return r;
+    r = berth_store_sqlite_open(berth_strbuf_str(&path), &store, err);
+    if (r < 0) {
+        (void)berth_error_wrap(err, "%s", berth_strbuf_str(&path));
+        return r;
+    }
+    store->lock_fd = berth_fd_steal(&lock_fd);
+    *ret_store = store;
+    return 0;
+}
+
+void berth_store_close(struct berth_store *store)
+{
+    if (!store)
+        return;
+    BERTH_CLEANUP(fd) int lock_fd = store->lock_fd;
+    store->ops->close(store);
+}
+
+int berth_store_write(struct berth_store *store, berth_store_job *job, void *ctx,
+                      struct berth_error *err)
+{
+    return store->ops->write(store, job, ctx, err);
+}
+
+int berth_store_read(struct berth_store *store, berth_store_job *job, void *ctx,
+                     struct berth_error *err)
+{
+    return store->ops->read(store, job, ctx, err);
+}
+
+int berth_txn_run_job(struct berth_txn *txn, berth_store_job *job, void *ctx,
+                      struct berth_error *err)
+{
+    int r = job(txn, ctx, err);
+    if (r == 0 && txn->failed < 0)
+        return berth_error_set(err, (enum berth_status)txn->failed,
+                               "a statement of the transaction failed");
+    return r;
+}
+
+int berth_txn_run(struct berth_txn *txn, const char *sql, const struct berth_value *values,
+                  size_t count, berth_row_fn *on_row, void *ctx, int64_t *ret_changes,
+                  struct berth_error *err)
+{
+    int r = count <= BERTH_STORE_PARAMETERS_MAX
+                ? txn->store->ops->run(txn, sql, values, count, on_row, ctx, ret_changes, err)
+                : berth_error_set(err, BERTH_E_INTERNAL, "too many parameters for a statement");
+    if (r < 0 && txn->failed == 0)
+        txn->failed = r;
+    return r;
+}
+
+int64_t berth_row_int(const struct berth_row *row, int column)
+{
+    return row->ops->get_int(row, column);
+}
+
+const char *berth_row_text(const struct berth_row *row, int column)
+{
+    return row->ops->get_text(row, column);
+}
+
+bool berth_row_is_null(const struct berth_row *row, int column)
+{
+    return row->ops->is_null(row, column);
+}

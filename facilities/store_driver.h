@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a driver of the store implements. store.c has all that does not depend
+ * on the driver; nothing but store.c and the drivers includes this.
+ *
+ * A driver embeds the structs below as the first member of its own.
+ *
+ * Threading: as store.h.
+ */
+#ifndef BERTH_FACILITIES_STORE_DRIVER_H
+#define BERTH_FACILITIES_STORE_DRIVER_H
+
+#include "facilities/store.h"
+
+/* Parameters of one statement. */
+#define BERTH_STORE_PARAMETERS_MAX 32
+
+struct berth_store_ops {
+    /* Finishes waiting writes, then frees the store. */
+    void (*close)(struct berth_store *store);
+    /* Runs job through berth_txn_run_job() in a transaction of its own; durable on return. */
+    int (*write)(struct berth_store *store, berth_store_job *job, void *ctx,
+                 struct berth_error *err);
+    /* The same with one consistent view and without changes. */
+    int (*read)(struct berth_store *store, berth_store_job *job, void *ctx,
+                struct berth_error *err);
+    int (*run)(struct berth_txn *txn, const char *sql, const struct berth_value *values,
+               size_t count, berth_row_fn *on_row, void *ctx, int64_t *ret_changes,
+               struct berth_error *err);
+};
+
+struct berth_row_ops {
+    int64_t (*get_int)(const struct berth_row *row, int column);
+    const char *(*get_text)(const struct berth_row *row, int column);
+    bool (*is_null)(const struct berth_row *row, int column);
+};
+
+struct berth_store {
+    const struct berth_store_ops *ops;
+    int lock_fd; /* holds data_dir/berth.lock; store.c's */
+};
+
+struct berth_txn {
+    struct berth_store *store;
+    int failed; /* the first failure of a statement, or 0 */
+};
+
+struct berth_row {
+    const struct berth_row_ops *ops;
+};
+
+/* Calls job; a transaction one of whose statements failed does not end well, whatever job says. */
+BERTH_MUST_CHECK int berth_txn_run_job(struct berth_txn *txn, berth_store_job *job, void *ctx,
+                                       struct berth_error *err);
+
+/* The embedded driver: opens or makes path, and migrates it. */
+BERTH_MUST_CHECK int berth_store_sqlite_open(const char *path, struct berth_store **ret_store,
+                                             struct berth_error *err);
+
+#endif

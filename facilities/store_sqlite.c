@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The embedded driver: one thread that writes in groups, a pool of readers.
+ *
+ * Locks: write_mutex guards the queue of requests, their `done` and
+ * `stopping`; read_mutex guards the pool. Neither is held while SQLite works.
+ */
+#include "facilities/store_sqlite.h"
+
+#include "base/thread.h"
+
+#define READERS_MAX 4
+#define GROUP_MAX   256 /* jobs that share one commit */
+
+struct write_request {
+    struct write_request *next;
+    berth_store_job *job;
+    void *ctx;
+    int result;
+    struct berth_error error;
+    bool done;
+    pthread_cond_t done_cond;
+};
+
+struct sqlite_store {
+    struct berth_store base;
+    char *path;
+
+    struct berth_sqlite writer; /* of the writer thread once it runs */
+    pthread_t thread;
+    pthread_mutex_t write_mutex;
+    pthread_cond_t work_cond;
+    struct write_request *first;
+    struct write_request **last;
+    bool stopping;
+
+    pthread_mutex_t read_mutex;
+    pthread_cond_t idle_cond;
+    struct berth_sqlite idle[READERS_MAX];
+    size_t idle_count;
+    size_t open_count; /* idle ones and those in use */
+};
+
+struct sqlite_txn {
+    struct berth_txn base;
+    struct berth_sqlite *conn;
+    int lost; /* the status of the error that ended the transaction before its time, or 0 */
+};
+
+static struct sqlite_store *sqlite_store(struct berth_store *store)
+{
+    return (struct sqlite_store *)store;
+}
+
+/* What those get to hear whose transaction ended with another's statement. */
+static int set_lost(struct berth_error *err, int status)
+{
+    if (status == BERTH_E_NO_SPACE)
+        return berth_error_set(err, BERTH_E_NO_SPACE, "the disk is full: nothing was changed");
+    return berth_error_set(err, (enum berth_status)status,
+                           "the store cannot be read or written: nothing was changed");
+}
+
+static int driver_run(struct berth_txn *txn, const char *sql, const struct berth_value *values,
+                      size_t count, berth_row_fn *on_row, void *ctx, int64_t *ret_changes,
+                      struct berth_error *err)
+{
+    struct sqlite_txn *own = (struct sqlite_txn *)txn;
+    if (own->lost < 0) /* each further statement would be a transaction of its own */
+        return set_lost(err, own->lost);
+    int r = berth_sqlite_run(own->conn, sql, values, count, on_row, ctx, ret_changes, err);
+    if (r < 0 && !berth_sqlite_in_transaction(own->conn))
+        own->lost = r;
+    return r;
+}
+
+/* ---- Writing ---- */
+
+/* Fails the requests of a transaction that did not fail by themselves. */
+static void fail_group(struct write_request *from, const struct write_request *until,
+                       const struct berth_error *why)
+{
+    for (struct write_request *request = from; request != until; request = request->next) {
+        if (request->result < 0)
+            continue;
+        request->error = *why;
+        request->result = why->status;
+    }
+}
+
+/*
+ * Runs one job within the group's transaction. Negative when that has ended
+ * before its time, by an error after which SQLite rolls back all.
+ */
+static int run_in_savepoint(struct sqlite_store *store, struct write_request *request,
+                            struct berth_error *err)
+{
+    struct berth_sqlite *conn = &store->writer;
+    struct sqlite_txn txn = {.base.store = &store->base, .conn = conn};
+    int r = berth_sqlite_exec(conn, "SAVEPOINT job", err);
+    if (r < 0)
+        return r;
+    request->result = berth_txn_run_job(&txn.base, request->job, request->ctx, &request->error);
+    if (txn.lost < 0)
+        return set_lost(err, txn.lost);
+    if (request->result < 0)
+        r = berth_sqlite_exec(conn, "ROLLBACK TO job", err);
+    return r < 0 ? r : berth_sqlite_exec(conn, "RELEASE job", err);
+}
+
+/*
+ * Runs as many requests as fit in one transaction and commits it; returns the
+ * rest. Those that share a transaction with one that loses it (a full disk)
+ * fail too; the rest goes on in a new one.
+ */
+static struct write_request *run_group(struct sqlite_store *store, struct write_request *first)
+{
+    struct berth_error failure = BERTH_ERROR_INIT;
+    struct write_request *end = first;
+    int r = berth_sqlite_exec(&store->writer, "BEGIN IMMEDIATE", &failure);
+    for (size_t count = 0; r == 0 && end && count < GROUP_MAX; count++) {
+        r = run_in_savepoint(store, end, &failure);
+        end = end->next;
+    }
+    if (r == 0)
+        r = berth_sqlite_exec(&store->writer, "COMMIT", &failure);
+    if (r < 0) {
+        berth_sqlite_rollback(&store->writer);
+        if (end == first)
+            end = NULL; /* there was no transaction: waiting again for each would take too long */
+        fail_group(first, end, &failure);
+    }
+    return end;
+}
+
+static void answer(struct sqlite_store *store, struct write_request *request)
+{
+    BERTH_LOCK_SCOPE(lock, &store->write_mutex);
+    while (request) {
+        /* Its owner may leave, and take it along, as soon as the lock is free. */
+        struct write_request *next = request->next;
+        request->done = true;
+        (void)pthread_cond_signal(&request->done_cond);
+        request = next;
+    }
+}
+
+static struct write_request *wait_for_requests(struct sqlite_store *store)
+{
+    BERTH_LOCK_SCOPE(lock, &store->write_mutex);
+    while (!store->first && !store->stopping)
+        (void)pthread_cond_wait(&store->work_cond, &store->write_mutex);
+    struct write_request *all = store->first;
+    store->first = NULL;
+    store->last = &store->first;
+    return all;
+}
+
+static void *writer_main(void *arg)
+{
+    struct sqlite_store *store = arg;
+    for (;;) {
+        struct write_request *all = wait_for_requests(store);
+        if (!all)
+            return NULL;
+        for (struct write_request *rest = all; rest;)
+            rest = run_group(store, rest);
+        answer(store, all);
+    }
+}
+
+static int driver_write(struct berth_store *base, berth_store_job *job, void *ctx,
+                        struct berth_error *err)
+{
+    struct sqlite_store *store = sqlite_store(base);
+    struct write_request request = {.job = job, .ctx = ctx};
+    berth_cond_init(&request.done_cond);
+    {
+        BERTH_LOCK_SCOPE(lock, &store->write_mutex);
+        *store->last = &request;
+        store->last = &request.next;
+        (void)pthread_cond_signal(&store->work_cond);
+        while (!request.done)
+            (void)pthread_cond_wait(&request.done_cond, &store->write_mutex);
+    }
+    (void)pthread_cond_destroy(&request.done_cond);
+    if (request.result < 0 && err)
+        *err = request.error;
+    return request.result;
+}
+
+/* ---- Reading ---- */
+
+static int take_reader(struct sqlite_store *store, struct berth_sqlite *ret_conn,
+                       struct berth_error *err)
+{
+    {
+        BERTH_LOCK_SCOPE(lock, &store->read_mutex);
+        while (store->idle_count == 0 && store->open_count == READERS_MAX)
+            (void)pthread_cond_wait(&store->idle_cond, &store->read_mutex);
+        if (store->idle_count > 0) {
+            *ret_conn = store->idle[--store->idle_count];
+            return 0;
+        }
+        store->open_count++;
+    }
+    struct berth_sqlite conn;
+    int r = berth_sqlite_open(&conn, store->path, true, err);
+    if (r < 0) {
+        BERTH_LOCK_SCOPE(lock, &store->read_mutex);
+        store->open_count--;
+        (void)pthread_cond_signal(&store->idle_cond);
+        return r;
+    }
+    *ret_conn = conn;
+    return 0;
+}
+
+static void give_reader(struct sqlite_store *store, struct berth_sqlite conn)
+{
+    BERTH_LOCK_SCOPE(lock, &store->read_mutex);
+    store->idle[store->idle_count++] = conn;
+    (void)pthread_cond_signal(&store->idle_cond);
+}
+
+static int driver_read(struct berth_store *base, berth_store_job *job, void *ctx,
+                       struct berth_error *err)
+{
+    struct sqlite_store *store = sqlite_store(base);
+    struct berth_sqlite conn;
+    int r = take_reader(store, &conn, err);
+    if (r < 0)
+        return r;
+    struct sqlite_txn txn = {.base.store = base, .conn = &conn};
+    r = berth_sqlite_exec(&conn, "BEGIN", err);
+    if (r == 0)
+        r = berth_txn_run_job(&txn.base, job, ctx, err);
+    berth_sqlite_rollback(&conn); /* there is nothing to commit */
+    give_reader(store, conn);
+    return r;
+}
+
+/* ---- Life ---- */
+
+static void free_store(struct sqlite_store *store)
+{
+    for (size_t i = 0; i < store->idle_count; i++)
+        berth_sqlite_close(&store->idle[i]);
+    berth_sqlite_close(&store->writer);
+    (void)pthread_cond_destroy(&store->idle_cond);
+    (void)pthread_mutex_destroy(&store->read_mutex);
+    (void)pthread_cond_destroy(&store->work_cond);
+    (void)pthread_mutex_destroy(&store->write_mutex);
+    free(store->path);
+    free(store);
+}
+
+static void driver_close(struct berth_store *base)
+{
+    struct sqlite_store *store = sqlite_store(base);
+    {
+        BERTH_LOCK_SCOPE(lock, &store->write_mutex);
+        store->stopping = true;
+        (void)pthread_cond_signal(&store->work_cond);
+    }
+    (void)pthread_join(store->thread, NULL);
+    free_store(store);
+}
+
+static const struct berth_store_ops sqlite_ops = {
+    .close = driver_close,
+    .write = driver_write,
+    .read = driver_read,
+    .run = driver_run,
+};
+
+int berth_store_sqlite_open(const char *path, struct berth_store **ret_store,
+                            struct berth_error *err)
+{
+    struct sqlite_store *store = calloc(1, sizeof(*store));
+    if (!store)
+        return berth_error_nomem(err);
+    store->base = (struct berth_store){.ops = &sqlite_ops, .lock_fd = -1};
+    store->last = &store->first;
+    (void)pthread_mutex_init(&store->write_mutex, NULL);
+    berth_cond_init(&store->work_cond);
+    (void)pthread_mutex_init(&store->read_mutex, NULL);
+    berth_cond_init(&store->idle_cond);
+
+    store->path = strdup(path);
+    int r = store->path ? 0 : berth_error_nomem(err);
+    if (r == 0)
+        r = berth_sqlite_open(&store->writer, path, false, err);
+    if (r == 0)
+        r = berth_sqlite_migrate(&store->writer, err);
+    if (r == 0)
+        r = berth_thread_start(&store->thread, "store", writer_main, store, err);
+    if (r < 0) {
+        free_store(store);
+        return r;
+    }
+    *ret_store = &store->base;
+    return 0;
+}

@@ -1,0 +1,762 @@
+/* SPDX-License-Identifier: MIT */
+#include "facilities/store.h"
+
+#include "base/thread.h"
+#include "tests/unit/unit.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+/* The table most tests write to has text, a number that may be NULL, and a unique key. */
+static const char add_row[] =
+    "INSERT INTO image_request (facility, image, tag, state, requested_ns, decided_ns)"
+    " VALUES ('f', $1, 'latest', 'pending', $2, $3) RETURNING id";
+static const char count_rows[] = "SELECT count(*) FROM image_request";
+
+static struct berth_store *open_store(const char *dir)
+{
+    struct berth_store *store = NULL;
+    struct berth_error err = BERTH_ERROR_INIT;
+    ck_assert_msg(berth_store_open(dir, &store, &err) == 0, "%s (%s)", err.message, err.detail);
+    return store;
+}
+
+/* ---- Jobs ---- */
+
+/* A literal as the context of a job that only reads it. */
+static void *constant(const char *text)
+{
+    return (void *)(uintptr_t)text;
+}
+
+static int take_int(const struct berth_row *row, void *ctx,
+                    struct berth_error *err __attribute__((unused)))
+{
+    *(int64_t *)ctx = berth_row_int(row, 0);
+    return 0;
+}
+
+/* ctx: a SELECT of one number. */
+struct number_query {
+    const char *sql;
+    int64_t result;
+};
+
+static int number_job(struct berth_txn *txn, void *ctx, struct berth_error *err)
+{
+    struct number_query *query = ctx;
+    return berth_txn_run(txn, query->sql, NULL, 0, take_int, &query->result, NULL, err);
+}
+
+static int64_t read_number(struct berth_store *store, const char *sql)
+{
+    struct number_query query = {.sql = sql, .result = -1};
+    struct berth_error err = BERTH_ERROR_INIT;
+    ck_assert_msg(berth_store_read(store, number_job, &query, &err) == 0, "%s (%s)", err.message,
+                  err.detail);
+    return query.result;
+}
+
+/* ctx: const char *, a statement without parameters. */
+static int statement_job(struct berth_txn *txn, void *ctx, struct berth_error *err)
+{
+    return berth_txn_run(txn, ctx, NULL, 0, NULL, NULL, NULL, err);
+}
+
+static int write_statement(struct berth_store *store, const char *sql, struct berth_error *err)
+{
+    return berth_store_write(store, statement_job, constant(sql), err);
+}
+
+static int add(struct berth_txn *txn, const char *image, struct berth_error *err)
+{
+    const struct berth_value values[] = {berth_value_text(image), berth_value_int(1),
+                                         berth_value_null()};
+    return berth_txn_run(txn, add_row, values, UNIT_COUNT(values), NULL, NULL, NULL, err);
+}
+
+/* ctx: const char *, the image. */
+static int add_job(struct berth_txn *txn, void *ctx, struct berth_error *err)
+{
+    return add(txn, ctx, err);
+}
+
+static int write_row(struct berth_store *store, const char *image, struct berth_error *err)
+{
+    return berth_store_write(store, add_job, constant(image), err);
+}
+
+/* ---- Opening ---- */
+
+static unsigned mode_of(const char *dir, const char *name)
+{
+    char path[600];
+    struct stat status;
+    (void)snprintf(path, sizeof(path), "%s/%s", dir, name);
+    ck_assert_msg(stat(path, &status) == 0, "%s: errno %d", path, errno);
+    return status.st_mode & 07777;
+}
+
+START_TEST(files_are_private)
+{
+    BERTH_CLEANUP(free) char *dir = unit_scratch("data");
+    (void)umask(0);
+    BERTH_CLEANUP(store) struct berth_store *store = open_store(dir);
+    ck_assert_int_eq(write_row(store, "a", NULL), 0);
+    ck_assert_uint_eq(mode_of(dir, "."), 0700);
+    static const char *const names[] = {"berth.lock", "berth.db", "berth.db-wal", "berth.db-shm"};
+    for (size_t i = 0; i < UNIT_COUNT(names); i++)
+        ck_assert_msg(mode_of(dir, names[i]) == 0600, "%s", names[i]);
+}
+END_TEST
+
+START_TEST(the_directory_is_locked)
+{
+    BERTH_CLEANUP(free) char *dir = unit_scratch("data");
+    struct berth_store *store = open_store(dir);
+    struct berth_store *second = NULL;
+    struct berth_error err = BERTH_ERROR_INIT;
+    ck_assert_int_eq(berth_store_open(dir, &second, &err), BERTH_E_BUSY);
+    ck_assert_ptr_nonnull(strstr(err.message, dir));
+    ck_assert_ptr_null(second);
+    berth_store_close(store);
+    berth_store_close(open_store(dir));
+}
+END_TEST
+
+START_TEST(what_is_written_stays)
+{
+    BERTH_CLEANUP(free) char *dir = unit_scratch("data");
+    struct berth_store *store = open_store(dir);
+    ck_assert_int_eq(write_row(store, "a", NULL), 0);
+    berth_store_close(store);
+    store = open_store(dir);
+    ck_assert_int_eq(read_number(store, count_rows), 1);
+    ck_assert_int_eq(write_row(store, "a", NULL), BERTH_E_EXISTS);
+    berth_store_close(store);
+    berth_store_close(NULL);
+}
+END_TEST
+
+START_TEST(places_that_cannot_hold_it_are_refused)
+{
+    BERTH_CLEANUP(free) char *missing = unit_scratch("missing/data");
+    BERTH_CLEANUP(free) char *file = unit_scratch("file");
+    BERTH_CLEANUP(free) char *garbage = unit_scratch("garbage");
+    BERTH_CLEANUP(free) char *directory = unit_scratch("directory");
+    char path[600];
+
+    BERTH_CLEANUP(file) FILE *empty = fopen(file, "w");
+    ck_assert_ptr_nonnull(empty);
+    ck_assert_int_eq(mkdir(garbage, 0700), 0);
+    (void)snprintf(path, sizeof(path), "%s/berth.db", garbage);
+    BERTH_CLEANUP(file) FILE *database = fopen(path, "w");
+    ck_assert_ptr_nonnull(database);
+    for (int i = 0; i < 4096; i++)
+        ck_assert_int_eq(fputc('x', database), 'x');
+    ck_assert_int_eq(fflush(database), 0);
+    ck_assert_int_eq(mkdir(directory, 0700), 0);
+    (void)snprintf(path, sizeof(path), "%s/berth.db", directory);
+    ck_assert_int_eq(mkdir(path, 0700), 0);
+
+    const char *const rows[] = {missing, file, garbage, directory};
+    for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
+        struct berth_store *store = NULL;
+        struct berth_error err = BERTH_ERROR_INIT;
+        ck_assert_msg(berth_store_open(rows[i], &store, &err) == BERTH_E_IO, "%s: %s", rows[i],
+                      err.message);
+        ck_assert_msg(strstr(err.message, rows[i]), "%s: %s", rows[i], err.message);
+        ck_assert_ptr_null(store);
+    }
+}
+END_TEST
+
+START_TEST(a_newer_schema_is_refused)
+{
+    BERTH_CLEANUP(free) char *dir = unit_scratch("data");
+    struct berth_store *store = open_store(dir);
+    ck_assert_int_eq(write_statement(store, "PRAGMA user_version = 1000", NULL), 0);
+    berth_store_close(store);
+    for (int i = 0; i < 2; i++) { /* the second shows that the lock is free again */
+        struct berth_error err = BERTH_ERROR_INIT;
+        struct berth_store *again = NULL;
+        ck_assert_int_eq(berth_store_open(dir, &again, &err), BERTH_E_CONFLICT);
+        ck_assert_ptr_nonnull(strstr(err.message, "newer berth"));
+        ck_assert_ptr_nonnull(strstr(err.message, "1000"));
+    }
+}
+END_TEST
+
+START_TEST(opening_survives_want_of_memory)
+{
+    for (size_t n = 0;; n++) {
+        BERTH_CLEANUP(free) char *dir = unit_scratch("data");
+        struct berth_store *store = NULL;
+        unit_alloc_fail_after(n);
+        int r = berth_store_open(dir, &store, NULL);
+        if (!unit_alloc_restore()) {
+            ck_assert_int_eq(r, 0);
+            berth_store_close(store);
+            break;
+        }
+        ck_assert_msg(r == BERTH_E_NOMEM, "%zu: %d", n, r);
+        ck_assert_ptr_null(store);
+    }
+}
+END_TEST
+
+/* ---- Statements ---- */
+
+/* A row as it went in and as it came back. */
+struct sample {
+    const char *name;
+    const char *text;
+    int64_t number;
+    bool number_is_null;
+};
+
+static int compare_sample(const struct berth_row *row, void *ctx,
+                          struct berth_error *err __attribute__((unused)))
+{
+    const struct sample *sample = ctx;
+    ck_assert_msg(berth_row_is_null(row, 0) == sample->number_is_null, "%s", sample->name);
+    ck_assert_msg(berth_row_int(row, 0) == sample->number, "%s", sample->name);
+    ck_assert_msg(berth_row_is_null(row, 1) == !sample->text, "%s", sample->name);
+    if (sample->text)
+        ck_assert_msg(strcmp(berth_row_text(row, 1), sample->text) == 0, "%s", sample->name);
+    else
+        ck_assert_msg(!berth_row_text(row, 1), "%s", sample->name);
+    return 0;
+}
+
+static int sample_job(struct berth_txn *txn, void *ctx, struct berth_error *err)
+{
+    /* $2 comes first and $1 twice: what counts is the number, not the place. */
+    static const char sql[] =
+        "UPDATE image_request SET decided_ns = $2, reason = $1 WHERE image = 'a'"
+        " AND ($1 IS NULL OR $1 IS NOT NULL) RETURNING decided_ns, reason";
+    struct sample *sample = ctx;
+    const struct berth_value values[] = {
+        berth_value_text(sample->text),
+        sample->number_is_null ? berth_value_null() : berth_value_int(sample->number),
+    };
+    int64_t changes = -1;
+    int r =
+        berth_txn_run(txn, sql, values, UNIT_COUNT(values), compare_sample, sample, &changes, err);
+    ck_assert_int_eq(changes, 1);
+    return r;
+}
+
+START_TEST(values_come_back_as_they_went_in)
+{
+    static const struct sample rows[] = {
+        {"zero", "", 0, false},
+        {"least", "x", INT64_MIN, false},
+        {"greatest", "x", INT64_MAX, false},
+        {"past 2^53", "9007199254740993", INT64_C(9007199254740993), false},
+        {"NULL number", "x", 0, true},
+        {"NULL text", NULL, 1, false},
+        {"quotes", "'; DROP TABLE audit; --", 1, false},
+        {"UTF-8", "\xC3\xA4\xF0\x9F\x9A\xA2", 1, false},
+    };
+    BERTH_CLEANUP(free) char *dir = unit_scratch("data");
+    BERTH_CLEANUP(store) struct berth_store *store = open_store(dir);
+    ck_assert_int_eq(write_row(store, "a", NULL), 0);
+    for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
+        struct sample sample = rows[i];
+        struct berth_error err = BERTH_ERROR_INIT;
+        ck_assert_msg(berth_store_write(store, sample_job, &sample, &err) == 0, "%s: %s (%s)",
+                      rows[i].name, err.message, err.detail);
+    }
+}
+END_TEST
+
+static int changes_job(struct berth_txn *txn, void *ctx __attribute__((unused)),
+                       struct berth_error *err)
+{
+    int64_t changes = -1;
+    ck_assert_int_eq(add(txn, "a", err), 0);
+    ck_assert_int_eq(add(txn, "b", err), 0);
+    ck_assert_int_eq(berth_txn_run(txn, "UPDATE image_request SET state = 'x'", NULL, 0, NULL, NULL,
+                                   &changes, err),
+                     0);
+    ck_assert_int_eq(changes, 2);
+    ck_assert_int_eq(berth_txn_run(txn, "UPDATE image_request SET state = 'x' WHERE id < 0", NULL,
+                                   0, NULL, NULL, &changes, err),
+                     0);
+    ck_assert_int_eq(changes, 0);
+    ck_assert_int_eq(
+        berth_txn_run(txn, "DELETE FROM image_request", NULL, 0, NULL, NULL, &changes, err), 0);
+    ck_assert_int_eq(changes, 2);
+    ck_assert_int_eq(berth_txn_run(txn, count_rows, NULL, 0, NULL, NULL, &changes, err), 0);
+    ck_assert_int_eq(changes, 0);
+    return 0;
+}
+
+START_TEST(changes_are_counted)
+{
+    BERTH_CLEANUP(free) char *dir = unit_scratch("data");
+    BERTH_CLEANUP(store) struct berth_store *store = open_store(dir);
+    ck_assert_int_eq(berth_store_write(store, changes_job, NULL, NULL), 0);
+}
+END_TEST
+
+static int stop_at_second(const struct berth_row *row __attribute__((unused)), void *ctx,
+                          struct berth_error *err)
+{
+    int *seen = ctx;
+    return ++*seen == 2 ? berth_error_set(err, BERTH_E_CANCELLED, "enough") : 0;
+}
+
+static int stopping_job(struct berth_txn *txn, void *ctx, struct berth_error *err)
+{
+    return berth_txn_run(txn, "SELECT id FROM image_request ORDER BY id", NULL, 0, stop_at_second,
+                         ctx, NULL, err);
+}
+
+START_TEST(a_row_may_end_the_statement)
+{
+    BERTH_CLEANUP(free) char *dir = unit_scratch("data");
+    BERTH_CLEANUP(store) struct berth_store *store = open_store(dir);
+    static const char *const images[] = {"a", "b", "c"};
+    for (size_t i = 0; i < UNIT_COUNT(images); i++)
+        ck_assert_int_eq(write_row(store, images[i], NULL), 0);
+    for (int i = 0; i < 2; i++) { /* the statement can be used again */
+        int seen = 0;
+        struct berth_error err = BERTH_ERROR_INIT;
+        ck_assert_int_eq(berth_store_read(store, stopping_job, &seen, &err), BERTH_E_CANCELLED);
+        ck_assert_str_eq(err.message, "enough");
+        ck_assert_int_eq(seen, 2);
+    }
+}
+END_TEST
+
+/* ctx: const char *, a statement that is given one value. */
+static int one_value_job(struct berth_txn *txn, void *ctx, struct berth_error *err)
+{
+    const struct berth_value value = berth_value_int(1);
+    return berth_txn_run(txn, ctx, &value, 1, NULL, NULL, NULL, err);
+}
+
+START_TEST(wrong_statements_are_refused)
+{
+    static const char *const rows[] = {
+        "SELECT",
+        "",
+        "SELECT $1, $2",
+        "SELECT 1",
+        "SELECT $2",
+        "SELECT :name",
+        "SELECT ?",
+        "SELECT $1; SELECT 1",
+        "SELECT * FROM no_such_table WHERE $1 = 1",
+    };
+    BERTH_CLEANUP(free) char *dir = unit_scratch("data");
+    BERTH_CLEANUP(store) struct berth_store *store = open_store(dir);
+    for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
+        struct berth_error err = BERTH_ERROR_INIT;
+        ck_assert_msg(berth_store_write(store, one_value_job, constant(rows[i]), &err) ==
+                          BERTH_E_INTERNAL,
+                      "'%s': %s", rows[i], err.message);
+        ck_assert_msg(strstr(err.detail, rows[i]), "'%s': %s", rows[i], err.detail);
+        ck_assert_msg(!strstr(err.message, "SELECT"), "'%s': %s", rows[i], err.message);
+    }
+}
+END_TEST
+
+START_TEST(readers_do_not_write)
+{
+    BERTH_CLEANUP(free) char *dir = unit_scratch("data");
+    BERTH_CLEANUP(store) struct berth_store *store = open_store(dir);
+    ck_assert_int_eq(berth_store_read(store, add_job, constant("a"), NULL), BERTH_E_INTERNAL);
+    ck_assert_int_eq(read_number(store, count_rows), 0);
+}
+END_TEST
+
+/* ---- Transactions ---- */
+
+static int add_then_fail_job(struct berth_txn *txn, void *ctx, struct berth_error *err)
+{
+    int r = add(txn, ctx, err);
+    ck_assert_int_eq(r, 0);
+    return berth_error_set(err, BERTH_E_QUOTA, "no more of these");
+}
+
+/* A job that has no eye for failures; ctx: the image, which is there already. */
+static int careless_job(struct berth_txn *txn, void *ctx, struct berth_error *err)
+{
+    ck_assert_int_eq(add(txn, "careless", err), 0);
+    ck_assert_int_eq(add(txn, ctx, err), BERTH_E_EXISTS);
+    return 0;
+}
+
+START_TEST(a_failed_job_leaves_nothing)
+{
+    BERTH_CLEANUP(free) char *dir = unit_scratch("data");
+    BERTH_CLEANUP(store) struct berth_store *store = open_store(dir);
+    struct berth_error err = BERTH_ERROR_INIT;
+    ck_assert_int_eq(berth_store_write(store, add_then_fail_job, constant("a"), &err),
+                     BERTH_E_QUOTA);
+    ck_assert_str_eq(err.message, "no more of these");
+    ck_assert_int_eq(read_number(store, count_rows), 0);
+    ck_assert_int_eq(write_row(store, "a", NULL), 0);
+    ck_assert_int_eq(berth_store_write(store, careless_job, constant("a"), &err), BERTH_E_EXISTS);
+    ck_assert_int_eq(read_number(store, count_rows), 1);
+}
+END_TEST
+
+/* A job that keeps the writer busy until the test lets go, so that others gather behind it. */
+struct gate {
+    pthread_mutex_t mutex;
+    pthread_cond_t cond;
+    bool entered;
+    bool open;
+};
+
+static void gate_init(struct gate *gate)
+{
+    *gate = (struct gate){0};
+    (void)pthread_mutex_init(&gate->mutex, NULL);
+    berth_cond_init(&gate->cond);
+}
+
+static int gate_job(struct berth_txn *txn __attribute__((unused)), void *ctx,
+                    struct berth_error *err __attribute__((unused)))
+{
+    struct gate *gate = ctx;
+    BERTH_LOCK_SCOPE(lock, &gate->mutex);
+    gate->entered = true;
+    (void)pthread_cond_broadcast(&gate->cond);
+    while (!gate->open)
+        (void)pthread_cond_wait(&gate->cond, &gate->mutex);
+    return 0;
+}
+
+static void gate_wait(struct gate *gate)
+{
+    BERTH_LOCK_SCOPE(lock, &gate->mutex);
+    while (!gate->entered)
+        (void)pthread_cond_wait(&gate->cond, &gate->mutex);
+}
+
+static void gate_open(struct gate *gate)
+{
+    BERTH_LOCK_SCOPE(lock, &gate->mutex);
+    gate->open = true;
+    (void)pthread_cond_broadcast(&gate->cond);
+}
+
+/* One writer of its own thread. */
+struct writer {
+    struct berth_store *store;
+    berth_store_job *job;
+    void *ctx;
+    int result;
+    pthread_t thread;
+};
+
+static void *writer_main(void *arg)
+{
+    struct writer *writer = arg;
+    writer->result = berth_store_write(writer->store, writer->job, writer->ctx, NULL);
+    return NULL;
+}
+
+static void start_writer(struct writer *writer)
+{
+    ck_assert_int_eq(berth_thread_start(&writer->thread, "writer", writer_main, writer, NULL), 0);
+}
+
+START_TEST(a_group_loses_only_the_failed)
+{
+    BERTH_CLEANUP(free) char *dir = unit_scratch("data");
+    BERTH_CLEANUP(store) struct berth_store *store = open_store(dir);
+    struct gate gate;
+    gate_init(&gate);
+    struct writer writers[] = {
+        {store, gate_job, &gate, -1, 0},
+        {store, add_job, constant("a"), -1, 0},
+        {store, add_then_fail_job, constant("x"), -1, 0},
+        {store, add_job, constant("b"), -1, 0},
+        {store, statement_job, constant("SELEC"), -1, 0},
+        {store, add_job, constant("c"), -1, 0},
+    };
+    start_writer(&writers[0]);
+    gate_wait(&gate);
+    for (size_t i = 1; i < UNIT_COUNT(writers); i++)
+        start_writer(&writers[i]);
+    gate_open(&gate);
+    for (size_t i = 0; i < UNIT_COUNT(writers); i++)
+        (void)pthread_join(writers[i].thread, NULL);
+
+    static const int results[] = {0, 0, BERTH_E_QUOTA, 0, BERTH_E_INTERNAL, 0};
+    for (size_t i = 0; i < UNIT_COUNT(writers); i++)
+        ck_assert_msg(writers[i].result == results[i], "writer %zu: %d", i, writers[i].result);
+    ck_assert_int_eq(read_number(store, count_rows), 3);
+}
+END_TEST
+
+static int two_views_job(struct berth_txn *txn, void *ctx, struct berth_error *err)
+{
+    int64_t before = -1;
+    int64_t after = -1;
+    ck_assert_int_eq(berth_txn_run(txn, count_rows, NULL, 0, take_int, &before, NULL, err), 0);
+    struct writer writer = {ctx, add_job, constant("meanwhile"), -1, 0};
+    start_writer(&writer);
+    (void)pthread_join(writer.thread, NULL);
+    ck_assert_int_eq(writer.result, 0);
+    ck_assert_int_eq(berth_txn_run(txn, count_rows, NULL, 0, take_int, &after, NULL, err), 0);
+    ck_assert_int_eq(before, after);
+    return 0;
+}
+
+START_TEST(a_read_has_one_view)
+{
+    BERTH_CLEANUP(free) char *dir = unit_scratch("data");
+    BERTH_CLEANUP(store) struct berth_store *store = open_store(dir);
+    ck_assert_int_eq(berth_store_read(store, two_views_job, store, NULL), 0);
+    ck_assert_int_eq(read_number(store, count_rows), 1);
+}
+END_TEST
+
+#define THREADS           16
+#define WRITES_PER_THREAD 40
+
+struct load {
+    struct berth_store *store;
+    atomic_int number;
+    atomic_int failures;
+};
+
+static void *load_main(void *arg)
+{
+    struct load *load = arg;
+    int own = atomic_fetch_add(&load->number, 1);
+    for (int i = 0; i < WRITES_PER_THREAD; i++) {
+        char image[32];
+        (void)snprintf(image, sizeof(image), "%d-%d", own, i);
+        struct number_query mine = {
+            .sql = "SELECT count(*) FROM image_request WHERE facility = 'f'", .result = 0};
+        if (write_row(load->store, image, NULL) < 0 ||
+            berth_store_read(load->store, number_job, &mine, NULL) < 0 || mine.result <= i)
+            atomic_fetch_add(&load->failures, 1);
+    }
+    return NULL;
+}
+
+START_TEST(many_threads_read_and_write)
+{
+    BERTH_CLEANUP(free) char *dir = unit_scratch("data");
+    BERTH_CLEANUP(store) struct berth_store *store = open_store(dir);
+    struct load load = {.store = store};
+    pthread_t threads[THREADS];
+    for (size_t i = 0; i < THREADS; i++)
+        ck_assert_int_eq(berth_thread_start(&threads[i], "load", load_main, &load, NULL), 0);
+    for (size_t i = 0; i < THREADS; i++)
+        (void)pthread_join(threads[i], NULL);
+    ck_assert_int_eq(atomic_load(&load.failures), 0);
+    ck_assert_int_eq(read_number(store, count_rows), THREADS * WRITES_PER_THREAD);
+}
+END_TEST
+
+START_TEST(jobs_survive_want_of_memory)
+{
+    BERTH_CLEANUP(free) char *dir = unit_scratch("data");
+    BERTH_CLEANUP(store) struct berth_store *store = open_store(dir);
+    for (size_t n = 0;; n++) {
+        struct number_query query = {.sql = count_rows, .result = -1};
+        unit_alloc_fail_after(n);
+        int r = berth_store_read(store, number_job, &query, NULL);
+        if (!unit_alloc_restore()) {
+            ck_assert_int_eq(r, 0);
+            break;
+        }
+        ck_assert_int_eq(r, BERTH_E_NOMEM);
+    }
+}
+END_TEST
+
+/* ---- Failure of the machine ---- */
+
+#define CRASH_THREADS 4
+
+struct crash_child {
+    struct berth_store *store;
+    int pipe_fd;
+    atomic_int number;
+};
+
+/* Writes rows until killed, and tells of each once it is answered. */
+static void *crash_main(void *arg)
+{
+    struct crash_child *child = arg;
+    uint32_t own = (uint32_t)atomic_fetch_add(&child->number, 1);
+    for (uint32_t i = 0;; i++) {
+        char image[32];
+        uint32_t id = own << 24 | i;
+        (void)snprintf(image, sizeof(image), "%u", id);
+        if (write_row(child->store, image, NULL) < 0 ||
+            write(child->pipe_fd, &id, sizeof(id)) != (ssize_t)sizeof(id))
+            return NULL;
+    }
+}
+
+static void crash_child_run(const char *dir, int pipe_fd)
+{
+    struct crash_child child = {.store = open_store(dir), .pipe_fd = pipe_fd};
+    pthread_t threads[CRASH_THREADS];
+    for (size_t i = 0; i < CRASH_THREADS; i++)
+        if (berth_thread_start(&threads[i], "crash", crash_main, &child, NULL) < 0)
+            _exit(1);
+    for (size_t i = 0; i < CRASH_THREADS; i++)
+        (void)pthread_join(threads[i], NULL);
+    _exit(1);
+}
+
+static const char find_row[] = "SELECT count(*) FROM image_request WHERE image = $1";
+
+/* ctx: uint32_t, the id that was answered. */
+static int find_job(struct berth_txn *txn, void *ctx, struct berth_error *err)
+{
+    char image[32];
+    int64_t found = 0;
+    (void)snprintf(image, sizeof(image), "%u", *(uint32_t *)ctx);
+    const struct berth_value value = berth_value_text(image);
+    int r = berth_txn_run(txn, find_row, &value, 1, take_int, &found, NULL, err);
+    if (r < 0)
+        return r;
+    return found == 1 ? 0 : berth_error_set(err, BERTH_E_NOT_FOUND, "%s is lost", image);
+}
+
+START_TEST(kill_loses_nothing_answered)
+{
+    static const int answers_before_kill[] = {1, 17, 150};
+    for (size_t i = 0; i < UNIT_COUNT(answers_before_kill); i++) {
+        BERTH_CLEANUP(free) char *dir = unit_scratch("data");
+        BERTH_CLEANUP(fd) int read_fd = -1;
+        int fds[2];
+        ck_assert_int_eq(pipe(fds), 0);
+        read_fd = fds[0];
+        pid_t pid = fork();
+        ck_assert_int_ge(pid, 0);
+        if (pid == 0)
+            crash_child_run(dir, fds[1]);
+        (void)close(fds[1]);
+
+        uint32_t answered[65536];
+        size_t count = 0;
+        while (read(read_fd, &answered[count], sizeof(answered[0])) == (ssize_t)sizeof(uint32_t)) {
+            count++;
+            if (count == (size_t)answers_before_kill[i])
+                ck_assert_int_eq(kill(pid, SIGKILL), 0);
+            ck_assert_uint_lt(count, UNIT_COUNT(answered));
+        }
+        int status = 0;
+        ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+        ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+        ck_assert_uint_ge(count, (size_t)answers_before_kill[i]);
+
+        BERTH_CLEANUP(store) struct berth_store *store = open_store(dir);
+        for (size_t j = 0; j < count; j++) {
+            struct berth_error err = BERTH_ERROR_INIT;
+            ck_assert_msg(berth_store_read(store, find_job, &answered[j], &err) == 0, "%s",
+                          err.message);
+        }
+        ck_assert_int_eq(write_row(store, "afterwards", NULL), 0);
+    }
+}
+END_TEST
+
+/* Writes until it is refused; returns how many rows there are then. */
+static int64_t fill(struct berth_store *store, struct berth_error *err)
+{
+    char image[201];
+    for (int i = 0; i < 20000; i++) {
+        (void)snprintf(image, sizeof(image), "%0200d", i);
+        if (write_row(store, image, err) < 0)
+            return i;
+    }
+    return -1;
+}
+
+START_TEST(a_full_disk_refuses_writes_alone)
+{
+    BERTH_CLEANUP(free) char *dir = unit_scratch("data");
+    BERTH_CLEANUP(store) struct berth_store *store = open_store(dir);
+    /* Past this size writing fails with EFBIG, and SIGXFSZ where that is not ignored. */
+    const struct rlimit limit = {.rlim_cur = 400000, .rlim_max = RLIM_INFINITY};
+    ck_assert(signal(SIGXFSZ, SIG_IGN) != SIG_ERR);
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    struct berth_error err = BERTH_ERROR_INIT;
+    int64_t rows = fill(store, &err);
+    ck_assert_int_gt(rows, 0);
+    ck_assert_msg(err.status == BERTH_E_NO_SPACE, "%s (%s)", err.message, err.detail);
+    ck_assert_ptr_nonnull(strstr(err.message, "disk is full"));
+    ck_assert_int_eq(read_number(store, count_rows), rows);
+
+    const struct rlimit unlimited = {.rlim_cur = RLIM_INFINITY, .rlim_max = RLIM_INFINITY};
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &unlimited), 0);
+    ck_assert_int_eq(write_row(store, "afterwards", NULL), 0);
+    ck_assert_int_eq(read_number(store, count_rows), rows + 1);
+}
+END_TEST
+
+/* A job that is fine by itself, then one that fills the database within its transaction. */
+static int flood_job(struct berth_txn *txn, void *ctx __attribute__((unused)),
+                     struct berth_error *err)
+{
+    char image[201];
+    for (int i = 0; i < 20000; i++) {
+        (void)snprintf(image, sizeof(image), "%0200d", i);
+        int r = add(txn, image, err);
+        if (r < 0)
+            return i % 2 ? r : 0; /* careless at times */
+    }
+    return 0;
+}
+
+START_TEST(a_full_database_takes_its_group_along_and_no_more)
+{
+    BERTH_CLEANUP(free) char *dir = unit_scratch("data");
+    BERTH_CLEANUP(store) struct berth_store *store = open_store(dir);
+    ck_assert_int_eq(write_statement(store, "PRAGMA max_page_count = 100", NULL), 0);
+    struct gate gate;
+    gate_init(&gate);
+    struct writer writers[] = {
+        {store, gate_job, &gate, -1, 0},
+        {store, add_job, constant("before"), -1, 0},
+        {store, flood_job, NULL, -1, 0},
+        {store, add_job, constant("after"), -1, 0},
+    };
+    start_writer(&writers[0]);
+    gate_wait(&gate);
+    for (size_t i = 1; i < UNIT_COUNT(writers); i++)
+        start_writer(&writers[i]);
+    gate_open(&gate);
+    for (size_t i = 0; i < UNIT_COUNT(writers); i++)
+        (void)pthread_join(writers[i].thread, NULL);
+
+    /* The threads may have come in another order: what was answered is what is there. */
+    int64_t expected = 0;
+    for (size_t i = 1; i < UNIT_COUNT(writers); i++) {
+        ck_assert_msg(writers[i].result == 0 || writers[i].result == BERTH_E_NO_SPACE,
+                      "writer %zu: %d", i, writers[i].result);
+        expected += writers[i].result == 0;
+    }
+    ck_assert_int_eq(writers[2].result, BERTH_E_NO_SPACE);
+    ck_assert_int_eq(read_number(store, count_rows), expected);
+    ck_assert_int_eq(write_row(store, "afterwards", NULL), 0);
+}
+END_TEST
+
+UNIT_SUITE("store", files_are_private, the_directory_is_locked, what_is_written_stays,
+           places_that_cannot_hold_it_are_refused, a_newer_schema_is_refused,
+           opening_survives_want_of_memory, values_come_back_as_they_went_in, changes_are_counted,
+           a_row_may_end_the_statement, wrong_statements_are_refused, readers_do_not_write,
+           a_failed_job_leaves_nothing, a_group_loses_only_the_failed, a_read_has_one_view,
+           many_threads_read_and_write, jobs_survive_want_of_memory, kill_loses_nothing_answered,
+           a_full_disk_refuses_writes_alone, a_full_database_takes_its_group_along_and_no_more)
