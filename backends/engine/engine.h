@@ -146,6 +146,9 @@ int berth_engine_silence(const struct berth_engine *engine, int64_t silence_ms,
 int berth_engine_refusal(const struct berth_engine *engine, long status, const char *body,
                          size_t len, struct berth_error *err);
 
+/* Fills err with what an engine said, put on one line of UTF-8; returns status. */
+int berth_engine_said(enum berth_status status, const char *message, struct berth_error *err);
+
 int64_t berth_engine_timeout_ms(const struct berth_engine *engine);
 
 #endif
