@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Creating the container of an app: its name on the engine, labels, limits,
+ * and the defaults that keep it from its host and its neighbours.
+ *
+ * Threading: stateless but for the engine.
+ */
+#ifndef BERTH_BACKENDS_ENGINE_ENGINE_CREATE_H
+#define BERTH_BACKENDS_ENGINE_ENGINE_CREATE_H
+
+#include "backends/backend.h"
+#include "backends/engine/engine_app.h"
+
+/*
+ * As the verb create of the backend contract. The container is named as the
+ * app, or APP.FACILITY when a container outside the scope has that name. An
+ * image given by its id is run under its label's name where that names the
+ * same image now, so that `docker ps` shows a name.
+ */
+BERTH_MUST_CHECK int berth_engine_create(struct berth_engine *engine,
+                                         const struct berth_engine_scope *scope,
+                                         const struct berth_create_spec *spec, char **ret_id,
+                                         struct berth_error *err);
+
+/* Appends the body of POST /containers/create; image: what to run. */
+void berth_engine_create_body(const struct berth_engine_scope *scope,
+                              const struct berth_create_spec *spec, const char *image,
+                              struct berth_strbuf *body);
+
+#endif
