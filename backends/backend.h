@@ -78,6 +78,7 @@ struct berth_app_stats {
     char *id;
     char *name; /* the engine's name of the container */
     bool known; /* false: not running, all else is 0 and printed as docker prints it */
+    bool silent; /* runs, but gave no sample in time: all else is 0, and printed as "--" */
     double cpu_percent;
     double memory_percent;
     double memory_bytes; /* without page cache, as docker counts */

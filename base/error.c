@@ -36,7 +36,7 @@ static void BERTH_PRINTF(3, 0)
     trim_partial_character(text, size);
 }
 
-int berth_error_set(struct berth_error *err, enum berth_status status, const char *format, ...)
+int(berth_error_set)(struct berth_error *err, enum berth_status status, const char *format, ...)
 {
     if (!err)
         return status;
@@ -59,8 +59,8 @@ static enum berth_status status_of_errno(enum berth_status status, int errnum)
     return status;
 }
 
-int berth_error_set_errno(struct berth_error *err, enum berth_status status, int errnum,
-                          const char *format, ...)
+int(berth_error_set_errno)(struct berth_error *err, enum berth_status status, int errnum,
+                           const char *format, ...)
 {
     status = status_of_errno(status, errnum);
     if (!err)
@@ -86,7 +86,7 @@ void berth_error_detail(struct berth_error *err, const char *format, ...)
     va_end(args);
 }
 
-int berth_error_wrap(struct berth_error *err, const char *format, ...)
+int(berth_error_wrap)(struct berth_error *err, const char *format, ...)
 {
     if (!err)
         return BERTH_E_INTERNAL;
@@ -103,7 +103,7 @@ int berth_error_wrap(struct berth_error *err, const char *format, ...)
     return err->status;
 }
 
-int berth_error_nomem(struct berth_error *err)
+int(berth_error_nomem)(struct berth_error *err)
 {
     return berth_error_set(err, BERTH_E_NOMEM, "out of memory");
 }

@@ -83,4 +83,17 @@ void berth_error_clear(struct berth_error *err);
 /* The status as a lower-case word for logs ("not_found"); never NULL. */
 const char *berth_status_name(enum berth_status status);
 
+#ifdef __clang_analyzer__ /* It looks at one file at a time: tell it that these never return 0. */
+static inline int berth_error_is_negative(int status)
+{
+    if (status >= 0)
+        __builtin_unreachable();
+    return status;
+}
+#define berth_error_set(...)       berth_error_is_negative(berth_error_set(__VA_ARGS__))
+#define berth_error_set_errno(...) berth_error_is_negative(berth_error_set_errno(__VA_ARGS__))
+#define berth_error_wrap(...)      berth_error_is_negative(berth_error_wrap(__VA_ARGS__))
+#define berth_error_nomem(...)     berth_error_is_negative(berth_error_nomem(__VA_ARGS__))
+#endif
+
 #endif

@@ -123,12 +123,10 @@ static struct berth_pmap_node *rotate_right(struct edit *edit, void *value,
 static struct berth_pmap_node *balanced(struct edit *edit, void *value,
                                         struct berth_pmap_node *left, struct berth_pmap_node *right)
 {
-    if (!edit->failed) {
-        if (weight(right) > DELTA * weight(left))
-            return rotate_left(edit, value, left, right);
-        if (weight(left) > DELTA * weight(right))
-            return rotate_right(edit, value, left, right);
-    }
+    if (weight(right) > DELTA * weight(left))
+        return rotate_left(edit, value, left, right);
+    if (weight(left) > DELTA * weight(right))
+        return rotate_right(edit, value, left, right);
     return node_new(edit, value, left, right);
 }
 
@@ -163,13 +161,6 @@ static struct berth_pmap_node *without_first(struct edit *edit, const struct ber
     return balanced(edit, map->value, without_first(edit, map->left), berth_pmap_ref(map->right));
 }
 
-static struct berth_pmap_node *without_last(struct edit *edit, const struct berth_pmap_node *map)
-{
-    if (!map->right)
-        return berth_pmap_ref(map->left);
-    return balanced(edit, map->value, berth_pmap_ref(map->left), without_last(edit, map->right));
-}
-
 static const struct berth_pmap_node *first(const struct berth_pmap_node *map)
 {
     while (map->left)
@@ -177,14 +168,7 @@ static const struct berth_pmap_node *first(const struct berth_pmap_node *map)
     return map;
 }
 
-static const struct berth_pmap_node *last(const struct berth_pmap_node *map)
-{
-    while (map->right)
-        map = map->right;
-    return map;
-}
-
-/* A new reference to what is left of a node without its value; the heavier side gives the top. */
+/* A new reference to what is left of a node without its value. */
 static struct berth_pmap_node *joined(struct edit *edit, struct berth_pmap_node *left,
                                       struct berth_pmap_node *right)
 {
@@ -192,8 +176,6 @@ static struct berth_pmap_node *joined(struct edit *edit, struct berth_pmap_node 
         return berth_pmap_ref(right);
     if (!right)
         return berth_pmap_ref(left);
-    if (left->count > right->count)
-        return balanced(edit, last(left)->value, without_last(edit, left), berth_pmap_ref(right));
     return balanced(edit, first(right)->value, berth_pmap_ref(left), without_first(edit, right));
 }
 

@@ -90,8 +90,9 @@ void berth_store_close(struct berth_store *store)
 {
     if (!store)
         return;
-    BERTH_CLEANUP(fd) int lock_fd = store->lock_fd;
+    int lock_fd = store->lock_fd;
     store->ops->close(store);
+    berth_fd_close(&lock_fd); /* last: another gateway may take over now */
 }
 
 int berth_store_write(struct berth_store *store, berth_store_job *job, void *ctx,

@@ -21,6 +21,7 @@ char *__wrap_strndup(const char *text, size_t size);
 static _Thread_local struct {
     bool counting;
     bool failed;
+    bool once;
     size_t left;
 } alloc_state;
 
@@ -28,7 +29,14 @@ void unit_alloc_fail_after(size_t successes)
 {
     alloc_state.left = successes;
     alloc_state.failed = false;
+    alloc_state.once = false;
     alloc_state.counting = true;
+}
+
+void unit_alloc_fail_once_after(size_t successes)
+{
+    unit_alloc_fail_after(successes);
+    alloc_state.once = true;
 }
 
 bool unit_alloc_restore(void)
@@ -43,6 +51,7 @@ static bool may_allocate(void)
         return true;
     if (alloc_state.left == 0) {
         alloc_state.failed = true;
+        alloc_state.counting = !alloc_state.once;
         errno = ENOMEM;
         return false;
     }

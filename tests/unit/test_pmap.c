@@ -272,6 +272,26 @@ START_TEST(a_walk_begins_and_ends_where_it_is_told)
 }
 END_TEST
 
+static bool count_item(void *value, void *ctx)
+{
+    size_t *count = ctx;
+    *count += value != NULL;
+    return true;
+}
+
+START_TEST(a_walk_looks_for_its_start_alone)
+{
+    struct berth_pmap_node *map = range(1000);
+    unsigned from = 10;
+    size_t count = 0;
+    comparisons = 0;
+    berth_pmap_walk(&item_type, map, &from, count_item, &count);
+    ck_assert_uint_eq(count, 990);
+    ck_assert_uint_le(comparisons, 25);
+    berth_pmap_unref(&item_type, map);
+}
+END_TEST
+
 /* Of n values none is deeper than log(n) / log(4/3): below 2.41 log2(n). */
 static void check_depth(const struct berth_pmap_node *map, unsigned keys)
 {
@@ -297,6 +317,13 @@ START_TEST(no_order_of_operations_makes_it_deep)
         ck_assert_int_eq(put(&descending, key, 0), 0);
     check_depth(descending, COUNT);
 
+    /* From both ends inwards: each value lands beneath an inner side. */
+    struct berth_pmap_node *inwards = NULL;
+    for (unsigned key = 0; key < COUNT; key++)
+        ck_assert_int_eq(put(&inwards, key % 2 ? COUNT - key : key, 0), 0);
+    check_depth(inwards, COUNT);
+    berth_pmap_unref(&item_type, inwards);
+
     for (unsigned key = 0; key < COUNT * 9 / 10; key++)
         ck_assert_int_eq(take_out(&ascending, key), 0);
     check_depth(ascending, COUNT);
@@ -310,13 +337,14 @@ START_TEST(no_order_of_operations_makes_it_deep)
 END_TEST
 
 /* Each node holds a reference to its value: a leaked node shows as a leaked value. */
-static void fail_each_allocation(struct berth_pmap_node *map, struct item *item, bool removing)
+static void fail_each_allocation(struct berth_pmap_node *map, struct item *item, bool removing,
+                                 void (*fail_after)(size_t successes))
 {
     unsigned key = item->key;
     size_t count = berth_pmap_count(map);
     for (size_t n = 0;; n++) {
         struct berth_pmap_node *next = map;
-        unit_alloc_fail_after(n);
+        fail_after(n);
         int r = removing ? berth_pmap_remove(&item_type, map, &key, &next, NULL)
                          : berth_pmap_put(&item_type, map, item, &next, NULL);
         bool failed = unit_alloc_restore();
@@ -338,8 +366,10 @@ START_TEST(a_failed_allocation_changes_and_leaks_nothing)
         /* Every put and most removals of the ends rotate somewhere as the map grows. */
         for (unsigned target = 0; target <= key; target++) {
             struct item *item = item_new(target, 5000);
-            fail_each_allocation(map, item, false);
-            fail_each_allocation(map, item, true);
+            fail_each_allocation(map, item, false, unit_alloc_fail_after);
+            fail_each_allocation(map, item, false, unit_alloc_fail_once_after);
+            fail_each_allocation(map, item, true, unit_alloc_fail_after);
+            fail_each_allocation(map, item, true, unit_alloc_fail_once_after);
             ck_assert_uint_eq(item->refs, 1);
             item_unref(item);
         }
@@ -366,13 +396,6 @@ static struct berth_pmap_node *take_published(struct shared *shared)
 {
     BERTH_LOCK_SCOPE(lock, &shared->mutex);
     return berth_pmap_ref(shared->published);
-}
-
-static bool count_item(void *value, void *ctx)
-{
-    size_t *count = ctx;
-    *count += ((const struct item *)value)->key < 200;
-    return true;
 }
 
 static void work_on_shared(void *ctx, size_t i)
@@ -409,5 +432,5 @@ END_TEST
 
 UNIT_SUITE("pmap", versions_match_a_model, the_empty_map_is_null,
            removing_what_is_absent_gives_the_same_version, a_walk_begins_and_ends_where_it_is_told,
-           no_order_of_operations_makes_it_deep, a_failed_allocation_changes_and_leaks_nothing,
-           versions_are_shared_between_threads)
+           a_walk_looks_for_its_start_alone, no_order_of_operations_makes_it_deep,
+           a_failed_allocation_changes_and_leaks_nothing, versions_are_shared_between_threads)

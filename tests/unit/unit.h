@@ -44,6 +44,9 @@ Suite *unit_suite_new(const char *name, const TTest *const *tests, size_t count)
  */
 void unit_alloc_fail_after(size_t successes);
 
+/* The same for a single allocation: those after the failed one succeed again. */
+void unit_alloc_fail_once_after(size_t successes);
+
 /* Ends it; true if an allocation was made to fail. */
 bool unit_alloc_restore(void);
 
