@@ -309,7 +309,7 @@ static void check_depth(const struct berth_pmap_node *map, unsigned keys)
 
 START_TEST(no_order_of_operations_makes_it_deep)
 {
-    enum { COUNT = 20000 };
+    enum { COUNT = 5000 };
     struct berth_pmap_node *ascending = range(COUNT);
     check_depth(ascending, COUNT);
     struct berth_pmap_node *descending = NULL;
@@ -402,7 +402,7 @@ static void work_on_shared(void *ctx, size_t i)
 {
     struct shared *shared = ctx;
     uint32_t random = (uint32_t)(88172645 + i);
-    for (int n = 0; n < 500; n++) {
+    for (int n = 0; n < 200; n++) {
         struct berth_pmap_node *map = take_published(shared);
         size_t count = 0;
         berth_pmap_walk(&item_type, map, NULL, count_item, &count);

@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/linelog.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/strbuf.h"
+#include "base/thread.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define MAX_BYTES_LEAST   4096
+#define QUEUE_BYTES_LEAST 4096
+#define KEEP_MOST         100
+#define PATH_MOST         (PATH_MAX - sizeof(".100"))
+#define NOTICE_BYTES_MOST 128
+
+/* Whole lines, each with its newline. */
+struct lines {
+    char *text; /* queue_bytes of memory */
+    size_t len;
+};
+
+struct berth_linelog {
+    char *path;
+    int64_t max_bytes;
+    unsigned keep;
+    size_t queue_bytes;
+    pthread_t thread;
+
+    pthread_mutex_t mutex;
+    pthread_cond_t changed;
+    struct lines queue; /* guarded by mutex, as are the three after it */
+    uint64_t dropped;
+    bool reopen;
+    bool closing;
+
+    /* The thread's own. */
+    struct lines batch; /* what it took from the queue, by swapping the two */
+    int fd;             /* -1 while there is no file */
+    int64_t size_bytes; /* of the file */
+    uint64_t reported;  /* of the dropped lines, those that a notice has told of */
+    bool write_failed;  /* the two failures that are on the program's log already */
+    bool rotate_failed;
+};
+
+/* ---- The file: the log's own thread, or open and close while there is none ---- */
+
+static int open_file(struct berth_linelog *log)
+{
+    BERTH_CLEANUP(fd)
+    int fd =
+        open(log->path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0640);
+    struct stat status;
+    if (fd < 0 || fstat(fd, &status) < 0)
+        return -errno;
+    if (!S_ISREG(status.st_mode))
+        return -EINVAL; /* rotation would move it away: a device, for one */
+    log->fd = berth_fd_steal(&fd);
+    return 0;
+}
+
+/* Says a failure once, until what failed has worked again. */
+static void report(const struct berth_linelog *log, bool *reported, const char *what, int errnum)
+{
+    char text[128];
+    if (!*reported)
+        berth_log(BERTH_LOG_ERROR, "%s %s: %s", log->path, what,
+                  strerror_r(errnum, text, sizeof(text)));
+    *reported = true;
+}
+
+/* An open file of known size; someone else may have truncated it. */
+static bool make_ready(struct berth_linelog *log)
+{
+    struct stat status;
+    int r = log->fd < 0 ? open_file(log) : 0;
+    if (r < 0 || fstat(log->fd, &status) < 0) {
+        report(log, &log->write_failed, "cannot be opened, its lines are dropped",
+               r < 0 ? -r : errno);
+        return false;
+    }
+    log->size_bytes = status.st_size;
+    return true;
+}
+
+/* FILE.n, or FILE itself for 0. */
+static void rotated_name(const struct berth_linelog *log, unsigned n, char name[static PATH_MAX])
+{
+    size_t len = strlen(log->path);
+    memcpy(name, log->path, len + 1);
+    if (n > 0)
+        (void)snprintf(name + len, PATH_MAX - len, ".%u", n);
+}
+
+/* Moves each file one number up; the last one goes. */
+static int shift_files(const struct berth_linelog *log)
+{
+    char from[PATH_MAX];
+    char to[PATH_MAX];
+    if (log->keep == 0 && unlink(log->path) < 0 && errno != ENOENT)
+        return -errno;
+    for (unsigned n = log->keep; n > 0; n--) {
+        rotated_name(log, n - 1, from);
+        rotated_name(log, n, to);
+        if (rename(from, to) < 0 && errno != ENOENT)
+            return -errno;
+    }
+    return 0;
+}
+
+/* False when the file could not be moved away: it goes on growing. */
+static bool rotate(struct berth_linelog *log)
+{
+    int r = shift_files(log);
+    if (r < 0) {
+        report(log, &log->rotate_failed, "cannot be rotated and goes on growing", -r);
+        return false;
+    }
+    log->rotate_failed = false;
+    berth_fd_close(&log->fd);
+    return true;
+}
+
+static int write_all(int fd, const char *data, size_t len)
+{
+    while (len > 0) {
+        ssize_t written = write(fd, data, len);
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written < 0)
+            return -errno;
+        data += written;
+        len -= (size_t)written;
+    }
+    return 0;
+}
+
+/* All of the lines or none; the file is ready. */
+static bool append(struct berth_linelog *log, const char *lines, size_t len)
+{
+    int r = write_all(log->fd, lines, len);
+    if (r == 0) {
+        log->write_failed = false;
+        return true;
+    }
+    report(log, &log->write_failed, "cannot be written, its lines are dropped", -r);
+    /* A part of a line must not stand in front of the next one. */
+    if (ftruncate(log->fd, log->size_bytes) < 0)
+        berth_fd_close(&log->fd);
+    return false;
+}
+
+static size_t first_line(const char *lines, size_t len)
+{
+    const char *end = memchr(lines, '\n', len);
+    return (size_t)(end - lines) + 1;
+}
+
+/* The length of the whole lines that fit into room; 0 when the first does not. */
+static size_t lines_within(const char *lines, size_t len, int64_t room)
+{
+    if (room <= 0)
+        return 0;
+    if ((uint64_t)room >= len)
+        return len;
+    const char *end = memrchr(lines, '\n', (size_t)room);
+    return end ? (size_t)(end - lines) + 1 : 0;
+}
+
+/* Writes lines, rotating as needed; gives how many bytes of them are in a file. */
+static size_t write_lines(struct berth_linelog *log, const char *lines, size_t len)
+{
+    size_t done = 0;
+    while (done < len && make_ready(log)) {
+        size_t part = lines_within(lines + done, len - done, log->max_bytes - log->size_bytes);
+        if (part == 0 && log->size_bytes > 0 && rotate(log))
+            continue;
+        if (part == 0)
+            part = first_line(lines + done, len - done);
+        if (!append(log, lines + done, part))
+            break;
+        done += part;
+    }
+    return done;
+}
+
+static void write_notice(struct berth_linelog *log, uint64_t dropped)
+{
+    BERTH_CLEANUP(strbuf) struct berth_strbuf notice = BERTH_STRBUF_INIT(NOTICE_BYTES_MOST);
+    berth_strbuf_adds(&notice, "{\"time\":\"");
+    berth_clock_add_rfc3339(&notice, berth_clock_wall_ns(), 3);
+    berth_strbuf_addf(&notice, "\",\"dropped\":%" PRIu64 "}\n", dropped - log->reported);
+    if (berth_strbuf_check(&notice, NULL) == 0 &&
+        write_lines(log, notice.data, notice.len) == notice.len)
+        log->reported = dropped;
+}
+
+static void write_batch(struct berth_linelog *log)
+{
+    size_t done = write_lines(log, log->batch.text, log->batch.len);
+    uint64_t lost = 0;
+    while (done < log->batch.len) {
+        done += first_line(log->batch.text + done, log->batch.len - done);
+        lost++;
+    }
+    log->batch.len = 0;
+    if (lost > 0) {
+        BERTH_LOCK_SCOPE(guard, &log->mutex);
+        log->dropped += lost;
+    }
+}
+
+static void *run(void *arg)
+{
+    struct berth_linelog *log = arg;
+    for (;;) {
+        bool reopen;
+        bool closing;
+        uint64_t dropped;
+        {
+            BERTH_LOCK_SCOPE(guard, &log->mutex);
+            while (log->queue.len == 0 && !log->reopen && !log->closing)
+                (void)pthread_cond_wait(&log->changed, &log->mutex);
+            struct lines emptied = log->batch;
+            log->batch = log->queue;
+            log->queue = emptied;
+            dropped = log->dropped;
+            reopen = log->reopen;
+            closing = log->closing;
+            log->reopen = false;
+        }
+        if (reopen) {
+            berth_fd_close(&log->fd);
+            (void)make_ready(log);
+        }
+        if (dropped > log->reported)
+            write_notice(log, dropped);
+        write_batch(log);
+        if (closing)
+            return NULL;
+    }
+}
+
+/* ---- What the others call ---- */
+
+static void linelog_free(struct berth_linelog *log)
+{
+    berth_fd_close(&log->fd);
+    free(log->queue.text);
+    free(log->batch.text);
+    free(log->path);
+    (void)pthread_cond_destroy(&log->changed);
+    (void)pthread_mutex_destroy(&log->mutex);
+    free(log);
+}
+
+BERTH_DEFINE_CLEANUP(unstarted, struct berth_linelog *, linelog_free)
+
+static struct berth_linelog *linelog_new(const struct berth_linelog_config *config)
+{
+    struct berth_linelog *log = calloc(1, sizeof(*log));
+    if (!log)
+        return NULL;
+    (void)pthread_mutex_init(&log->mutex, NULL);
+    berth_cond_init(&log->changed);
+    log->fd = -1;
+    log->max_bytes = config->max_bytes;
+    log->keep = config->keep;
+    log->queue_bytes = config->queue_bytes;
+    log->path = strdup(config->path);
+    log->queue.text = malloc(config->queue_bytes);
+    log->batch.text = malloc(config->queue_bytes);
+    if (log->path && log->queue.text && log->batch.text)
+        return log;
+    linelog_free(log);
+    return NULL;
+}
+
+int berth_linelog_open(const struct berth_linelog_config *config, struct berth_linelog **ret_log,
+                       struct berth_error *err)
+{
+    if (strlen(config->path) > PATH_MOST || config->max_bytes < MAX_BYTES_LEAST ||
+        config->keep > KEEP_MOST || config->queue_bytes < QUEUE_BYTES_LEAST)
+        return berth_error_set(err, BERTH_E_INVALID, "log file %s: a setting is out of bounds",
+                               config->path);
+    BERTH_CLEANUP(unstarted) struct berth_linelog *log = linelog_new(config);
+    if (!log)
+        return berth_error_nomem(err);
+    int r = open_file(log);
+    if (r < 0)
+        return berth_error_set_errno(err, BERTH_E_IO, -r, "log file %s cannot be opened",
+                                     config->path);
+    r = berth_thread_start(&log->thread, "berth-linelog", run, log, err);
+    if (r < 0)
+        return r;
+    *ret_log = berth_steal(&log);
+    return 0;
+}
+
+void berth_linelog_close(struct berth_linelog *log)
+{
+    if (!log)
+        return;
+    {
+        BERTH_LOCK_SCOPE(guard, &log->mutex);
+        log->closing = true;
+        (void)pthread_cond_signal(&log->changed);
+    }
+    (void)pthread_join(log->thread, NULL);
+    linelog_free(log);
+}
+
+bool berth_linelog_write(struct berth_linelog *log, const char *line, size_t len)
+{
+    BERTH_LOCK_SCOPE(guard, &log->mutex);
+    struct lines *queue = &log->queue;
+    if (len >= log->queue_bytes - queue->len) {
+        log->dropped++;
+        return false;
+    }
+    if (queue->len == 0)
+        (void)pthread_cond_signal(&log->changed);
+    memcpy(queue->text + queue->len, line, len);
+    queue->text[queue->len + len] = '\n';
+    queue->len += len + 1;
+    return true;
+}
+
+void berth_linelog_reopen(struct berth_linelog *log)
+{
+    BERTH_LOCK_SCOPE(guard, &log->mutex);
+    log->reopen = true;
+    (void)pthread_cond_signal(&log->changed);
+}
+
+uint64_t berth_linelog_dropped(struct berth_linelog *log)
+{
+    BERTH_LOCK_SCOPE(guard, &log->mutex);
+    return log->dropped;
+}
