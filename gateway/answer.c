@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+#include "gateway/answer.h"
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "gateway/body_cache.h"
+#include "gateway/dialect.h"
+#include "gateway/router.h"
+
+#include <civetweb.h>
+#include <string.h>
+#include <strings.h>
+
+#define HEAD_MAX     8192  /* bytes of status line and headers */
+#define ONE_WRITE    65536 /* bodies up to this are sent together with their head */
+#define LOG_LINE_MAX 8192
+
+/* RFC 9110 section 5.6.7, without the locale that strftime would ask. */
+static void add_date(struct berth_strbuf *head)
+{
+    static const char days[7][4] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+    static const char months[12][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                       "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+    time_t now = (time_t)(berth_clock_wall_ns() / BERTH_NS_PER_S);
+    struct tm tm;
+    if (!gmtime_r(&now, &tm))
+        return;
+    berth_strbuf_addf(head, "Date: %s, %02d %s %04d %02d:%02d:%02d GMT\r\n", days[tm.tm_wday],
+                      tm.tm_mday, months[tm.tm_mon], tm.tm_year + 1900, tm.tm_hour, tm.tm_min,
+                      tm.tm_sec);
+}
+
+/* Says what civetweb will do with the connection, where that is not the version's default. */
+static void add_connection(struct berth_strbuf *head, const struct mg_connection *connection)
+{
+    const char *version = mg_get_request_info(connection)->http_version;
+    const char *wish = mg_get_header(connection, "Connection");
+    bool is_1_1 = version && strcmp(version, "1.1") == 0;
+    bool keeps = wish ? strcasestr(wish, "keep-alive") != NULL : is_1_1;
+    if (keeps && !is_1_1)
+        berth_strbuf_adds(head, "Connection: keep-alive\r\n");
+    else if (!keeps)
+        berth_strbuf_adds(head, "Connection: close\r\n");
+}
+
+static bool is_unmodified(const struct berth_exchange *exchange)
+{
+    if (!exchange->shared || exchange->status != 200)
+        return false;
+    const char *tags = berth_exchange_request_header(exchange, "If-None-Match");
+    return tags && (strcmp(tags, "*") == 0 || strstr(tags, exchange->shared->etag));
+}
+
+static void add_head(struct berth_exchange *exchange, struct berth_strbuf *head, size_t body_len)
+{
+    berth_strbuf_addf(head, "HTTP/1.1 %d %s\r\n", exchange->status,
+                      berth_http_reason(exchange->status));
+    add_date(head);
+    if (exchange->status != 304 && exchange->status != 204)
+        berth_strbuf_addf(head, "Content-Type: %s\r\nContent-Length: %zu\r\n",
+                          exchange->content_type, body_len);
+    if (exchange->shared)
+        berth_strbuf_addf(head, "ETag: %s\r\nCache-Control: private, no-cache\r\n",
+                          exchange->shared->etag);
+    else
+        berth_strbuf_adds(head, "Cache-Control: no-store\r\n");
+    berth_strbuf_addf(head, "X-Request-Id: %s\r\nX-Content-Type-Options: nosniff\r\n",
+                      exchange->caller.request_id);
+    add_connection(head, exchange->connection);
+    berth_strbuf_add(head, berth_strbuf_str(&exchange->headers), exchange->headers.len);
+    berth_strbuf_adds(head, "\r\n");
+}
+
+int berth_answer_send(struct berth_exchange *exchange)
+{
+    if (exchange->body.failed || exchange->headers.failed)
+        berth_exchange_text(exchange, 500, "the answer could not be built");
+    if (is_unmodified(exchange))
+        exchange->status = 304;
+
+    const char *body =
+        exchange->shared ? exchange->shared->data : berth_strbuf_str(&exchange->body);
+    size_t len = exchange->shared ? exchange->shared->len : exchange->body.len;
+    bool has_body =
+        exchange->method != BERTH_HEAD && exchange->status != 304 && exchange->status != 204;
+
+    BERTH_CLEANUP(strbuf) struct berth_strbuf head = BERTH_STRBUF_INIT(HEAD_MAX + ONE_WRITE);
+    berth_strbuf_reserve(&head, 512 + (has_body && len <= ONE_WRITE ? len : 0));
+    add_head(exchange, &head, len);
+    if (has_body && len <= ONE_WRITE)
+        berth_strbuf_add(&head, body, len);
+    if (head.failed)
+        return 500; /* nothing was sent: civetweb closes the connection */
+    (void)mg_write(exchange->connection, head.data, head.len);
+    if (has_body && len > ONE_WRITE)
+        (void)mg_write(exchange->connection, body, len);
+    return exchange->status;
+}
+
+void berth_answer_log(const struct berth_exchange *exchange, const struct berth_error *failure)
+{
+    if (!exchange->berth->actions)
+        return;
+    BERTH_CLEANUP(strbuf) struct berth_strbuf line = BERTH_STRBUF_INIT(LOG_LINE_MAX);
+    berth_strbuf_reserve(&line, 512);
+    struct berth_json_writer w = BERTH_JSON_WRITER(&line);
+    const struct berth_caller *caller = &exchange->caller;
+
+    berth_json_open_object(&w, NULL);
+    berth_strbuf_adds(&line, "\"time\":\"");
+    berth_clock_add_rfc3339(&line, berth_clock_wall_ns(), 3);
+    berth_strbuf_addc(&line, '"');
+    w.need_comma = true;
+    berth_json_add_string(&w, "request_id", caller->request_id);
+    berth_json_add_string(&w, "facility", exchange->facility ? exchange->facility->config.id : "");
+    berth_json_add_string(&w, "user", caller->user);
+    berth_json_add_string(&w, "address", caller->address);
+    berth_json_add_string(&w, "method", exchange->method_name);
+    berth_json_add_stringn(&w, "path", exchange->path, strnlen(exchange->path, 1024));
+    berth_json_add_int(&w, "status", exchange->status);
+    berth_json_add_int(&w, "duration_ms",
+                       (berth_clock_monotonic_ns() - exchange->begun_ns) / BERTH_NS_PER_MS);
+    berth_json_add_string(&w, "action", exchange->route ? exchange->route->path : "");
+    berth_json_add_string(&w, "target", exchange->target ? exchange->target : "");
+    if (failure)
+        berth_json_add_string(&w, "error", failure->message);
+    if (failure && failure->detail[0])
+        berth_json_add_string(&w, "detail", failure->detail);
+    berth_json_close_object(&w);
+    if (!line.failed)
+        (void)berth_linelog_write(exchange->berth->actions, line.data, line.len);
+}

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MIT */
+/* Requesting images, and deciding on requests. */
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "facilities/apps.h"
+#include "gateway/apps_api.h"
+
+static void add_time(struct berth_json_writer *w, const char *name, int64_t wall_ns)
+{
+    if (wall_ns == 0) {
+        berth_json_add_null(w, name);
+        return;
+    }
+    BERTH_CLEANUP(strbuf) struct berth_strbuf text = BERTH_STRBUF_INIT(64);
+    berth_clock_add_rfc3339(&text, wall_ns, 0);
+    berth_json_add_string(w, name, berth_strbuf_str(&text));
+}
+
+static void add_text(struct berth_json_writer *w, const char *name, const char *text)
+{
+    if (text)
+        berth_json_add_string(w, name, text);
+    else
+        berth_json_add_null(w, name);
+}
+
+static void add_approval(struct berth_json_writer *w, const struct berth_approval *approval)
+{
+    berth_json_open_object(w, NULL);
+    berth_json_add_int(w, "id", approval->id);
+    add_text(w, "image", approval->image);
+    add_text(w, "tag", approval->tag);
+    add_text(w, "digest", approval->digest);
+    berth_json_add_string(w, "state", berth_approval_state_name(approval->state));
+    berth_json_add_int(w, "percent", approval->percent);
+    add_text(w, "requested_by", approval->requested_by);
+    add_time(w, "requested_at", approval->requested_ns);
+    add_text(w, "decided_by", approval->decided_by);
+    add_time(w, "decided_at", approval->decided_ns);
+    add_text(w, "reason", approval->reason);
+    add_text(w, "error", approval->error);
+    berth_json_close_object(w);
+}
+
+static void answer_approval(struct berth_exchange *exchange, const struct berth_approval *approval,
+                            int status)
+{
+    struct berth_json_writer w = BERTH_JSON_WRITER(&exchange->body);
+    exchange->status = status;
+    exchange->content_type = BERTH_TYPE_JSON;
+    add_approval(&w, approval);
+}
+
+static int parse_image(struct berth_exchange *exchange, struct berth_image_ref *ret_ref,
+                       struct berth_error *err)
+{
+    const char *image = NULL;
+    int r = berth_params_require(&exchange->params, "image", &image, err);
+    if (r < 0)
+        return r;
+    exchange->target = image;
+    return berth_image_ref_parse("image", image, berth_params_get(&exchange->params, "version"),
+                                 ret_ref, err);
+}
+
+/* `id`, or `image` and `version`. */
+static int parse_key(struct berth_exchange *exchange, struct berth_image_ref *ref,
+                     struct berth_approval_key *ret_key, struct berth_error *err)
+{
+    const char *id = berth_params_get(&exchange->params, "id");
+    if (!id) {
+        int r = parse_image(exchange, ref, err);
+        if (r == 0)
+            *ret_key = (struct berth_approval_key){.ref = ref};
+        return r;
+    }
+    if (berth_params_get(&exchange->params, "image"))
+        return berth_error_set(err, BERTH_E_INVALID, "parameters id and image exclude each other");
+    exchange->target = id;
+    int64_t number = 0;
+    if (berth_text_parse_int(id, 1, INT64_MAX, &number, NULL) < 0)
+        return berth_error_set(err, BERTH_E_INVALID, "parameter id must be a positive number");
+    *ret_key = (struct berth_approval_key){.id = number};
+    return 0;
+}
+
+int berth_images_request(struct berth_exchange *exchange, struct berth_error *err)
+{
+    struct berth_image_ref ref;
+    struct berth_facility *facility = exchange->facility;
+    int r = parse_image(exchange, &ref, err);
+    if (r < 0)
+        return r;
+    if (facility->config.image_policy == BERTH_IMAGES_OPEN) {
+        r = berth_apps_pull(facility, &exchange->caller, &ref, err);
+        if (r == 0)
+            berth_apps_success(exchange, exchange->target);
+        return r;
+    }
+    BERTH_CLEANUP(approval) struct berth_approval approval = {0};
+    r = berth_approvals_request(facility->approvals, &exchange->caller, &ref, &approval, err);
+    if (r == 0)
+        answer_approval(exchange, &approval, 202);
+    return r;
+}
+
+static int add_request(const struct berth_approval *approval, void *ctx, struct berth_error *err)
+{
+    (void)err;
+    add_approval(ctx, approval);
+    return 0;
+}
+
+int berth_images_get_requests(struct berth_exchange *exchange, struct berth_error *err)
+{
+    const char *name = berth_params_get(&exchange->params, "state");
+    enum berth_approval_state state = BERTH_APPROVAL_PENDING;
+    if (name && berth_approval_state_parse(name, &state, NULL) < 0)
+        return berth_error_set(
+            err, BERTH_E_INVALID,
+            "parameter state must be pending, pulling, approved, rejected, failed or removed");
+    struct berth_json_writer w = BERTH_JSON_WRITER(&exchange->body);
+    exchange->content_type = BERTH_TYPE_JSON;
+    berth_json_open_array(&w, NULL);
+    int r = berth_approvals_list(exchange->facility->approvals, name ? &state : NULL, add_request,
+                                 &w, err);
+    berth_json_close_array(&w);
+    return r;
+}
+
+int berth_images_approve(struct berth_exchange *exchange, struct berth_error *err)
+{
+    struct berth_image_ref ref;
+    struct berth_approval_key key;
+    bool wait = false;
+    int r = parse_key(exchange, &ref, &key, err);
+    if (r == 0)
+        r = berth_params_bool(&exchange->params, "wait", false, &wait, err);
+    if (r < 0)
+        return r;
+    BERTH_CLEANUP(approval) struct berth_approval approval = {0};
+    r = berth_approvals_approve(exchange->facility->approvals, &exchange->caller, &key, wait,
+                                &approval, err);
+    if (r == 0)
+        answer_approval(exchange, &approval, approval.state == BERTH_APPROVAL_APPROVED ? 200 : 202);
+    return r;
+}
+
+int berth_images_reject(struct berth_exchange *exchange, struct berth_error *err)
+{
+    struct berth_image_ref ref;
+    struct berth_approval_key key;
+    const char *reason = berth_params_get(&exchange->params, "reason");
+    int r = parse_key(exchange, &ref, &key, err);
+    if (r < 0)
+        return r;
+    BERTH_CLEANUP(approval) struct berth_approval approval = {0};
+    r = berth_approvals_reject(exchange->facility->approvals, &exchange->caller, &key,
+                               reason ? reason : "", &approval, err);
+    if (r == 0)
+        answer_approval(exchange, &approval, 200);
+    return r;
+}
+
+int berth_images_remove(struct berth_exchange *exchange, struct berth_error *err)
+{
+    struct berth_image_ref ref;
+    struct berth_approval_key key;
+    bool purge = false;
+    int r = parse_key(exchange, &ref, &key, err);
+    if (r == 0)
+        r = berth_params_bool(&exchange->params, "purge", false, &purge, err);
+    if (r < 0)
+        return r;
+    BERTH_CLEANUP(approval) struct berth_approval approval = {0};
+    r = berth_approvals_remove(exchange->facility->approvals, &exchange->caller, &key, purge,
+                               &approval, err);
+    if (r == 0)
+        answer_approval(exchange, &approval, 200);
+    return r;
+}

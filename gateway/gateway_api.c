@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/* The gateway's own paths: the outline, and what monitoring asks. */
+#include "base/clock.h"
+#include "base/json.h"
+#include "gateway/apps_api.h"
+#include "gateway/router.h"
+#include "gateway/version.h"
+
+#include <string.h>
+
+static void add_routes(struct berth_strbuf *out, bool of_facility)
+{
+    for (const struct berth_route *route = berth_routes; route->path; route++) {
+        if ((route->path[0] != '/') != of_facility)
+            continue;
+        const char *method = route->methods & BERTH_GET ? "GET" : "POST";
+        char path[64];
+        (void)snprintf(path, sizeof(path), "%s%s", of_facility ? "/FACILITY/" : "", route->path);
+        berth_strbuf_addf(out, "  %-5s%-32s%s\n", method, path, route->summary);
+    }
+}
+
+int berth_gateway_outline(struct berth_exchange *exchange, struct berth_error *err)
+{
+    struct berth_strbuf *out = &exchange->body;
+    (void)err;
+    berth_strbuf_addf(out, "berth %s: a gateway to the container hosts of research facilities\n\n",
+                      BERTH_VERSION);
+    berth_strbuf_adds(out, "The facility API. An app is called IMAGE--USER.\n");
+    add_routes(out, true);
+    berth_strbuf_adds(out, "\nThe gateway itself\n");
+    add_routes(out, false);
+    return 0;
+}
+
+int berth_gateway_livez(struct berth_exchange *exchange, struct berth_error *err)
+{
+    (void)err;
+    berth_exchange_text(exchange, 200, "ok");
+    return 0;
+}
+
+/* One facility's contact with its engine, as "ok" or the reason it is lost. */
+static bool add_readiness(struct berth_json_writer *w, struct berth_facility *facility)
+{
+    struct berth_error reason = BERTH_ERROR_INIT;
+    bool ready = berth_mirror_status(facility->mirror, &reason) == 0;
+    berth_json_open_object(w, facility->config.id);
+    berth_json_add_string(w, "status", ready ? "ok" : "unavailable");
+    if (!ready)
+        berth_json_add_string(w, "reason", reason.message);
+    berth_json_close_object(w);
+    return ready;
+}
+
+int berth_gateway_readyz(struct berth_exchange *exchange, struct berth_error *err)
+{
+    struct berth *berth = exchange->berth;
+    struct berth_json_writer w = BERTH_JSON_WRITER(&exchange->body);
+    bool ready = true;
+    (void)err;
+    exchange->content_type = BERTH_TYPE_JSON;
+    berth_json_open_object(&w, NULL);
+    berth_json_open_object(&w, "facilities");
+    for (size_t i = 0; i < berth->facility_count; i++)
+        ready &= add_readiness(&w, berth->facilities[i]);
+    berth_json_close_object(&w);
+    berth_json_add_string(&w, "status", ready ? "ok" : "unavailable");
+    berth_json_close_object(&w);
+    exchange->status = ready ? 200 : 503;
+    return 0;
+}
+
+int berth_gateway_healthz(struct berth_exchange *exchange, struct berth_error *err)
+{
+    struct berth_json_writer w = BERTH_JSON_WRITER(&exchange->body);
+    (void)err;
+    exchange->content_type = BERTH_TYPE_JSON;
+    berth_json_open_object(&w, NULL);
+    berth_json_add_string(&w, "status", "ok");
+    berth_json_add_string(&w, "version", BERTH_VERSION);
+    berth_json_add_int(&w, "uptime_s",
+                       (berth_clock_monotonic_ms() - exchange->berth->started_ms) / 1000);
+    berth_json_close_object(&w);
+    return 0;
+}

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: MIT */
+#include "gateway/router.h"
+
+#include "base/clock.h"
+#include "base/encoding.h"
+#include "gateway/answer.h"
+#include "gateway/auth.h"
+#include "gateway/body_cache.h"
+#include "gateway/dialect.h"
+
+#include <civetweb.h>
+#include <inttypes.h>
+#include <string.h>
+
+static const struct {
+    const char *name;
+    enum berth_method method;
+} methods[] = {
+    {"GET", BERTH_GET},         {"HEAD", BERTH_HEAD},   {"POST", BERTH_POST},
+    {"PUT", BERTH_PUT},         {"PATCH", BERTH_PATCH}, {"DELETE", BERTH_DELETE},
+    {"OPTIONS", BERTH_OPTIONS},
+};
+
+static enum berth_method parse_method(const char *name)
+{
+    for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++)
+        if (strcmp(methods[i].name, name) == 0)
+            return methods[i].method;
+    return 0;
+}
+
+/* Letters, digits and "._-", up to the bound: a client's own id may be logged and echoed. */
+static bool is_request_id(const char *id)
+{
+    size_t len = strspn(id, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-");
+    return len > 0 && len <= BERTH_REQUEST_ID_MAX && id[len] == '\0';
+}
+
+static void set_request_id(struct berth_exchange *exchange)
+{
+    char *id = exchange->caller.request_id;
+    const char *given = berth_exchange_request_header(exchange, "X-Request-Id");
+    if (given && is_request_id(given))
+        (void)snprintf(id, sizeof(exchange->caller.request_id), "%s", given);
+    else if (berth_random_uuid(id, NULL) < 0)
+        id[0] = '\0';
+}
+
+/* ---- Matching ---- */
+
+static const struct berth_route *find_route(const char *path)
+{
+    for (const struct berth_route *route = berth_routes; route->path; route++)
+        if (strcmp(route->path, path) == 0)
+            return route;
+    return NULL;
+}
+
+/*
+ * Finds route and facility: one of the gateway's own paths, VERB of the root
+ * facility, or /FACILITY/VERB.
+ */
+static int match(struct berth_exchange *exchange, struct berth_error *err)
+{
+    const struct berth *berth = exchange->berth;
+    const char *path = exchange->path;
+    const struct berth_route *route = find_route(path);
+    if (route) {
+        exchange->route = route;
+        return 0;
+    }
+
+    const char *first = path + 1;
+    size_t len = strcspn(first, "/");
+    if (first[len] == '\0' && berth->config->root_facility) {
+        const char *root = berth->config->root_facility;
+        route = find_route(first);
+        if (route) {
+            exchange->route = route;
+            exchange->facility = berth_find_facility(berth, root, strlen(root));
+            return 0;
+        }
+    }
+
+    exchange->facility = berth_find_facility(berth, first, len);
+    const char *verb = first[len] == '/' ? first + len + 1 : "";
+    if (!exchange->facility && *verb)
+        return berth_error_set(err, BERTH_E_INVALID, "there is no facility %.*s",
+                               len > BERTH_FACILITY_ID_MAX ? 0 : (int)len, first);
+    route = exchange->facility ? find_route(verb) : NULL;
+    if (!route)
+        return berth_error_set(err, BERTH_E_NOT_FOUND,
+                               "there is no such endpoint; / has an outline of all");
+    exchange->route = route;
+    return 0;
+}
+
+static void add_allow(struct berth_exchange *exchange)
+{
+    unsigned allowed = exchange->route->methods;
+    if (allowed & BERTH_GET)
+        allowed |= BERTH_HEAD;
+    allowed |= BERTH_OPTIONS;
+    char list[64] = "";
+    size_t used = 0;
+    for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++)
+        if (allowed & methods[i].method)
+            used += (size_t)snprintf(list + used, sizeof(list) - used, "%s%s", used ? ", " : "",
+                                     methods[i].name);
+    berth_exchange_header(exchange, "Allow", "%s", list);
+}
+
+/* ---- Authorising ---- */
+
+static int authorise(const struct berth_exchange *exchange, struct berth_error *err)
+{
+    const struct berth_caller *caller = &exchange->caller;
+    const struct berth_route *route = exchange->route;
+    if (caller->role >= route->role)
+        return 0;
+    if (!exchange->facility)
+        return berth_error_set(err, BERTH_E_FORBIDDEN, "%s is for gateway administrators",
+                               route->path);
+    if (caller->role == BERTH_ROLE_NONE)
+        return berth_error_set(err, BERTH_E_FORBIDDEN, "user %s has no role in facility %s",
+                               caller->user, exchange->facility->config.id);
+    return berth_error_set(err, BERTH_E_FORBIDDEN,
+                           "%s needs the role %s in facility %s, user %s is %s", route->path,
+                           berth_role_name(route->role), exchange->facility->config.id,
+                           caller->user, berth_role_name(caller->role));
+}
+
+static int check_body(const struct berth_exchange *exchange, struct berth_error *err)
+{
+    long long len = mg_get_request_info(exchange->connection)->content_length;
+    int64_t bound = exchange->berth->config->max_body_bytes;
+    if (len > bound)
+        return berth_error_set(err, BERTH_E_TOO_LARGE, "the body is longer than %" PRId64 " bytes",
+                               bound);
+    return 0;
+}
+
+/* All that stands between a matched route and its handler. */
+static int admit(struct berth_exchange *exchange, struct berth_error *err)
+{
+    int r = berth_auth_check_browser(exchange, err);
+    if (r < 0)
+        return r;
+    if (exchange->route->role > BERTH_ROLE_NONE) {
+        r = berth_auth_identify(exchange, err);
+        if (r == 0)
+            r = authorise(exchange, err);
+        if (r < 0)
+            return r;
+    }
+    r = check_body(exchange, err);
+    if (r < 0)
+        return r;
+    return berth_params_parse(mg_get_request_info(exchange->connection)->query_string,
+                              &exchange->params, err);
+}
+
+/* ---- One request ---- */
+
+static bool accepts(const struct berth_exchange *exchange, const char *type)
+{
+    const char *accept = berth_exchange_request_header(exchange, "Accept");
+    return accept && strcasestr(accept, type);
+}
+
+static void exchange_init(struct berth_exchange *exchange, struct berth *berth,
+                          struct mg_connection *connection)
+{
+    const struct mg_request_info *info = mg_get_request_info(connection);
+    exchange->berth = berth;
+    exchange->connection = connection;
+    exchange->begun_ns = berth_clock_monotonic_ns();
+    exchange->method_name = info->request_method ? info->request_method : "";
+    exchange->method = parse_method(exchange->method_name);
+    exchange->path = info->local_uri_raw ? info->local_uri_raw : "";
+    exchange->status = 200;
+    exchange->content_type = BERTH_TYPE_TEXT;
+    berth_strbuf_init(&exchange->headers, 4096);
+    berth_strbuf_init(&exchange->body, BERTH_ENGINE_ANSWER_MAX);
+    (void)snprintf(exchange->caller.address, sizeof(exchange->caller.address), "%s",
+                   info->remote_addr);
+    set_request_id(exchange);
+    exchange->wants_problem = accepts(exchange, BERTH_TYPE_PROBLEM);
+    exchange->wants_json = exchange->wants_problem || accepts(exchange, BERTH_TYPE_JSON);
+}
+
+static int dispatch(struct berth_exchange *exchange, struct berth_error *err)
+{
+    if (strlen(exchange->path) > BERTH_TARGET_MAX)
+        return berth_error_set(err, BERTH_E_TOO_LARGE, "the path is longer than %d bytes",
+                               BERTH_TARGET_MAX);
+    int r = match(exchange, err);
+    if (r < 0)
+        return r;
+    const struct berth_route *route = exchange->route;
+    if (exchange->method == BERTH_OPTIONS) {
+        add_allow(exchange);
+        exchange->status = 204;
+        return 0;
+    }
+    enum berth_method asked = exchange->method == BERTH_HEAD ? BERTH_GET : exchange->method;
+    if (!(route->methods & asked)) {
+        add_allow(exchange);
+        /* The one error that is HTTP's alone: no status of the domain stands for it. */
+        berth_exchange_text(exchange, 405, "this endpoint does not take that method");
+        return 0;
+    }
+    r = admit(exchange, err);
+    return r < 0 ? r : route->handler(exchange, err);
+}
+
+static void render_failure(struct berth_exchange *exchange, const struct berth_error *err)
+{
+    const struct berth_dialect *dialect =
+        exchange->route
+            ? exchange->route->dialect
+            : (exchange->facility || err->status == BERTH_E_INVALID ? &berth_apps_dialect
+                                                                    : &berth_gateway_dialect);
+    berth_body_unref(berth_steal(&exchange->shared));
+    dialect->render_error(exchange, err);
+    if (!exchange->route && exchange->facility && err->status == BERTH_E_NOT_FOUND)
+        exchange->status = 404; /* an unknown verb, where an unknown app is 400 */
+    if (err->retry_after_s)
+        berth_exchange_header(exchange, "Retry-After", "%u", err->retry_after_s);
+}
+
+static int finish(struct berth_exchange *exchange, const struct berth_error *failure)
+{
+    int sent = berth_answer_send(exchange);
+    berth_answer_log(exchange, failure);
+    berth_body_unref(exchange->shared);
+    berth_strbuf_release(&exchange->headers);
+    berth_strbuf_release(&exchange->body);
+    return sent;
+}
+
+int berth_router_handle(struct berth *berth, struct mg_connection *connection)
+{
+    struct berth_exchange exchange = {0};
+    struct berth_error err = BERTH_ERROR_INIT;
+    exchange_init(&exchange, berth, connection);
+    int r = dispatch(&exchange, &err);
+    if (r < 0)
+        render_failure(&exchange, &err);
+    return finish(&exchange, r < 0 ? &err : NULL);
+}
+
+void berth_router_refuse(struct berth *berth, struct mg_connection *connection, int http_status,
+                         const char *message)
+{
+    struct berth_exchange exchange = {0};
+    struct berth_error err = BERTH_ERROR_INIT;
+    exchange_init(&exchange, berth, connection);
+    berth_exchange_header(&exchange, "Connection", "close");
+    (void)berth_error_set(&err, BERTH_E_INVALID, "%s", message);
+    berth_dialect_problem(&exchange, http_status, &err);
+    (void)finish(&exchange, &err);
+}

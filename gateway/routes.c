@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/* The one table of routes: what there is, and the least role that may call it. */
+#include "gateway/apps_api.h"
+#include "gateway/dialect.h"
+#include "gateway/router.h"
+
+#define NOBODY     BERTH_ROLE_NONE /* no credentials asked */
+#define VIEWER     BERTH_ROLE_VIEWER
+#define RESEARCHER BERTH_ROLE_RESEARCHER
+#define ADMIN      BERTH_ROLE_ADMIN
+#define APPS       &berth_apps_dialect
+#define GATEWAY    &berth_gateway_dialect
+
+/* clang-format off */
+const struct berth_route berth_routes[] = {
+    {"start-app",          BERTH_POST, RESEARCHER, APPS, berth_apps_start,
+     "name=APP[,APP...]  start"},
+    {"stop-app",           BERTH_POST, RESEARCHER, APPS, berth_apps_stop,
+     "name=APP[,APP...]  stop, with SIGKILL after 10 s"},
+    {"pause-app",          BERTH_POST, RESEARCHER, APPS, berth_apps_pause,
+     "name=APP[,APP...]  pause"},
+    {"unpause-app",        BERTH_POST, RESEARCHER, APPS, berth_apps_unpause,
+     "name=APP[,APP...]  resume a paused app"},
+    {"restart-app",        BERTH_POST, RESEARCHER, APPS, berth_apps_restart,
+     "name=APP[,APP...]  stop, then start"},
+    {"kill-app",           BERTH_POST, RESEARCHER, APPS, berth_apps_kill,
+     "name=APP[,APP...]  stop at once"},
+    {"create-app",         BERTH_POST, RESEARCHER, APPS, berth_apps_create_app,
+     "image=IMAGE&user=USER[&version=TAG]  create IMAGE--USER"},
+    {"delete-app",         BERTH_POST, RESEARCHER, APPS, berth_apps_delete,
+     "name=APP[,APP...]  delete with all its data"},
+    {"hard-reset-app",     BERTH_POST, RESEARCHER, APPS, berth_apps_hard_reset,
+     "name=APP[,APP...]  delete and create again"},
+    {"get-users",          BERTH_GET, VIEWER, APPS, berth_apps_get_users,
+     "users that have apps"},
+    {"get-app-names",      BERTH_GET, VIEWER, APPS, berth_apps_get_names,
+     "[user=USER]  names of apps"},
+    {"get-app-status",     BERTH_GET, VIEWER, APPS, berth_apps_get_status,
+     "[name=APP]  as docker ps"},
+    {"get-app-stats",      BERTH_GET, VIEWER, APPS, berth_apps_get_stats,
+     "[name=APP]  as docker stats"},
+    {"get-app-info",       BERTH_GET, VIEWER, APPS, berth_apps_get_info,
+     "name=APP[&fresh=yes]  as docker inspect"},
+    {"get-node-names",     BERTH_GET, VIEWER, APPS, berth_nodes_get_names,
+     "host names of the nodes"},
+    {"get-node-status",    BERTH_GET, VIEWER, APPS, berth_nodes_get_status,
+     "[hostname=HOST]  as docker node ls"},
+    {"get-node-info",      BERTH_GET, VIEWER, APPS, berth_nodes_get_info,
+     "hostname=HOST  as docker node inspect"},
+    {"get-uptime-summary", BERTH_GET, VIEWER, APPS, berth_apps_get_uptime,
+     "name=APP&duration=hour|day|week|month  when it ran"},
+    {"request-image",      BERTH_POST, RESEARCHER, APPS, berth_images_request,
+     "image=IMAGE[&version=TAG]  ask for an image"},
+    {"get-images",         BERTH_GET, VIEWER, APPS, berth_apps_get_images,
+     "as docker images"},
+    {"get-image-requests", BERTH_GET, RESEARCHER, APPS, berth_images_get_requests,
+     "[state=STATE]  requests and what became of them"},
+    {"approve-image",      BERTH_POST, ADMIN, APPS, berth_images_approve,
+     "image=IMAGE[&version=TAG] or id=ID [&wait=yes]  approve and pull"},
+    {"reject-image",       BERTH_POST, ADMIN, APPS, berth_images_reject,
+     "image=IMAGE[&version=TAG] or id=ID &reason=TEXT"},
+    {"remove-image",       BERTH_POST, ADMIN, APPS, berth_images_remove,
+     "image=IMAGE[&version=TAG] or id=ID [&purge=yes]  withdraw approval"},
+
+    {"/",        BERTH_GET, NOBODY, GATEWAY, berth_gateway_outline, "this outline"},
+    {"/livez",   BERTH_GET, NOBODY, GATEWAY, berth_gateway_livez, "the process answers"},
+    {"/readyz",  BERTH_GET, NOBODY, GATEWAY, berth_gateway_readyz, "every facility's engine answers"},
+    {"/healthz", BERTH_GET, NOBODY, GATEWAY, berth_gateway_healthz, "version and uptime"},
+    {0},
+};
+/* clang-format on */
