@@ -46,7 +46,7 @@ int berth_backend_open(const struct berth_backend_ops *ops,
     if (status)
         return status;
     backend->ops = ops;
-    backend->max_inflight = config->max_inflight;
+    backend->max_inflight = (unsigned)config->max_inflight;
     backend->inflight = 0;
     *ret_backend = backend;
     return 0;

@@ -55,7 +55,7 @@ struct berth_backend_config {
     const char *tls_key;
     bool adopt; /* also list containers that berth did not create */
     int64_t request_timeout_ms;
-    unsigned max_inflight;
+    int64_t max_inflight;
     struct berth_memory_config memory;
     struct berth_engine_io *io; /* borrowed; outlives the backend */
 };

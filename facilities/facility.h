@@ -14,6 +14,7 @@
 #include "facilities/mirror.h"
 #include "facilities/uptime.h"
 
+enum berth_auth_mode { BERTH_AUTH_USERS, BERTH_AUTH_OPEN };
 enum berth_image_policy { BERTH_IMAGES_APPROVAL, BERTH_IMAGES_OPEN };
 
 /* All strings are copied by berth_facility_open. */
@@ -21,7 +22,7 @@ struct berth_facility_config {
     const char *id;
     const char *title;   /* for people; "" is the id */
     const char *backend; /* name of the ops */
-    bool open;           /* auth = open */
+    enum berth_auth_mode auth;
     enum berth_image_policy image_policy;
     int64_t max_apps_per_user; /* 0: no bound */
     int64_t cpu_nano;          /* 0: no limit */

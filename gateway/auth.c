@@ -60,7 +60,7 @@ static int verify_basic(struct berth_exchange *exchange, const char *header,
 int berth_auth_identify(struct berth_exchange *exchange, struct berth_error *err)
 {
     struct berth_caller *caller = &exchange->caller;
-    if (exchange->facility && exchange->facility->config.open) {
+    if (exchange->facility && exchange->facility->config.auth == BERTH_AUTH_OPEN) {
         caller->role = BERTH_ROLE_ADMIN;
         return 0;
     }
@@ -162,7 +162,7 @@ int berth_auth_check_browser(const struct berth_exchange *exchange, struct berth
         if (r < 0)
             return r;
     }
-    if (exchange->facility && exchange->facility->config.open &&
+    if (exchange->facility && exchange->facility->config.auth == BERTH_AUTH_OPEN &&
         !exchange->berth->config->allow_open) {
         char host[BERTH_HOSTNAME_MAX + 1];
         const char *own = berth_exchange_request_header(exchange, "Host");

@@ -22,7 +22,7 @@ struct berth {
     struct berth_engine_io *io;
     struct berth_linelog *actions;      /* actions.jsonl */
     struct berth_body_cache *bodies;    /* rendered answers */
-    struct berth_facility **facilities; /* in the order of the configuration */
+    struct berth_facility **facilities; /* sorted by id */
     size_t facility_count;
     int64_t started_ms; /* monotonic */
 };

@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: MIT */
+#include "gateway/config.h"
+
+#include "base/text.h"
+#include "gateway/config_file.h"
+#include "gateway/config_keys.h"
+#include "gateway/environment.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define DEFAULT_PATH "/etc/berth/berth.conf"
+#define DEFAULT_DIR  "/etc/berth/facilities.d"
+#define FILE_SUFFIX  ".conf"
+#define FILES_MAX    1000 /* in facilities.d */
+
+static void config_free(struct berth_config *config)
+{
+    const struct berth_config_section *facility = berth_config_find_section("facility", 8);
+    for (size_t i = 0; i < config->facility_count; i++) {
+        free((void *)(uintptr_t)config->facilities[i].id);
+        berth_config_release(facility, &config->facilities[i]);
+    }
+    for (size_t i = 0; i < berth_config_section_count; i++)
+        if (&berth_config_sections[i] != facility)
+            berth_config_release(&berth_config_sections[i], config);
+    if (config->app_pass)
+        explicit_bzero(config->app_pass, strlen(config->app_pass));
+    free(config->app_pass);
+    free(config->app_user);
+    free(config->facilities);
+    free(config->path);
+    free(config);
+}
+
+struct berth_config *berth_config_ref(struct berth_config *config)
+{
+    __atomic_add_fetch(&config->refs, 1, __ATOMIC_RELAXED);
+    return config;
+}
+
+void berth_config_unref(struct berth_config *config)
+{
+    if (config && __atomic_sub_fetch(&config->refs, 1, __ATOMIC_ACQ_REL) == 0)
+        config_free(config);
+}
+
+static int set_defaults(struct berth_config *config, struct berth_error *err)
+{
+    for (size_t i = 0; i < berth_config_section_count; i++) {
+        const struct berth_config_section *section = &berth_config_sections[i];
+        if (strcmp(section->name, "facility") == 0)
+            continue;
+        int r = berth_config_set_defaults(section, config, err);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+/* ---- Files ---- */
+
+static int is_config_file(const struct dirent *entry)
+{
+    size_t len = strlen(entry->d_name);
+    size_t suffix = sizeof(FILE_SUFFIX) - 1;
+    return entry->d_name[0] != '.' && len > suffix &&
+           strcmp(entry->d_name + len - suffix, FILE_SUFFIX) == 0;
+}
+
+/* The facilities an installation adds beside its main file, in the order of their names. */
+static int read_directory(struct berth_config *config, const char *path, struct berth_error *err)
+{
+    struct dirent **entries = NULL;
+    int count = scandir(path, &entries, is_config_file, alphasort);
+    if (count < 0)
+        return errno == ENOENT ? 0
+                               : berth_error_set_errno(err, BERTH_E_INVALID, errno,
+                                                       "%s cannot be read: %m", path);
+    int r = count > FILES_MAX ? berth_error_set(err, BERTH_E_TOO_LARGE,
+                                                "%s holds more than %d files", path, FILES_MAX)
+                              : 0;
+    for (int i = 0; i < count; i++) {
+        BERTH_CLEANUP(strbuf) struct berth_strbuf file = BERTH_STRBUF_INIT(4096);
+        berth_strbuf_addf(&file, "%s/%s", path, entries[i]->d_name);
+        if (r == 0)
+            r = berth_config_read_file(config, berth_strbuf_str(&file), err);
+        free(entries[i]);
+    }
+    free(entries);
+    return r;
+}
+
+static int read_files(struct berth_config *config, const char *path, struct berth_error *err)
+{
+    const char *from_environment = getenv("BERTH_CONFIG");
+    bool is_installed = !path && (!from_environment || !*from_environment);
+    if (!path)
+        path = is_installed ? DEFAULT_PATH : from_environment;
+    config->path = berth_text_dup(path);
+    if (!config->path)
+        return berth_error_nomem(err);
+    int r = berth_config_read_file(config, path, err);
+    if (r == 0 && is_installed)
+        r = read_directory(config, DEFAULT_DIR, err);
+    return r;
+}
+
+/* ---- Environment ---- */
+
+/* `.env` beside the configuration, unless [gateway] env_file names another. */
+static int load_environment(const struct berth_config *config,
+                            struct berth_environment *environment, struct berth_error *err)
+{
+    if (config->env_file)
+        return berth_environment_load(config->env_file, true, environment, err);
+    BERTH_CLEANUP(strbuf) struct berth_strbuf path = BERTH_STRBUF_INIT(4096);
+    const char *slash = strrchr(config->path, '/');
+    if (slash)
+        berth_strbuf_add(&path, config->path, (size_t)(slash + 1 - config->path));
+    berth_strbuf_adds(&path, ".env");
+    int r = berth_strbuf_check(&path, err);
+    return r < 0 ? r : berth_environment_load(berth_strbuf_str(&path), false, environment, err);
+}
+
+static int apply_admin(struct berth_config *config, const struct berth_environment *environment,
+                       struct berth_error *err)
+{
+    int r = berth_environment_get(environment, "APP_USER", &config->app_user, err);
+    if (r == 0)
+        r = berth_environment_get_secret(environment, "APP_PASS", &config->app_pass, err);
+    if (r < 0)
+        return r;
+    if (!config->app_user != !config->app_pass)
+        return berth_error_set(err, BERTH_E_INVALID, "APP_USER and APP_PASS must be set together");
+    return config->app_user ? berth_naming_check_user("APP_USER", config->app_user, err) : 0;
+}
+
+/* A variable that stands for a key which the files leave unset. */
+static int apply_to_key(char **slot, const struct berth_environment *environment, const char *name,
+                        struct berth_error *err)
+{
+    char *value = NULL;
+    int r = *slot ? 0 : berth_environment_get(environment, name, &value, err);
+    if (value)
+        *slot = value;
+    return r;
+}
+
+static int apply_environment(struct berth_config *config,
+                             const struct berth_environment *environment, struct berth_error *err)
+{
+    int r = apply_admin(config, environment, err);
+    if (r == 0)
+        r = apply_to_key(&config->tls_cert, environment, "TLS_CERT_PATH", err);
+    if (r == 0)
+        r = apply_to_key(&config->tls_key, environment, "TLS_KEY_PATH", err);
+    BERTH_CLEANUP(free) char *uid = NULL;
+    if (r == 0)
+        r = berth_environment_get(environment, "DEFAULT_USER_UID", &uid, err);
+    for (size_t i = 0; r == 0 && uid && i < config->facility_count; i++) {
+        if (config->facilities[i].default_user_uid)
+            continue;
+        config->facilities[i].default_user_uid = berth_text_dup(uid);
+        if (!config->facilities[i].default_user_uid)
+            r = berth_error_nomem(err);
+    }
+    BERTH_CLEANUP(free) char *db_host = NULL;
+    if (r == 0)
+        r = berth_environment_get(environment, "DB_HOST", &db_host, err);
+    if (db_host)
+        berth_log(BERTH_LOG_WARNING,
+                  "DB_HOST is set, but this version has the embedded store alone: it is used");
+    return r;
+}
+
+/* ---- Checks over all ---- */
+
+/* "UID" or "UID:GID". */
+static bool is_uid(const char *text)
+{
+    size_t uid = strspn(text, "0123456789");
+    if (uid == 0 || uid > 10)
+        return false;
+    if (text[uid] == '\0')
+        return true;
+    size_t gid = strspn(text + uid + 1, "0123456789");
+    return text[uid] == ':' && gid > 0 && gid <= 10 && text[uid + 1 + gid] == '\0';
+}
+
+static int check_facility(const struct berth_config *config,
+                          const struct berth_facility_config *facility, struct berth_error *err)
+{
+    if (!berth_backend_find(facility->backend)) {
+        BERTH_CLEANUP(strbuf) struct berth_strbuf names = BERTH_STRBUF_INIT(256);
+        for (size_t i = 0; berth_backends[i]; i++)
+            berth_strbuf_addf(&names, "%s%s", i ? ", " : "", berth_backends[i]->name);
+        return berth_error_set(err, BERTH_E_INVALID, "backend %s is none of %s", facility->backend,
+                               berth_strbuf_str(&names));
+    }
+    if (facility->default_user_uid && !is_uid(facility->default_user_uid))
+        return berth_error_set(err, BERTH_E_INVALID,
+                               "default_user_uid must be UID or UID:GID, in digits");
+    if (facility->auth == BERTH_AUTH_OPEN && !config->allow_open && !berth_config_is_local(config))
+        return berth_error_set(err, BERTH_E_INVALID,
+                               "auth = open needs every listener on a loopback address or a unix "
+                               "socket, or allow_open = yes in [gateway]");
+    if (!facility->engine.tls_cert != !facility->engine.tls_key)
+        return berth_error_set(err, BERTH_E_INVALID, "tls_cert and tls_key must be set together");
+    return 0;
+}
+
+static int check_gateway(const struct berth_config *config, struct berth_error *err)
+{
+    if (config->postgres)
+        return berth_error_set(err, BERTH_E_INVALID,
+                               "[store] postgres: this version has the embedded store alone");
+    if (config->listen_tls || config->tls_cert || config->tls_key || config->tls_client_ca)
+        return berth_error_set(err, BERTH_E_INVALID,
+                               "listen_tls and tls_*: this version does not serve HTTPS");
+    if (config->root_facility) {
+        for (size_t i = 0; i < config->facility_count; i++)
+            if (strcmp(config->facilities[i].id, config->root_facility) == 0)
+                return 0;
+        return berth_error_set(err, BERTH_E_INVALID, "root_facility %s is no facility",
+                               config->root_facility);
+    }
+    return 0;
+}
+
+static int check(const struct berth_config *config, struct berth_error *err)
+{
+    int r = check_gateway(config, err);
+    for (size_t i = 0; r == 0 && i < config->facility_count; i++) {
+        r = check_facility(config, &config->facilities[i], err);
+        if (r < 0)
+            return berth_error_wrap(err, "[facility %s]", config->facilities[i].id);
+    }
+    return r;
+}
+
+/* What a facility and its backend share is said once in the file. */
+static int complete(struct berth_config *config, struct berth_error *err)
+{
+    const struct berth_config_section *gateway = berth_config_find_section("gateway", 7);
+    const struct berth_config_key *listen = berth_config_find_key(gateway, "listen");
+    int r = 0;
+    if (config->listen.count == 0)
+        r = berth_config_set(listen, config, listen->otherwise, err);
+    if (r == 0 && !config->log_file) {
+        BERTH_CLEANUP(strbuf) struct berth_strbuf path = BERTH_STRBUF_INIT(8192);
+        berth_strbuf_addf(&path, "%s/logs/actions.jsonl", config->data_dir);
+        config->log_file = berth_strbuf_steal(&path, NULL);
+        if (!config->log_file)
+            r = berth_error_nomem(err);
+    }
+    for (size_t i = 0; i < config->facility_count; i++) {
+        struct berth_facility_config *facility = &config->facilities[i];
+        facility->engine.facility = facility->id;
+        facility->engine.request_timeout_ms = config->request_timeout_ms;
+    }
+    return r;
+}
+
+int berth_config_load(const char *path, struct berth_config **ret_config, struct berth_error *err)
+{
+    BERTH_CLEANUP(config) struct berth_config *config = calloc(1, sizeof(*config));
+    BERTH_CLEANUP(environment) struct berth_environment environment = BERTH_ENVIRONMENT_INIT;
+    if (!config)
+        return berth_error_nomem(err);
+    config->refs = 1;
+    int r = set_defaults(config, err);
+    if (r == 0)
+        r = read_files(config, path, err);
+    if (r == 0)
+        r = load_environment(config, &environment, err);
+    if (r == 0)
+        r = apply_environment(config, &environment, err);
+    if (r == 0)
+        r = complete(config, err);
+    if (r == 0)
+        r = check(config, err);
+    if (r < 0)
+        return r;
+    *ret_config = berth_steal(&config);
+    return 0;
+}
+
+bool berth_config_is_local(const struct berth_config *config)
+{
+    for (size_t i = 0; i < config->listen.count; i++) {
+        const char *listener = config->listen.items[i];
+        if (strncmp(listener, "127.", 4) != 0 && strncmp(listener, "[::1]", 5) != 0 &&
+            strncmp(listener, "localhost:", 10) != 0 && strncmp(listener, "unix:", 5) != 0)
+            return false;
+    }
+    return true;
+}

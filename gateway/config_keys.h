@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Every key of the configuration file: its type, bounds and default, in one
+ * table per section. Reading, checking and docs/configuration.md go by it.
+ *
+ * Threading: const.
+ */
+#ifndef BERTH_GATEWAY_CONFIG_KEYS_H
+#define BERTH_GATEWAY_CONFIG_KEYS_H
+
+#include "gateway/config.h"
+
+enum berth_config_type {
+    BERTH_CONFIG_STRING,  /* char *; min and max bound the length */
+    BERTH_CONFIG_STRINGS, /* struct berth_strings; the key may be repeated */
+    BERTH_CONFIG_INT,     /* int64_t */
+    BERTH_CONFIG_SECONDS, /* int64_t milliseconds, written in whole seconds */
+    BERTH_CONFIG_SIZE,    /* int64_t bytes, written as 512, 64k, 10m or 2g; 0 where min is 0 */
+    BERTH_CONFIG_CPUS,    /* int64_t CPUs × 10^9, written as 1.5 */
+    BERTH_CONFIG_BOOL,    /* bool */
+    BERTH_CONFIG_WORD,    /* int: the index of the word in `words` */
+};
+
+struct berth_config_key {
+    const char *name;
+    enum berth_config_type type;
+    size_t offset; /* in struct berth_config, or in struct berth_facility_config */
+    int64_t min;
+    int64_t max;
+    const char *otherwise;    /* the default, as it would be written; NULL: none */
+    const char *const *words; /* NULL-terminated */
+};
+
+struct berth_config_section {
+    const char *name; /* "gateway"; "facility" is written [facility ID] */
+    const struct berth_config_key *keys;
+    size_t count;
+};
+
+extern const struct berth_config_section berth_config_sections[];
+extern const size_t berth_config_section_count;
+
+const struct berth_config_section *berth_config_find_section(const char *name, size_t len);
+const struct berth_config_key *berth_config_find_key(const struct berth_config_section *section,
+                                                     const char *name);
+
+/* Writes one value into target (a struct berth_config or facility config). The message names no
+ * key: the caller prepends it. */
+BERTH_MUST_CHECK int berth_config_set(const struct berth_config_key *key, void *target,
+                                      const char *value, struct berth_error *err);
+
+/* Writes every default of the section that target's zeroed memory does not stand for. */
+BERTH_MUST_CHECK int berth_config_set_defaults(const struct berth_config_section *section,
+                                               void *target, struct berth_error *err);
+
+/* Frees what the keys of the section put into target. */
+void berth_config_release(const struct berth_config_section *section, void *target);
+
+#endif

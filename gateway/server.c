@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT */
+#include "gateway/server.h"
+
+#include "gateway/router.h"
+
+#include <arpa/inet.h>
+#include <civetweb.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#define UNIX_PREFIX "unix:"
+
+struct berth_server {
+    struct berth *berth;
+    struct mg_context *context;
+    char start_error[256]; /* what civetweb said while starting */
+};
+
+static int on_request(struct mg_connection *connection, void *ctx)
+{
+    struct berth_server *server = ctx;
+    return berth_router_handle(server->berth, connection);
+}
+
+static int on_http_error(struct mg_connection *connection, int status, const char *message)
+{
+    struct berth_server *server = mg_get_user_data(mg_get_context(connection));
+    berth_router_refuse(server->berth, connection, status, message);
+    return 0;
+}
+
+/* civetweb's own messages: about the start they belong to the caller's error. */
+static int on_log_message(const struct mg_connection *connection, const char *message)
+{
+    struct berth_server *server = mg_get_user_data(mg_get_context(connection));
+    if (server && !server->context && server->start_error[0] == '\0')
+        (void)snprintf(server->start_error, sizeof(server->start_error), "%s", message);
+    else
+        berth_log(BERTH_LOG_DEBUG, "civetweb: %s", message);
+    return 1;
+}
+
+/* ---- Listeners ---- */
+
+static bool is_unix(const char *listener)
+{
+    return strncmp(listener, UNIX_PREFIX, sizeof(UNIX_PREFIX) - 1) == 0;
+}
+
+/* True if something accepts connections on the socket file. */
+static bool is_answering(const struct sockaddr_un *address)
+{
+    BERTH_CLEANUP(fd) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    return fd >= 0 && connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0;
+}
+
+/* Removes the socket file that a gateway which was killed left behind. */
+static int clear_stale_socket(const char *path, struct berth_error *err)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct stat st;
+    if (strlen(path) >= sizeof(address.sun_path))
+        return berth_error_set(err, BERTH_E_INVALID, "listen: the path %s is too long", path);
+    if (lstat(path, &st) < 0)
+        return 0;
+    if (!S_ISSOCK(st.st_mode))
+        return berth_error_set(err, BERTH_E_EXISTS, "listen: %s is there and is no socket", path);
+    memcpy(address.sun_path, path, strlen(path) + 1);
+    if (is_answering(&address))
+        return berth_error_set(err, BERTH_E_EXISTS, "listen: %s is in use by another process",
+                               path);
+    if (unlink(path) < 0 && errno != ENOENT)
+        return berth_error_set_errno(err, BERTH_E_IO, errno, "listen: %s cannot be replaced", path);
+    return 0;
+}
+
+/* civetweb's listening_ports: "127.0.0.1:8080,x/path". */
+static int build_listeners(const struct berth_config *config, struct berth_strbuf *out,
+                           struct berth_error *err)
+{
+    for (size_t i = 0; i < config->listen.count; i++) {
+        const char *listener = config->listen.items[i];
+        if (out->len > 0)
+            berth_strbuf_addc(out, ',');
+        if (!is_unix(listener)) {
+            berth_strbuf_adds(out, listener);
+            continue;
+        }
+        const char *path = listener + sizeof(UNIX_PREFIX) - 1;
+        int r = clear_stale_socket(path, err);
+        if (r < 0)
+            return r;
+        berth_strbuf_addf(out, "x%s", path);
+    }
+    return berth_strbuf_check(out, err);
+}
+
+static int start(struct berth_server *server, const struct berth_strbuf *listeners,
+                 struct berth_error *err)
+{
+    const struct berth_config *config = server->berth->config;
+    char threads[24];
+    char timeout[24];
+    (void)snprintf(threads, sizeof(threads), "%" PRId64, config->worker_threads);
+    (void)snprintf(timeout, sizeof(timeout), "%" PRId64, config->request_timeout_ms);
+    const char *options[] = {
+        "listening_ports",
+        berth_strbuf_str(listeners),
+        "num_threads",
+        threads,
+        "request_timeout_ms",
+        timeout, /* of silence while a request is read */
+        "keep_alive_timeout_ms",
+        "15000",
+        "enable_keep_alive",
+        "yes",
+        "tcp_nodelay",
+        "1",
+        "listen_backlog",
+        "1024",
+        "connection_queue",
+        "1024",
+        "decode_url",
+        "no", /* our own decoder is stricter */
+        "decode_query_string",
+        "no",
+        "max_request_size",
+        "16384",
+        NULL,
+    };
+    struct mg_callbacks callbacks = {
+        .http_error = on_http_error,
+        .log_message = on_log_message,
+    };
+    struct mg_init_data init = {&callbacks, server, options};
+    char text[256] = "";
+    struct mg_error_data error = {.text = text, .text_buffer_size = sizeof(text)};
+    struct mg_context *context = mg_start2(&init, &error);
+    if (!context) {
+        const char *said = server->start_error[0] ? server->start_error : text;
+        return berth_error_set(err, BERTH_E_IO, "cannot listen on %s: %s",
+                               berth_strbuf_str(listeners), said);
+    }
+    mg_set_request_handler(context, "**", on_request, server);
+    server->context = context;
+    return 0;
+}
+
+int berth_server_open(struct berth *berth, struct berth_server **ret_server,
+                      struct berth_error *err)
+{
+    BERTH_CLEANUP(strbuf) struct berth_strbuf listeners = BERTH_STRBUF_INIT(8192);
+    int r = build_listeners(berth->config, &listeners, err);
+    if (r < 0)
+        return r;
+    BERTH_CLEANUP(server) struct berth_server *server = calloc(1, sizeof(*server));
+    if (!server)
+        return berth_error_nomem(err);
+    server->berth = berth;
+    (void)mg_init_library(0);
+    r = start(server, &listeners, err);
+    if (r < 0)
+        return r;
+    *ret_server = berth_steal(&server);
+    return 0;
+}
+
+void berth_server_close(struct berth_server *server)
+{
+    if (!server)
+        return;
+    if (server->context) {
+        mg_stop(server->context);
+        const struct berth_strings *listen = &server->berth->config->listen;
+        for (size_t i = 0; i < listen->count; i++)
+            if (is_unix(listen->items[i]))
+                (void)unlink(listen->items[i] + sizeof(UNIX_PREFIX) - 1);
+    }
+    (void)mg_exit_library();
+    free(server);
+}
