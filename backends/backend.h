@@ -65,7 +65,7 @@ struct berth_create_spec {
     const char *app;
     const char *user;
     const char *image;       /* what to run: name:tag@digest, name:tag, or an image id */
-    const char *image_label; /* name:tag as asked for */
+    const char *image_label; /* name:tag[@digest], for the label berth.image: reset goes by it */
     int64_t cpu_nano;        /* CPUs × 10^9; 0 is no limit */
     int64_t memory_bytes;    /* 0 is no limit */
     int64_t pids;            /* 0 is no limit */

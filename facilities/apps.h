@@ -5,8 +5,9 @@
  * the caller may not see does not exist for it: the same BERTH_E_NOT_FOUND, word
  * for word, as for a name nobody uses.
  *
- * Changes on one app are serialised (a start waits for a stop under way), so
- * that two callers cannot interleave the steps of hard-reset and delete.
+ * Each function may be called for one app at once by several callers: the engine
+ * decides who was first. Nothing is changed while the disk has no room for the
+ * audit row of the change (BERTH_E_NO_SPACE).
  *
  * Threading: any thread.
  */
@@ -39,6 +40,9 @@ BERTH_MUST_CHECK int berth_apps_reset(struct berth_facility *facility,
 /* request-image under image_policy = open: pulls now. */
 BERTH_MUST_CHECK int berth_apps_pull(struct berth_facility *facility, const struct berth_caller *by,
                                      const struct berth_image_ref *ref, struct berth_error *err);
+
+/* "app NAME does not exist", for every reason why a caller is told so. */
+int berth_apps_unknown(const char *name, struct berth_error *err);
 
 /* The app of that name if the caller may see it, borrowed from the snapshot; BERTH_E_NOT_FOUND. */
 BERTH_MUST_CHECK int berth_apps_find(const struct berth_snapshot *snapshot,

@@ -75,6 +75,10 @@ BERTH_MUST_CHECK int berth_store_write(struct berth_store *store, berth_store_jo
 BERTH_MUST_CHECK int berth_store_read(struct berth_store *store, berth_store_job *job, void *ctx,
                                       struct berth_error *err);
 
+/* BERTH_E_NO_SPACE when the store's disk has less than 1 MiB left: asked before a change that is
+ * made elsewhere and recorded here afterwards. Cheap. */
+BERTH_MUST_CHECK int berth_store_check_space(struct berth_store *store, struct berth_error *err);
+
 /* Called per row; 0 goes on, negative ends the statement with that result. May be NULL. */
 typedef int berth_row_fn(const struct berth_row *row, void *ctx, struct berth_error *err);
 

@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: MIT */
+#include "facilities/approvals.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "facilities/approvals_internal.h"
+#include "facilities/audit.h"
+
+#include <string.h>
+
+static const char *const state_names[] = {"pending",  "pulling", "approved",
+                                          "rejected", "failed",  "removed"};
+
+#define STATE_COUNT (sizeof(state_names) / sizeof(state_names[0]))
+
+const char *berth_approval_state_name(enum berth_approval_state state)
+{
+    return state_names[state];
+}
+
+int berth_approval_state_parse(const char *name, enum berth_approval_state *ret_state,
+                               struct berth_error *err)
+{
+    for (size_t i = 0; name && i < STATE_COUNT; i++) {
+        if (strcmp(state_names[i], name) == 0) {
+            *ret_state = (enum berth_approval_state)i;
+            return 0;
+        }
+    }
+    return berth_error_set(err, BERTH_E_INVALID, "%s is no state of an image request",
+                           name ? name : "nothing");
+}
+
+/* ---- Jobs ---- */
+
+/* What a job is about, and its result. */
+struct decision {
+    struct berth_approvals *approvals;
+    const struct berth_caller *by;
+    struct berth_approval_where where;
+    char image[BERTH_IMAGE_NAME_MAX + 1];
+    const char *reason;
+    const struct berth_image *present; /* on the engine already */
+    int64_t now_ns;
+    struct berth_approval approval;
+};
+
+/* A digest names the image more exactly than a tag: it stands in the tag's place. */
+static void decision_init(struct decision *decision, struct berth_approvals *approvals,
+                          const struct berth_caller *by, const struct berth_approval_key *key)
+{
+    *decision = (struct decision){.approvals = approvals, .by = by};
+    decision->now_ns = berth_clock_wall_ns();
+    decision->where.facility = approvals->facility;
+    decision->where.id = key->id;
+    if (key->ref) {
+        berth_image_ref_name(key->ref, decision->image);
+        decision->where.image = decision->image;
+        decision->where.tag = key->ref->digest[0] ? key->ref->digest : key->ref->tag;
+    }
+}
+
+static int add_audit(struct berth_txn *txn, const struct decision *decision, const char *action,
+                     const char *detail, struct berth_error *err)
+{
+    BERTH_CLEANUP(strbuf) struct berth_strbuf target = BERTH_STRBUF_INIT(1024);
+    berth_approval_reference(&decision->approval, &target);
+    const struct berth_audit_entry entry = {
+        .by = decision->by,
+        .facility = decision->approvals->facility,
+        .action = action,
+        .target = berth_strbuf_str(&target),
+        .detail = detail,
+    };
+    return berth_audit_add(txn, &entry, err);
+}
+
+static int decide(struct decision *decision, enum berth_approval_state state, const char *reason,
+                  struct berth_error *err)
+{
+    struct berth_approval *approval = &decision->approval;
+    approval->state = state;
+    approval->percent = state == BERTH_APPROVAL_APPROVED ? 100 : 0;
+    approval->decided_ns = decision->now_ns;
+    int r = berth_approval_set_text(&approval->decided_by, decision->by->user, err);
+    if (r == 0)
+        r = berth_approval_set_text(&approval->reason, reason, err);
+    return r == 0 ? berth_approval_set_text(&approval->error, NULL, err) : r;
+}
+
+/* Hands the job's result to the caller. */
+static int finish(struct decision *decision, int result, struct berth_approval *ret_approval)
+{
+    if (result < 0) {
+        berth_approval_release(&decision->approval);
+        return result;
+    }
+    int percent = berth_pulls_percent(decision->approvals, decision->approval.id);
+    if (decision->approval.state == BERTH_APPROVAL_PULLING && percent > 0)
+        decision->approval.percent = percent;
+    *ret_approval = decision->approval;
+    return 0;
+}
+
+/* ---- Requesting ---- */
+
+static bool is_settled(const struct berth_approval *approval)
+{
+    return approval->state == BERTH_APPROVAL_PENDING || approval->state == BERTH_APPROVAL_PULLING ||
+           approval->state == BERTH_APPROVAL_APPROVED;
+}
+
+static int request_job(struct berth_txn *txn, void *ctx, struct berth_error *err)
+{
+    struct decision *decision = ctx;
+    int r = berth_approval_load(txn, &decision->where, &decision->approval, err);
+    if (r == 0 && is_settled(&decision->approval))
+        return 0;
+    if (r < 0 && r != BERTH_E_NOT_FOUND)
+        return r;
+    r = berth_approval_insert(txn, &decision->where, decision->by->user, decision->now_ns,
+                              &decision->approval, err);
+    return r == 0 ? add_audit(txn, decision, "request-image", NULL, err) : r;
+}
+
+int berth_approvals_request(struct berth_approvals *approvals, const struct berth_caller *by,
+                            const struct berth_image_ref *ref, struct berth_approval *ret_approval,
+                            struct berth_error *err)
+{
+    const struct berth_approval_key key = {.ref = ref};
+    struct decision decision;
+    decision_init(&decision, approvals, by, &key);
+    int r = berth_store_write(approvals->store, request_job, &decision, err);
+    return finish(&decision, r, ret_approval);
+}
+
+/* ---- Approving ---- */
+
+/* The digest under which that repository knows the image, or NULL. */
+static const char *digest_of(const struct berth_image *image, const char *repository)
+{
+    size_t len = strlen(repository);
+    for (char **digest = image->digests; digest && *digest; digest++)
+        if (strncmp(*digest, repository, len) == 0 && (*digest)[len] == '@')
+            return *digest + len + 1;
+    return NULL;
+}
+
+static int approve_job(struct berth_txn *txn, void *ctx, struct berth_error *err)
+{
+    struct decision *decision = ctx;
+    struct berth_approval *approval = &decision->approval;
+    int r = berth_approval_load(txn, &decision->where, approval, err);
+    if (r == BERTH_E_NOT_FOUND && decision->where.image)
+        r = berth_approval_insert(txn, &decision->where, decision->by->user, decision->now_ns,
+                                  approval, err);
+    if (r < 0 || approval->state == BERTH_APPROVAL_APPROVED ||
+        approval->state == BERTH_APPROVAL_PULLING)
+        return r;
+
+    const struct berth_image *present = decision->present;
+    r = decide(decision, present ? BERTH_APPROVAL_APPROVED : BERTH_APPROVAL_PULLING, NULL, err);
+    if (r == 0 && present) {
+        const char *digest = digest_of(present, approval->image);
+        r = berth_approval_set_text(&approval->digest, digest ? digest : present->id, err);
+        if (r == 0)
+            r = berth_approval_set_text(&approval->image_id, present->id, err);
+    }
+    if (r == 0)
+        r = berth_approval_save(txn, approval, err);
+    return r == 0 ? add_audit(txn, decision, "approve-image", approval->digest, err) : r;
+}
+
+static int load_job(struct berth_txn *txn, void *ctx, struct berth_error *err)
+{
+    struct decision *decision = ctx;
+    return berth_approval_load(txn, &decision->where, &decision->approval, err);
+}
+
+/* Looks for the image on the engine, in a list asked of it now. */
+static int find_present(struct decision *decision, struct berth_image_list *images,
+                        struct berth_error *err)
+{
+    struct berth_approval named = {.image = decision->image, .tag = NULL};
+    if (decision->where.id) {
+        int r = berth_store_read(decision->approvals->store, load_job, decision, err);
+        if (r < 0)
+            return r;
+        named = decision->approval;
+    }
+    char tag[BERTH_DIGEST_MAX + 1];
+    (void)snprintf(tag, sizeof(tag), "%s", named.tag ? named.tag : decision->where.tag);
+    named.tag = tag;
+    BERTH_CLEANUP(strbuf) struct berth_strbuf reference = BERTH_STRBUF_INIT(1024);
+    berth_approval_reference(&named, &reference);
+    decision->present = berth_image_list_find(images, berth_strbuf_str(&reference));
+    return berth_strbuf_check(&reference, err);
+}
+
+int berth_approvals_approve(struct berth_approvals *approvals, const struct berth_caller *by,
+                            const struct berth_approval_key *key, bool wait,
+                            struct berth_approval *ret_approval, struct berth_error *err)
+{
+    struct decision decision;
+    decision_init(&decision, approvals, by, key);
+    BERTH_CLEANUP(image_list) struct berth_image_list *images = NULL;
+    int r = berth_backend_images(approvals->backend, &images, err);
+    if (r == 0)
+        r = find_present(&decision, images, err);
+    if (r == 0)
+        r = berth_store_write(approvals->store, approve_job, &decision, err);
+    if (r == 0 && decision.approval.state == BERTH_APPROVAL_PULLING)
+        r = berth_pulls_add(approvals, &decision.approval, err);
+    if (r == 0 && wait && decision.approval.state == BERTH_APPROVAL_PULLING) {
+        decision.where.id = decision.approval.id;
+        r = berth_pulls_wait(approvals, decision.approval.id, err);
+        if (r == 0)
+            r = berth_store_read(approvals->store, load_job, &decision, err);
+    }
+    return finish(&decision, r, ret_approval);
+}
+
+/* ---- Rejecting and withdrawing ---- */
+
+static int reject_job(struct berth_txn *txn, void *ctx, struct berth_error *err)
+{
+    struct decision *decision = ctx;
+    struct berth_approval *approval = &decision->approval;
+    int r = berth_approval_load(txn, &decision->where, approval, err);
+    if (r < 0)
+        return r;
+    if (approval->state == BERTH_APPROVAL_APPROVED)
+        return berth_error_set(err, BERTH_E_CONFLICT,
+                               "image %s:%s is approved; remove-image withdraws that",
+                               approval->image, approval->tag);
+    r = decide(decision, BERTH_APPROVAL_REJECTED, decision->reason, err);
+    if (r == 0)
+        r = berth_approval_save(txn, approval, err);
+    return r == 0 ? add_audit(txn, decision, "reject-image", decision->reason, err) : r;
+}
+
+int berth_approvals_reject(struct berth_approvals *approvals, const struct berth_caller *by,
+                           const struct berth_approval_key *key, const char *reason,
+                           struct berth_approval *ret_approval, struct berth_error *err)
+{
+    if (strlen(reason) > BERTH_REASON_MAX)
+        return berth_error_set(err, BERTH_E_INVALID, "parameter reason must not exceed %d bytes",
+                               BERTH_REASON_MAX);
+    struct decision decision;
+    decision_init(&decision, approvals, by, key);
+    decision.reason = *reason ? reason : NULL;
+    int r = berth_store_write(approvals->store, reject_job, &decision, err);
+    return finish(&decision, r, ret_approval);
+}
+
+static int remove_job(struct berth_txn *txn, void *ctx, struct berth_error *err)
+{
+    struct decision *decision = ctx;
+    int r = berth_approval_load(txn, &decision->where, &decision->approval, err);
+    if (r == 0)
+        r = decide(decision, BERTH_APPROVAL_REMOVED, NULL, err);
+    if (r == 0)
+        r = berth_approval_save(txn, &decision->approval, err);
+    return r == 0 ? add_audit(txn, decision, "remove-image", NULL, err) : r;
+}
+
+/* Deletes the image of a withdrawn approval; one that is not there is deleted already. */
+static int purge_image(struct berth_approvals *approvals, const struct berth_approval *approval,
+                       struct berth_error *err)
+{
+    BERTH_CLEANUP(strbuf) struct berth_strbuf reference = BERTH_STRBUF_INIT(1024);
+    berth_approval_reference(approval, &reference);
+    int r = berth_strbuf_check(&reference, err);
+    if (r == 0)
+        r = berth_backend_image_remove(approvals->backend, berth_strbuf_str(&reference), err);
+    if (r == BERTH_E_NOT_FOUND)
+        r = 0;
+    if (r == 0)
+        r = berth_mirror_refresh_images(approvals->mirror, err);
+    return r < 0 ? berth_error_wrap(err, "approval is withdrawn, but the image stays") : 0;
+}
+
+int berth_approvals_remove(struct berth_approvals *approvals, const struct berth_caller *by,
+                           const struct berth_approval_key *key, bool purge,
+                           struct berth_approval *ret_approval, struct berth_error *err)
+{
+    struct decision decision;
+    decision_init(&decision, approvals, by, key);
+    int r = berth_store_write(approvals->store, remove_job, &decision, err);
+    if (r == 0 && purge)
+        r = purge_image(approvals, &decision.approval, err);
+    return finish(&decision, r, ret_approval);
+}
+
+/* ---- Reading ---- */
+
+int berth_approvals_find(struct berth_approvals *approvals, const struct berth_image_ref *ref,
+                         struct berth_approval *ret_approval, struct berth_error *err)
+{
+    static const struct berth_caller nobody;
+    const struct berth_approval_key key = {.ref = ref};
+    struct decision decision;
+    decision_init(&decision, approvals, &nobody, &key);
+    int r = berth_store_read(approvals->store, load_job, &decision, err);
+    if (r == BERTH_E_NOT_FOUND || (r == 0 && decision.approval.state != BERTH_APPROVAL_APPROVED))
+        r = berth_error_set(
+            err, BERTH_E_FORBIDDEN,
+            "image %s%c%s is not approved in facility %s; request-image asks for it",
+            decision.image, ref->digest[0] ? '@' : ':', decision.where.tag, approvals->facility);
+    return finish(&decision, r, ret_approval);
+}
+
+struct listing {
+    struct berth_approvals *approvals;
+    const char *state;
+    int (*visit)(const struct berth_approval *approval, void *ctx, struct berth_error *err);
+    void *ctx;
+};
+
+static int visit_with_progress(struct berth_approval *approval, void *ctx, struct berth_error *err)
+{
+    const struct listing *listing = ctx;
+    if (approval->state == BERTH_APPROVAL_PULLING) {
+        int percent = berth_pulls_percent(listing->approvals, approval->id);
+        approval->percent = percent > 0 ? percent : 0;
+    }
+    return listing->visit(approval, listing->ctx, err);
+}
+
+static int list_job(struct berth_txn *txn, void *ctx, struct berth_error *err)
+{
+    struct listing *listing = ctx;
+    return berth_approval_each(txn, listing->approvals->facility, listing->state,
+                               visit_with_progress, listing, err);
+}
+
+int berth_approvals_list(struct berth_approvals *approvals, const enum berth_approval_state *state,
+                         int (*visit)(const struct berth_approval *approval, void *ctx,
+                                      struct berth_error *err),
+                         void *ctx, struct berth_error *err)
+{
+    struct listing listing = {
+        .approvals = approvals,
+        .state = state ? berth_approval_state_name(*state) : NULL,
+        .visit = visit,
+        .ctx = ctx,
+    };
+    return berth_store_read(approvals->store, list_job, &listing, err);
+}
+
+/* ---- Opening ---- */
+
+static int resume_pull(const struct berth_approval *approval, void *ctx, struct berth_error *err)
+{
+    return berth_pulls_add(ctx, approval, err);
+}
+
+int berth_approvals_open(struct berth_store *store, const char *facility,
+                         struct berth_backend *backend, struct berth_mirror *mirror,
+                         struct berth_approvals **ret_approvals, struct berth_error *err)
+{
+    BERTH_CLEANUP(approvals) struct berth_approvals *approvals = calloc(1, sizeof(*approvals));
+    if (!approvals)
+        return berth_error_nomem(err);
+    (void)pthread_mutex_init(&approvals->lock, NULL);
+    berth_cond_init(&approvals->changed);
+    approvals->store = store;
+    approvals->backend = backend;
+    approvals->mirror = mirror;
+    approvals->facility = berth_text_dup(facility);
+    if (!approvals->facility)
+        return berth_error_nomem(err);
+    const enum berth_approval_state pulling = BERTH_APPROVAL_PULLING;
+    int r = berth_approvals_list(approvals, &pulling, resume_pull, approvals, err);
+    if (r == 0)
+        *ret_approvals = berth_steal(&approvals);
+    return r;
+}
+
+void berth_approvals_close(struct berth_approvals *approvals)
+{
+    if (!approvals)
+        return;
+    berth_pulls_stop(approvals);
+    (void)pthread_cond_destroy(&approvals->changed);
+    (void)pthread_mutex_destroy(&approvals->lock);
+    free(approvals->facility);
+    free(approvals);
+}

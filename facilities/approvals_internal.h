@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Between the parts of facilities/approvals: the rows in the store
+ * (approvals_store.c), the pulls (approvals_pull.c) and the decisions
+ * (approvals.c). Included nowhere else.
+ */
+#ifndef BERTH_FACILITIES_APPROVALS_INTERNAL_H
+#define BERTH_FACILITIES_APPROVALS_INTERNAL_H
+
+#include "base/thread.h"
+#include "facilities/approvals.h"
+
+#define BERTH_PULLS_AT_ONCE 4 /* of one facility */
+
+/* One pull, from the decision to its end. Guarded by the lock of approvals. */
+struct berth_pull {
+    struct berth_pull *next;
+    int64_t id; /* of the request */
+    char *reference;
+    int percent;
+    bool started;
+    bool done;
+    unsigned waiters; /* callers that wait for its end and free it */
+    int result;
+    struct berth_error err;
+};
+
+struct berth_approvals {
+    struct berth_store *store; /* borrowed, as all up to lock */
+    struct berth_backend *backend;
+    struct berth_mirror *mirror;
+    char *facility;
+    pthread_mutex_t lock;   /* guards all below */
+    pthread_cond_t changed; /* a pull came, ended, or all must stop */
+    struct berth_pull *pulls;
+    pthread_t workers[BERTH_PULLS_AT_ONCE];
+    unsigned worker_count;
+    unsigned idle_workers;
+    bool stopping;
+};
+
+/* ---- approvals_store.c: within a job's transaction ---- */
+
+/* What a row is found by: id, or image and tag. */
+struct berth_approval_where {
+    const char *facility;
+    int64_t id; /* 0: by image and tag */
+    const char *image;
+    const char *tag;
+};
+
+/* BERTH_E_NOT_FOUND when there is none. */
+BERTH_MUST_CHECK int berth_approval_load(struct berth_txn *txn,
+                                         const struct berth_approval_where *where,
+                                         struct berth_approval *ret_approval,
+                                         struct berth_error *err);
+/* Inserts a pending request, or makes the one that is there pending again. */
+BERTH_MUST_CHECK int berth_approval_insert(struct berth_txn *txn,
+                                           const struct berth_approval_where *where,
+                                           const char *requested_by, int64_t now_ns,
+                                           struct berth_approval *ret_approval,
+                                           struct berth_error *err);
+/* Writes state and decision of the row with approval's id. */
+BERTH_MUST_CHECK int berth_approval_save(struct berth_txn *txn,
+                                         const struct berth_approval *approval,
+                                         struct berth_error *err);
+/* Calls visit for each, newest first; state may be NULL. */
+BERTH_MUST_CHECK int berth_approval_each(struct berth_txn *txn, const char *facility,
+                                         const char *state,
+                                         int (*visit)(struct berth_approval *approval, void *ctx,
+                                                      struct berth_error *err),
+                                         void *ctx, struct berth_error *err);
+
+/* Replaces a text member. */
+BERTH_MUST_CHECK int berth_approval_set_text(char **slot, const char *text,
+                                             struct berth_error *err);
+
+/* ---- approvals_pull.c ---- */
+
+/* Queues a pull of the request (one that runs already is joined). */
+BERTH_MUST_CHECK int berth_pulls_add(struct berth_approvals *approvals,
+                                     const struct berth_approval *approval,
+                                     struct berth_error *err);
+/* Waits for the end of the request's pull; its failure is the result. */
+BERTH_MUST_CHECK int berth_pulls_wait(struct berth_approvals *approvals, int64_t id,
+                                      struct berth_error *err);
+/* How far the request's pull is, or -1 when there is none. */
+int berth_pulls_percent(struct berth_approvals *approvals, int64_t id);
+void berth_pulls_stop(struct berth_approvals *approvals);
+
+/* "name:tag" or "name@sha256:…" of a request. */
+void berth_approval_reference(const struct berth_approval *approval, struct berth_strbuf *out);
+
+#endif

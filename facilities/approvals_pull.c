@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Pulls of approved images, on a few threads of the facility's own that are
+ * started when there is something to pull. A pull that is cut by a stop of the
+ * gateway leaves its request in the state pulling, and the next start takes it
+ * up again.
+ */
+#include "base/clock.h"
+#include "base/log.h"
+#include "facilities/approvals_internal.h"
+#include "facilities/audit.h"
+
+#include <string.h>
+
+void berth_approval_reference(const struct berth_approval *approval, struct berth_strbuf *out)
+{
+    bool is_digest = strchr(approval->tag, ':') != NULL;
+    berth_strbuf_addf(out, "%s%c%s", approval->image, is_digest ? '@' : ':', approval->tag);
+}
+
+static void pull_free(struct berth_pull *pull)
+{
+    free(pull->reference);
+    free(pull);
+}
+
+static struct berth_pull *find(struct berth_approvals *approvals, int64_t id)
+{
+    struct berth_pull *pull = approvals->pulls;
+    while (pull && (pull->id != id || pull->done))
+        pull = pull->next;
+    return pull;
+}
+
+/* Takes the pull out of the list and frees it, once nobody waits for its result. */
+static void forget(struct berth_approvals *approvals, struct berth_pull *pull)
+{
+    if (pull->waiters > 0)
+        return;
+    struct berth_pull **slot = &approvals->pulls;
+    while (*slot != pull)
+        slot = &(*slot)->next;
+    *slot = pull->next;
+    pull_free(pull);
+}
+
+/* ---- The end of a pull, in the store ---- */
+
+struct outcome {
+    struct berth_approvals *approvals;
+    int64_t id;
+    int result;
+    const char *digest;
+    const char *image_id;
+    const char *message; /* of the failure */
+};
+
+static int save_outcome(struct berth_txn *txn, void *ctx, struct berth_error *err)
+{
+    const struct outcome *outcome = ctx;
+    const char *facility = outcome->approvals->facility;
+    const struct berth_approval_where where = {.facility = facility, .id = outcome->id};
+    BERTH_CLEANUP(approval) struct berth_approval approval = {0};
+    int r = berth_approval_load(txn, &where, &approval, err);
+    if (r < 0 || approval.state != BERTH_APPROVAL_PULLING)
+        return r; /* rejected or withdrawn meanwhile: that decision stands */
+
+    approval.state = outcome->result == 0 ? BERTH_APPROVAL_APPROVED : BERTH_APPROVAL_FAILED;
+    r = berth_approval_set_text(&approval.digest, outcome->digest, err);
+    if (r == 0)
+        r = berth_approval_set_text(&approval.image_id, outcome->image_id, err);
+    if (r == 0)
+        r = berth_approval_set_text(&approval.error, outcome->message, err);
+    if (r == 0)
+        r = berth_approval_save(txn, &approval, err);
+    if (r < 0)
+        return r;
+    BERTH_CLEANUP(strbuf) struct berth_strbuf target = BERTH_STRBUF_INIT(1024);
+    berth_approval_reference(&approval, &target);
+    const struct berth_audit_entry entry = {
+        .facility = facility,
+        .action = "pull-image",
+        .target = berth_strbuf_str(&target),
+        .status = outcome->result,
+        .detail = outcome->result == 0 ? outcome->digest : outcome->message,
+    };
+    return berth_audit_add(txn, &entry, err);
+}
+
+static bool on_progress(void *ctx, int percent)
+{
+    void **pair = ctx;
+    struct berth_approvals *approvals = pair[0];
+    struct berth_pull *pull = pair[1];
+    BERTH_LOCK_SCOPE(lock, &approvals->lock);
+    pull->percent = percent;
+    return !approvals->stopping;
+}
+
+static void run_pull(struct berth_approvals *approvals, struct berth_pull *pull)
+{
+    BERTH_CLEANUP(free) char *digest = NULL;
+    BERTH_CLEANUP(free) char *image_id = NULL;
+    void *pair[2] = {approvals, pull};
+    int r = berth_backend_pull(approvals->backend, pull->reference, on_progress, pair, &digest,
+                               &image_id, &pull->err);
+    pull->result = r;
+    if (r == BERTH_E_CANCELLED)
+        return;
+    struct outcome outcome = {
+        .approvals = approvals,
+        .id = pull->id,
+        .result = r,
+        .digest = digest ? digest : image_id,
+        .image_id = image_id,
+        .message = r < 0 ? pull->err.message : NULL,
+    };
+    struct berth_error err = BERTH_ERROR_INIT;
+    if (berth_store_write(approvals->store, save_outcome, &outcome, &err) < 0) {
+        berth_log_error(BERTH_LOG_ERROR, &err, "pull of %s: its end could not be recorded",
+                        pull->reference);
+        if (r == 0) {
+            pull->result = err.status;
+            pull->err = err;
+        }
+    }
+    if (r == 0 && berth_mirror_refresh_images(approvals->mirror, &err) < 0)
+        berth_log_error(BERTH_LOG_WARNING, &err, "images of facility %s", approvals->facility);
+}
+
+/* ---- Threads ---- */
+
+static struct berth_pull *next_pull(struct berth_approvals *approvals)
+{
+    struct berth_pull *pull = approvals->pulls;
+    while (pull && (pull->started || pull->done))
+        pull = pull->next;
+    return pull;
+}
+
+static void *worker_run(void *ctx)
+{
+    struct berth_approvals *approvals = ctx;
+    (void)pthread_mutex_lock(&approvals->lock);
+    while (!approvals->stopping) {
+        struct berth_pull *pull = next_pull(approvals);
+        if (!pull) {
+            approvals->idle_workers++;
+            (void)pthread_cond_wait(&approvals->changed, &approvals->lock);
+            approvals->idle_workers--;
+            continue;
+        }
+        pull->started = true;
+        (void)pthread_mutex_unlock(&approvals->lock);
+        run_pull(approvals, pull);
+        (void)pthread_mutex_lock(&approvals->lock);
+        pull->done = true;
+        (void)pthread_cond_broadcast(&approvals->changed);
+        forget(approvals, pull);
+    }
+    (void)pthread_mutex_unlock(&approvals->lock);
+    return NULL;
+}
+
+static int ensure_worker(struct berth_approvals *approvals, struct berth_error *err)
+{
+    if (approvals->idle_workers > 0 || approvals->worker_count == BERTH_PULLS_AT_ONCE) {
+        (void)pthread_cond_broadcast(&approvals->changed);
+        return 0;
+    }
+    int r = berth_thread_start(&approvals->workers[approvals->worker_count], "pull", worker_run,
+                               approvals, err);
+    if (r == 0)
+        approvals->worker_count++;
+    return r;
+}
+
+int berth_pulls_add(struct berth_approvals *approvals, const struct berth_approval *approval,
+                    struct berth_error *err)
+{
+    BERTH_CLEANUP(strbuf) struct berth_strbuf reference = BERTH_STRBUF_INIT(1024);
+    berth_approval_reference(approval, &reference);
+    struct berth_pull *pull = calloc(1, sizeof(*pull));
+    if (pull)
+        pull->reference = berth_strbuf_steal(&reference, NULL);
+    if (!pull || !pull->reference) {
+        free(pull);
+        return berth_error_nomem(err);
+    }
+    pull->id = approval->id;
+
+    BERTH_LOCK_SCOPE(lock, &approvals->lock);
+    if (find(approvals, approval->id)) {
+        pull_free(pull);
+        return 0;
+    }
+    pull->next = approvals->pulls;
+    approvals->pulls = pull;
+    int r = ensure_worker(approvals, err);
+    if (r < 0)
+        forget(approvals, pull);
+    return r;
+}
+
+int berth_pulls_wait(struct berth_approvals *approvals, int64_t id, struct berth_error *err)
+{
+    BERTH_LOCK_SCOPE(lock, &approvals->lock);
+    struct berth_pull *pull = find(approvals, id);
+    if (!pull)
+        return 0; /* it has ended: the store knows how */
+    pull->waiters++;
+    while (!pull->done && !approvals->stopping)
+        (void)pthread_cond_wait(&approvals->changed, &approvals->lock);
+    pull->waiters--;
+    int r = pull->result;
+    if (!pull->done)
+        r = berth_error_set(err, BERTH_E_CANCELLED,
+                            "the gateway is stopping; the pull goes on at its next start");
+    else if (r < 0 && err)
+        *err = pull->err;
+    if (pull->done)
+        forget(approvals, pull);
+    return r;
+}
+
+int berth_pulls_percent(struct berth_approvals *approvals, int64_t id)
+{
+    BERTH_LOCK_SCOPE(lock, &approvals->lock);
+    const struct berth_pull *pull = find(approvals, id);
+    return pull ? pull->percent : -1;
+}
+
+void berth_pulls_stop(struct berth_approvals *approvals)
+{
+    (void)pthread_mutex_lock(&approvals->lock);
+    approvals->stopping = true;
+    (void)pthread_cond_broadcast(&approvals->changed);
+    (void)pthread_mutex_unlock(&approvals->lock);
+    for (unsigned i = 0; i < approvals->worker_count; i++)
+        (void)pthread_join(approvals->workers[i], NULL);
+    while (approvals->pulls) {
+        struct berth_pull *pull = approvals->pulls;
+        approvals->pulls = pull->next;
+        pull_free(pull);
+    }
+}

@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: MIT */
+#include "facilities/apps.h"
+
+#include "facilities/audit.h"
+
+#include <string.h>
+
+/* ---- Who may see what ---- */
+
+int berth_apps_unknown(const char *name, struct berth_error *err)
+{
+    return berth_error_set(err, BERTH_E_NOT_FOUND, "app %s does not exist", name);
+}
+
+int berth_apps_find(const struct berth_snapshot *snapshot, const struct berth_caller *by,
+                    const char *name, const struct berth_app **ret_app, struct berth_error *err)
+{
+    int r = berth_naming_check_app("name", name, err);
+    if (r < 0)
+        return r;
+    const struct berth_app *app = berth_snapshot_find(snapshot, name);
+    if (!app || (!berth_caller_sees_all(by) && strcmp(app->user, by->user) != 0))
+        return berth_apps_unknown(name, err);
+    *ret_app = app;
+    return 0;
+}
+
+/* The app, kept beyond the snapshot it was found in. */
+static int find_app(struct berth_facility *facility, const struct berth_caller *by,
+                    const char *name, const struct berth_app **ret_app,
+                    struct berth_snapshot **ret_snapshot, struct berth_error *err)
+{
+    BERTH_CLEANUP(snapshot) struct berth_snapshot *snapshot = NULL;
+    int r = berth_mirror_snapshot(facility->mirror, false, &snapshot, err);
+    if (r == 0)
+        r = berth_apps_find(snapshot, by, name, ret_app, err);
+    if (r == 0)
+        *ret_snapshot = berth_steal(&snapshot);
+    return r;
+}
+
+static int audit(struct berth_facility *facility, const struct berth_caller *by, const char *action,
+                 const char *target, const char *detail, struct berth_error *err)
+{
+    const struct berth_audit_entry entry = {
+        .by = by,
+        .facility = facility->config.id,
+        .action = action,
+        .target = target,
+        .detail = detail,
+    };
+    int r = berth_audit_write(facility->store, &entry, err);
+    return r < 0 ? berth_error_wrap(err, "%s of %s is done, but could not be recorded", action,
+                                    target)
+                 : 0;
+}
+
+/* ---- Creating ---- */
+
+/* What policy gives every app of the facility. */
+static struct berth_create_spec base_spec(const struct berth_facility *facility)
+{
+    const struct berth_facility_config *config = &facility->config;
+    return (struct berth_create_spec){
+        .cpu_nano = config->cpu_nano,
+        .memory_bytes = config->memory_bytes,
+        .pids = config->pids,
+        .run_as = config->default_user_uid,
+        .gpus = config->gpus,
+    };
+}
+
+/*
+ * What to run so that it is that very image: the reference while it still
+ * names the image (people read it in docker ps), else the bare id. A reference
+ * with a digest cannot name another.
+ */
+static const char *pin(const struct berth_snapshot *snapshot, const char *reference,
+                       const char *image_id)
+{
+    if (strchr(reference, '@'))
+        return reference;
+    const struct berth_image *image = berth_image_list_find(snapshot->images, reference);
+    return image && strcmp(image->id, image_id) == 0 ? reference : image_id;
+}
+
+/* The reference an app of that image is created from, and kept in its label. */
+static int make_reference(const struct berth_facility *facility, const struct berth_image_ref *ref,
+                          struct berth_approval *approval, struct berth_strbuf *reference,
+                          struct berth_error *err)
+{
+    char name[BERTH_IMAGE_NAME_MAX + 1];
+    const char *digest = ref->digest;
+    berth_image_ref_name(ref, name);
+    if (facility->config.image_policy == BERTH_IMAGES_APPROVAL) {
+        int r = berth_approvals_find(facility->approvals, ref, approval, err);
+        if (r < 0)
+            return r;
+        /* What was approved, and nothing that the tag moved to since. An image that its
+         * repository has no digest for is pinned by its id. */
+        digest = strcmp(approval->digest, approval->image_id) == 0 ? "" : approval->digest;
+    }
+    berth_strbuf_addf(reference, "%s:%s", name, ref->tag);
+    if (*digest)
+        berth_strbuf_addf(reference, "@%s", digest);
+    return berth_strbuf_check(reference, err);
+}
+
+static int check_create(const struct berth_facility *facility, const struct berth_caller *by,
+                        const struct berth_snapshot *snapshot, const char *user, const char *app,
+                        struct berth_error *err)
+{
+    if (!berth_caller_sees_all(by) && strcmp(user, by->user) != 0)
+        return berth_error_set(err, BERTH_E_FORBIDDEN,
+                               "parameter user must be %s: a researcher creates own apps alone",
+                               by->user);
+    if (berth_snapshot_find(snapshot, app))
+        return berth_error_set(err, BERTH_E_EXISTS, "app %s already exists", app);
+    int64_t bound = facility->config.max_apps_per_user;
+    if (bound > 0 && (int64_t)berth_snapshot_count_user(snapshot, user) >= bound)
+        return berth_error_set(err, BERTH_E_QUOTA,
+                               "user %s has %lld apps already, which is the most in facility %s",
+                               user, (long long)bound, facility->config.id);
+    return 0;
+}
+
+/* Publishes the app that was just made, and takes it from there. */
+static int publish(struct berth_facility *facility, const char *id, const char *name,
+                   struct berth_app **ret_app, struct berth_error *err)
+{
+    int r = berth_mirror_refresh(facility->mirror, id, err);
+    if (r < 0)
+        return r;
+    BERTH_CLEANUP(snapshot) struct berth_snapshot *snapshot = NULL;
+    r = berth_mirror_snapshot(facility->mirror, true, &snapshot, err);
+    if (r < 0)
+        return r;
+    const struct berth_app *app = berth_snapshot_find(snapshot, name);
+    if (!app)
+        return berth_error_set(err, BERTH_E_CONFLICT,
+                               "app %s was created, and removed by somebody at once", name);
+    *ret_app = berth_app_ref((struct berth_app *)(uintptr_t)app);
+    return 0;
+}
+
+/* A tag may move between the look at it and the creation: such an app is taken back. */
+static int check_pinned(struct berth_facility *facility, const struct berth_app *app,
+                        const char *image_id, struct berth_error *err)
+{
+    if (!image_id || strcmp(app->image_id, image_id) == 0)
+        return 0;
+    int r = berth_backend_act(facility->backend, BERTH_VERB_REMOVE, app->id, err);
+    if (r == 0)
+        r = berth_mirror_refresh(facility->mirror, app->id, err);
+    return r < 0 ? r
+                 : berth_error_set(err, BERTH_E_CONFLICT,
+                                   "the image of app %s changed while it was created", app->name);
+}
+
+int berth_apps_create(struct berth_facility *facility, const struct berth_caller *by,
+                      const struct berth_image_ref *ref, const char *user,
+                      struct berth_app **ret_app, struct berth_error *err)
+{
+    BERTH_CLEANUP(snapshot) struct berth_snapshot *snapshot = NULL;
+    BERTH_CLEANUP(approval) struct berth_approval approval = {0};
+    BERTH_CLEANUP(strbuf) struct berth_strbuf reference = BERTH_STRBUF_INIT(1024);
+    BERTH_CLEANUP(app) struct berth_app *app = NULL;
+    BERTH_CLEANUP(free) char *id = NULL;
+    char name[BERTH_APP_MAX + 1];
+    int r = berth_image_ref_app_name(ref, user, name, err);
+    if (r == 0)
+        r = berth_mirror_snapshot(facility->mirror, false, &snapshot, err);
+    if (r == 0)
+        r = check_create(facility, by, snapshot, user, name, err);
+    if (r == 0)
+        r = make_reference(facility, ref, &approval, &reference, err);
+    if (r == 0)
+        r = berth_store_check_space(facility->store, err);
+    if (r < 0)
+        return r;
+
+    struct berth_create_spec spec = base_spec(facility);
+    const char *label = berth_strbuf_str(&reference);
+    spec.app = name;
+    spec.user = user;
+    spec.image_label = label;
+    spec.image = approval.image_id ? pin(snapshot, label, approval.image_id) : label;
+    r = berth_backend_create(facility->backend, &spec, &id, err);
+    if (r == BERTH_E_EXISTS)
+        return berth_error_set(err, BERTH_E_EXISTS, "app %s already exists", name);
+    if (r == 0)
+        r = publish(facility, id, name, &app, err);
+    if (r == 0)
+        r = check_pinned(facility, app, approval.image_id, err);
+    if (r == 0)
+        r = audit(facility, by, "create-app", name, label, err);
+    if (r == 0)
+        *ret_app = berth_steal(&app);
+    return r;
+}
+
+/* ---- Operating ---- */
+
+static const char *const verb_endpoints[] = {
+    [BERTH_VERB_START] = "start-app",     [BERTH_VERB_STOP] = "stop-app",
+    [BERTH_VERB_PAUSE] = "pause-app",     [BERTH_VERB_UNPAUSE] = "unpause-app",
+    [BERTH_VERB_RESTART] = "restart-app", [BERTH_VERB_KILL] = "kill-app",
+    [BERTH_VERB_REMOVE] = "delete-app",
+};
+
+int berth_apps_act(struct berth_facility *facility, const struct berth_caller *by,
+                   enum berth_verb verb, const char *name, struct berth_error *err)
+{
+    BERTH_CLEANUP(snapshot) struct berth_snapshot *snapshot = NULL;
+    const struct berth_app *app = NULL;
+    int r = find_app(facility, by, name, &app, &snapshot, err);
+    if (r == 0)
+        r = berth_store_check_space(facility->store, err);
+    if (r < 0)
+        return r;
+    r = berth_backend_act(facility->backend, verb, app->id, err);
+    /* A failed verb may have changed something all the same (a stop that took too long). */
+    struct berth_error refresh_err = BERTH_ERROR_INIT;
+    int refreshed = berth_mirror_refresh(facility->mirror, app->id, &refresh_err);
+    if (r == BERTH_E_NOT_FOUND)
+        return berth_apps_unknown(name, err);
+    if (r < 0)
+        return r;
+    if (refreshed < 0) {
+        if (err)
+            *err = refresh_err;
+        return refreshed;
+    }
+    return audit(facility, by, verb_endpoints[verb], name, NULL, err);
+}
+
+int berth_apps_reset(struct berth_facility *facility, const struct berth_caller *by,
+                     const char *name, struct berth_error *err)
+{
+    BERTH_CLEANUP(snapshot) struct berth_snapshot *snapshot = NULL;
+    BERTH_CLEANUP(free) char *id = NULL;
+    BERTH_CLEANUP(app) struct berth_app *created = NULL;
+    const struct berth_app *app = NULL;
+    bool gone = false;
+    int r = find_app(facility, by, name, &app, &snapshot, err);
+    if (r == 0 && app->image_label[0] == '\0')
+        r = berth_error_set(err, BERTH_E_CONFLICT,
+                            "app %s was not created here: it cannot be created again", name);
+    if (r == 0)
+        r = berth_store_check_space(facility->store, err);
+    if (r < 0)
+        return r;
+
+    struct berth_create_spec spec = base_spec(facility);
+    spec.app = app->name;
+    spec.user = app->user;
+    spec.image_label = app->image_label;
+    spec.image = pin(snapshot, app->image_label, app->image_id);
+    r = berth_backend_reset(facility->backend, app->id, &spec, &id, &gone, err);
+    int refreshed = berth_mirror_refresh(facility->mirror, app->id, NULL);
+    if (r == BERTH_E_NOT_FOUND && !gone)
+        return berth_apps_unknown(name, err);
+    if (r < 0 && gone) {
+        (void)audit(facility, by, "hard-reset-app", name, err ? err->message : NULL, NULL);
+        return berth_error_wrap(err, "app %s is gone, and could not be created again", name);
+    }
+    if (r < 0)
+        return r;
+    if (refreshed < 0)
+        return berth_mirror_refresh(facility->mirror, app->id, err);
+    r = publish(facility, id, name, &created, err);
+    return r == 0 ? audit(facility, by, "hard-reset-app", name, NULL, err) : r;
+}
+
+/* ---- Images under image_policy = open ---- */
+
+int berth_apps_pull(struct berth_facility *facility, const struct berth_caller *by,
+                    const struct berth_image_ref *ref, struct berth_error *err)
+{
+    BERTH_CLEANUP(strbuf) struct berth_strbuf reference = BERTH_STRBUF_INIT(1024);
+    BERTH_CLEANUP(free) char *digest = NULL;
+    BERTH_CLEANUP(free) char *id = NULL;
+    char name[BERTH_IMAGE_NAME_MAX + 1];
+    berth_image_ref_name(ref, name);
+    if (ref->digest[0])
+        berth_strbuf_addf(&reference, "%s@%s", name, ref->digest);
+    else
+        berth_strbuf_addf(&reference, "%s:%s", name, ref->tag);
+    int r = berth_strbuf_check(&reference, err);
+    if (r == 0)
+        r = berth_store_check_space(facility->store, err);
+    if (r < 0)
+        return r;
+    r = berth_backend_pull(facility->backend, berth_strbuf_str(&reference), NULL, NULL, &digest,
+                           &id, err);
+    if (r == BERTH_E_REFUSED || r == BERTH_E_NOT_FOUND) {
+        if (err)
+            err->status = BERTH_E_INVALID; /* the image asked for is what is wrong */
+        return BERTH_E_INVALID;
+    }
+    if (r == 0)
+        r = berth_mirror_refresh_images(facility->mirror, err);
+    return r == 0 ? audit(facility, by, "request-image", berth_strbuf_str(&reference),
+                          digest ? digest : id, err)
+                  : r;
+}
