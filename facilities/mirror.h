@@ -87,6 +87,10 @@ const struct berth_app *berth_snapshot_find(const struct berth_snapshot *snapsho
 void berth_snapshot_walk(const struct berth_snapshot *snapshot, const char *user,
                          bool (*visit)(const struct berth_app *app, void *ctx), void *ctx);
 
+/* All apps, each user's together, users in order of their names. */
+void berth_snapshot_walk_by_user(const struct berth_snapshot *snapshot,
+                                 bool (*visit)(const struct berth_app *app, void *ctx), void *ctx);
+
 /* How many apps the user has; O(apps of that user). */
 size_t berth_snapshot_count_user(const struct berth_snapshot *snapshot, const char *user);
 

@@ -6,6 +6,8 @@
 #include "facilities/apps.h"
 #include "gateway/apps_api.h"
 
+#include <string.h>
+
 static void add_time(struct berth_json_writer *w, const char *name, int64_t wall_ns)
 {
     if (wall_ns == 0) {
@@ -105,10 +107,19 @@ int berth_images_request(struct berth_exchange *exchange, struct berth_error *er
     return r;
 }
 
+struct requests {
+    struct berth_json_writer w;
+    const struct berth_caller *by;
+};
+
+/* A researcher sees its own requests, and what is approved for everybody. */
 static int add_request(const struct berth_approval *approval, void *ctx, struct berth_error *err)
 {
+    struct requests *requests = ctx;
     (void)err;
-    add_approval(ctx, approval);
+    bool is_own = approval->requested_by && strcmp(approval->requested_by, requests->by->user) == 0;
+    if (is_own || approval->state == BERTH_APPROVAL_APPROVED || berth_caller_sees_all(requests->by))
+        add_approval(&requests->w, approval);
     return 0;
 }
 
@@ -120,12 +131,12 @@ int berth_images_get_requests(struct berth_exchange *exchange, struct berth_erro
         return berth_error_set(
             err, BERTH_E_INVALID,
             "parameter state must be pending, pulling, approved, rejected, failed or removed");
-    struct berth_json_writer w = BERTH_JSON_WRITER(&exchange->body);
+    struct requests requests = {BERTH_JSON_WRITER(&exchange->body), &exchange->caller};
     exchange->content_type = BERTH_TYPE_JSON;
-    berth_json_open_array(&w, NULL);
+    berth_json_open_array(&requests.w, NULL);
     int r = berth_approvals_list(exchange->facility->approvals, name ? &state : NULL, add_request,
-                                 &w, err);
-    berth_json_close_array(&w);
+                                 &requests, err);
+    berth_json_close_array(&requests.w);
     return r;
 }
 

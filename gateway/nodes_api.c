@@ -46,12 +46,12 @@ int berth_nodes_get_status(struct berth_exchange *exchange, struct berth_error *
         const struct berth_node *node = find_node(&nodes, hostname);
         if (!node)
             return berth_error_set(err, BERTH_E_NOT_FOUND, "there is no host %s", hostname);
-        berth_node_json_write(&w, node);
+        berth_node_json_add(&w, node);
         return 0;
     }
     berth_json_open_array(&w, NULL);
     for (size_t i = 0; i < nodes.count; i++)
-        berth_node_json_write(&w, &nodes.items[i]);
+        berth_node_json_add(&w, &nodes.items[i]);
     berth_json_close_array(&w);
     return 0;
 }
