@@ -52,7 +52,7 @@ static int solo_open(const struct berth_backend_config *config, struct berth_bac
         .tls_cert = config->tls_cert,
         .tls_key = config->tls_key,
         .request_timeout_ms = config->request_timeout_ms,
-        .connections = config->max_inflight,
+        .connections = (unsigned)config->max_inflight,
     };
     int rc =
         solo->facility ? berth_engine_open(&engine, &solo->engine, err) : berth_error_nomem(err);
