@@ -53,7 +53,7 @@ static const char *pack(struct packer *packer, const char *text)
     if (!text || text[0] == '\0')
         return "";
     for (size_t i = 0; i < packer->seen_count; i++)
-        if (strcmp(packer->seen[i].source, text) == 0)
+        if (packer->seen[i].source[0] == text[0] && strcmp(packer->seen[i].source, text) == 0)
             return packer->seen[i].packed;
     size_t bytes = strlen(text) + 1;
     char *packed = packer->next;

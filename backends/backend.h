@@ -76,8 +76,8 @@ struct berth_create_spec {
 /* One app's resource use, as computed by `docker stats`. */
 struct berth_app_stats {
     char *id;
-    char *name; /* the engine's name of the container */
-    bool known; /* false: not running, all else is 0 and printed as docker prints it */
+    char *name;  /* the engine's name of the container */
+    bool known;  /* false: not running, all else is 0 and printed as docker prints it */
     bool silent; /* runs, but gave no sample in time: all else is 0, and printed as "--" */
     double cpu_percent;
     double memory_percent;

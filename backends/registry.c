@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* The kinds of container host berth knows. A new backend is one more line here. */
 #include "backends/backend.h"
+#include "backends/memory.h"
 #include "backends/solo.h"
 
 #include <string.h>
 
 const struct berth_backend_ops *const berth_backends[] = {
     &berth_solo_ops,
+    &berth_memory_ops,
     NULL,
 };
 
