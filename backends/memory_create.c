@@ -102,12 +102,7 @@ static int choose_name_locked(const struct memory *memory, const struct berth_cr
     (void)snprintf(ret_name, size, "%s.%s", spec->app, memory->facility);
     const struct memory_container *second = memory_find_name_locked(memory, ret_name);
     if (second || (holder && memory_visible(memory, holder)))
-        return berth_error_set(
-            err, BERTH_E_EXISTS,
-            "Conflict. The container name \"/%s\" is already in use by container "
-            "\"%s\". You have to remove (or rename) that container to be able to "
-            "reuse that name.",
-            spec->app, second ? second->app->id : holder->app->id);
+        return berth_error_set(err, BERTH_E_EXISTS, "app %s already exists", spec->app);
     if (!holder)
         (void)snprintf(ret_name, size, "%s", spec->app);
     return 0;

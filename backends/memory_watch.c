@@ -127,8 +127,8 @@ static void make_contact_locked(struct memory *memory)
     }
     watch->state = MEMORY_WATCH_IN_CONTACT;
     (void)pthread_mutex_unlock(&memory->lock);
+    tell_images(memory); /* first: with the listing readers are served */
     sink->listing(sink->ctx, ticket, &apps, as_of_ns);
-    tell_images(memory);
     (void)pthread_mutex_lock(&memory->lock);
     tell_alive_locked(memory);
 }
