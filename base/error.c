@@ -1,39 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/error.h"
 
+#include "base/text.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-void berth_fd_close(int *fd)
+BERTH_PRINTF(3, 0)
+static void format_into(char *text, size_t size, const char *format, va_list args)
 {
-    if (*fd < 0)
-        return;
-    int saved = errno;
-    (void)close(*fd);
-    errno = saved;
-    *fd = -1;
-}
-
-/* Cuts a UTF-8 text that filled its array so that it does not end within a character. */
-static void trim_partial_character(char *text, size_t size)
-{
-    size_t len = strlen(text);
-    if (len + 1 < size)
-        return;
-    size_t start = len;
-    while (start > 0 && ((unsigned char)text[start - 1] & 0xC0) == 0x80)
-        start--;
-    if (start > 0 && (unsigned char)text[start - 1] >= 0xC0)
-        text[start - 1] = '\0';
-}
-
-static void BERTH_PRINTF(3, 0)
-    format_into(char *text, size_t size, const char *format, va_list args)
-{
-    if (vsnprintf(text, size, format, args) < 0)
-        text[0] = '\0';
-    trim_partial_character(text, size);
+    /* By way of an array of its own: an argument may be the text that is replaced. */
+    char made[BERTH_ERROR_MESSAGE_MAX];
+    _Static_assert(BERTH_ERROR_DETAIL_MAX <= BERTH_ERROR_MESSAGE_MAX, "both texts must fit");
+    int len = vsnprintf(made, size, format, args);
+    size_t kept = len < 0 ? 0 : (size_t)len;
+    if (kept >= size)
+        kept = berth_text_utf8_prefix(made, size - 1);
+    for (size_t i = 0; i < kept; i++)
+        text[i] = berth_text_has_control(&made[i], 1) ? ' ' : made[i];
+    text[kept] = '\0';
 }
 
 int(berth_error_set)(struct berth_error *err, enum berth_status status, const char *format, ...)
@@ -42,11 +28,11 @@ int(berth_error_set)(struct berth_error *err, enum berth_status status, const ch
         return status;
     va_list args;
     va_start(args, format);
+    format_into(err->message, sizeof(err->message), format, args);
+    va_end(args);
     err->status = status;
     err->retry_after_s = 0;
     err->detail[0] = '\0';
-    format_into(err->message, sizeof(err->message), format, args);
-    va_end(args);
     return status;
 }
 
@@ -67,10 +53,10 @@ int(berth_error_set_errno)(struct berth_error *err, enum berth_status status, in
         return status;
     va_list args;
     va_start(args, format);
-    err->status = status;
-    err->retry_after_s = 0;
     format_into(err->message, sizeof(err->message), format, args);
     va_end(args);
+    err->status = status;
+    err->retry_after_s = 0;
     char text[128];
     berth_error_detail(err, "%s", strerror_r(errnum, text, sizeof(text)));
     return status;
@@ -86,20 +72,29 @@ void berth_error_detail(struct berth_error *err, const char *format, ...)
     va_end(args);
 }
 
+/* Appends as much as fits. */
+static void join(char *text, size_t size, const char *more)
+{
+    size_t len = strlen(text);
+    size_t more_len = strlen(more);
+    if (more_len > size - 1 - len)
+        more_len = berth_text_utf8_prefix(more, size - 1 - len);
+    memcpy(text + len, more, more_len);
+    text[len + more_len] = '\0';
+}
+
 int(berth_error_wrap)(struct berth_error *err, const char *format, ...)
 {
     if (!err)
         return BERTH_E_INTERNAL;
-    char context[BERTH_ERROR_MESSAGE_MAX];
     char message[BERTH_ERROR_MESSAGE_MAX];
+    memcpy(message, err->message, sizeof(message));
     va_list args;
     va_start(args, format);
-    format_into(context, sizeof(context), format, args);
+    format_into(err->message, sizeof(err->message), format, args);
     va_end(args);
-    memcpy(message, err->message, sizeof(message));
-    if (snprintf(err->message, sizeof(err->message), "%s: %s", context, message) < 0)
-        err->message[0] = '\0';
-    trim_partial_character(err->message, sizeof(err->message));
+    join(err->message, sizeof(err->message), ": ");
+    join(err->message, sizeof(err->message), message);
     return err->status;
 }
 

@@ -59,7 +59,8 @@ struct berth_error {
 /*
  * Fills err (if not NULL) and returns status, so that a failure is one line:
  * return berth_error_set(err, BERTH_E_INVALID, "parameter name is missing");
- * A message that is too long is cut at a character boundary.
+ * A message that is too long is cut at a character boundary, control
+ * characters become spaces. An argument may point into err.
  */
 int berth_error_set(struct berth_error *err, enum berth_status status, const char *format, ...)
     BERTH_PRINTF(3, 4);
@@ -72,7 +73,8 @@ int berth_error_set_errno(struct berth_error *err, enum berth_status status, int
 /* Replaces the private detail. */
 void berth_error_detail(struct berth_error *err, const char *format, ...) BERTH_PRINTF(2, 3);
 
-/* Prepends "context: " to the public message; returns err->status. */
+/* Prepends "context: " to the public message; returns err->status, or BERTH_E_INTERNAL when err is
+ * NULL: a caller with an optional err returns its own status. */
 int berth_error_wrap(struct berth_error *err, const char *format, ...) BERTH_PRINTF(2, 3);
 
 /* BERTH_E_NOMEM with its fixed message. */

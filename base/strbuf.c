@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/strbuf.h"
 
+#include "base/text.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -73,18 +75,23 @@ void berth_strbuf_addc(struct berth_strbuf *buf, char c)
 
 void berth_strbuf_vaddf(struct berth_strbuf *buf, const char *format, va_list args)
 {
-    va_list measured;
-    va_copy(measured, args);
-    int len = vsnprintf(NULL, 0, format, measured);
-    va_end(measured);
+    if (buf->failed)
+        return;
+    va_list again;
+    va_copy(again, args);
+    size_t room = buf->size - buf->len; /* with the terminator's byte; 0 before the first append */
+    int len = vsnprintf(room ? buf->data + buf->len : NULL, room, format, args);
     if (len < 0) {
-        buf->failed = buf->failed ? buf->failed : BERTH_E_INTERNAL;
-        return;
+        buf->failed = BERTH_E_INTERNAL;
+    } else if ((size_t)len < room) {
+        buf->len += (size_t)len;
+    } else if (berth_strbuf_reserve(buf, (size_t)len)) {
+        (void)vsnprintf(buf->data + buf->len, (size_t)len + 1, format, again);
+        buf->len += (size_t)len;
     }
-    if (!berth_strbuf_reserve(buf, (size_t)len))
-        return;
-    (void)vsnprintf(buf->data + buf->len, (size_t)len + 1, format, args);
-    buf->len += (size_t)len;
+    va_end(again);
+    if (buf->failed && buf->data)
+        buf->data[buf->len] = '\0'; /* takes back what the first try has written */
 }
 
 void berth_strbuf_addf(struct berth_strbuf *buf, const char *format, ...)
@@ -95,10 +102,9 @@ void berth_strbuf_addf(struct berth_strbuf *buf, const char *format, ...)
     va_end(args);
 }
 
-static bool is_unreserved(unsigned char c)
+static bool is_unreserved(char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-           c == '.' || c == '_' || c == '~';
+    return berth_is_alnum(c) || c == '-' || c == '.' || c == '_' || c == '~';
 }
 
 void berth_strbuf_add_urlencoded(struct berth_strbuf *buf, const char *text, size_t len)
@@ -106,8 +112,8 @@ void berth_strbuf_add_urlencoded(struct berth_strbuf *buf, const char *text, siz
     static const char hex[] = "0123456789ABCDEF";
     for (size_t i = 0; i < len; i++) {
         unsigned char c = (unsigned char)text[i];
-        if (is_unreserved(c)) {
-            berth_strbuf_addc(buf, (char)c);
+        if (is_unreserved(text[i])) {
+            berth_strbuf_addc(buf, text[i]);
         } else {
             const char coded[3] = {'%', hex[c >> 4], hex[c & 15]};
             berth_strbuf_add(buf, coded, sizeof(coded));

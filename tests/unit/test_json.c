@@ -35,6 +35,7 @@ START_TEST(texts_are_parsed_or_refused)
         {"bad digit of an escape", BYTES("\"\\u00g0\""), "JSON is malformed at byte 1"},
         {"cut escape", BYTES("\"\\u00"), "JSON is malformed at byte 1"},
         {"escape outside a string", BYTES("\"\\u0000\"\\u"), "JSON is malformed at byte 8"},
+        {"quote within an escape", BYTES("\"\\u00\"0\""), "JSON is malformed at byte 1"},
         {"lone surrogate", BYTES("\"\\ud83d\""), "JSON is malformed at byte 1"},
         {"backslash at the end", BYTES("\"\\"), "JSON is malformed at byte 1"},
         {"word", BYTES("nul"), "JSON is malformed at byte 0"},

@@ -7,7 +7,6 @@
 #include "tests/unit/unit.h"
 
 #include <errno.h>
-#include <ftw.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <sched.h>
@@ -17,38 +16,25 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
-/* ---- A folder for each test ---- */
-
-static char folder[64];
-static char log_path[80];
+static char *folder;
+static char log_path[600];
 
 static void make_folder(void)
 {
-    const char *tmp = getenv("TMPDIR");
-    ck_assert_int_lt(
-        snprintf(folder, sizeof(folder), "%s/berth-linelog-XXXXXX", tmp ? tmp : "/tmp"),
-        sizeof(folder));
-    ck_assert_ptr_nonnull(mkdtemp(folder));
+    folder = unit_scratch("linelog");
+    ck_assert_int_eq(mkdir(folder, 0700), 0);
     (void)snprintf(log_path, sizeof(log_path), "%s/log", folder);
 }
 
-static int remove_entry(const char *path, const struct stat *status, int type, struct FTW *ftw)
+static void free_folder(void)
 {
-    (void)status;
-    (void)type;
-    (void)ftw;
-    return remove(path);
-}
-
-static void remove_folder(void)
-{
-    ck_assert_int_eq(nftw(folder, remove_entry, 8, FTW_DEPTH | FTW_PHYS), 0);
+    free(folder);
 }
 
 /* The content of log, or of log.n; NULL when there is no such file. */
 static char *content(unsigned n)
 {
-    char path[96];
+    char path[620];
     (void)snprintf(path, sizeof(path), n ? "%s.%u" : "%s", log_path, n);
     BERTH_CLEANUP(file) FILE *file = fopen(path, "re");
     if (!file)
@@ -147,7 +133,7 @@ START_TEST(settings_have_bounds)
         ck_assert_msg((log != NULL) == (r == 0), "%s", rows[i].name);
         berth_linelog_close(log);
     }
-    char fifo[80];
+    char fifo[620];
     (void)snprintf(fifo, sizeof(fifo), "%s/fifo", folder);
     ck_assert_int_eq(mkfifo(fifo, 0600), 0);
     const struct berth_linelog_config config = {fifo, 4096, 1, 4096};
@@ -233,7 +219,7 @@ END_TEST
 
 START_TEST(a_file_that_cannot_be_moved_goes_on)
 {
-    char blocked[96];
+    char blocked[620];
     (void)snprintf(blocked, sizeof(blocked), "%s.1", log_path);
     ck_assert_int_eq(mkdir(blocked, 0700), 0);
     struct berth_linelog *log = open_log(4100, 1, 1 << 20);
@@ -246,7 +232,7 @@ END_TEST
 
 START_TEST(an_outside_rotation_is_followed)
 {
-    char moved[96];
+    char moved[620];
     (void)snprintf(moved, sizeof(moved), "%s.old", log_path);
     struct berth_linelog *log = open_log(4096, 1, 4096);
     ck_assert(write_text(log, "old"));
@@ -339,7 +325,7 @@ END_TEST
 
 START_TEST(a_lost_file_is_made_anew)
 {
-    char moved[80];
+    char moved[620];
     (void)snprintf(moved, sizeof(moved), "%s-moved", folder);
     struct berth_linelog *log = open_log(4096, 1, 4096);
     ck_assert_int_eq(rename(folder, moved), 0);
@@ -423,7 +409,7 @@ Suite *unit_suite(void)
                                   each_line_of_many_threads_is_written_or_counted};
     Suite *suite = suite_create("linelog");
     TCase *tcase = tcase_create("linelog");
-    tcase_add_checked_fixture(tcase, make_folder, remove_folder);
+    tcase_add_checked_fixture(tcase, make_folder, free_folder);
     for (size_t i = 0; i < UNIT_COUNT(tests); i++)
         tcase_add_test(tcase, tests[i]);
     suite_add_tcase(suite, tcase);

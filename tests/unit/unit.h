@@ -33,7 +33,8 @@ Suite *unit_suite_new(const char *name, const TTest *const *tests, size_t count)
  * Lets `successes` more allocations of this thread succeed and makes all after
  * them fail with ENOMEM, until unit_alloc_restore(). Counted are malloc,
  * calloc, realloc, strdup and strndup called from the program's own objects
- * and static libraries, not from shared ones. To try each failure in turn:
+ * and static libraries, not from shared ones; Check is static and allocates
+ * with each assertion, so assert after the restoration. To try each in turn:
  *
  *     for (size_t n = 0;; n++) {
  *         unit_alloc_fail_after(n);
