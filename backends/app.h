@@ -80,9 +80,9 @@ struct berth_app {
     const struct berth_app_pair *labels;
     size_t network_count; /* sorted */
     const char *const *networks;
-    size_t mount_count; /* in the engine's order */
+    size_t mount_count; /* in a stable order */
     const struct berth_app_mount *mounts;
-    size_t port_count; /* in the engine's order */
+    size_t port_count; /* in a stable order */
     const struct berth_app_port *ports;
 };
 

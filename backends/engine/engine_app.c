@@ -110,6 +110,28 @@ static bool read_networks(const cJSON *entry, struct parts *parts, struct berth_
     return true;
 }
 
+/* The engine lists mounts and ports in the order of a Go map: another one each time. They are
+ * sorted, so that nothing seems to change. */
+static int compare_mounts(const void *a, const void *b)
+{
+    const struct berth_app_mount *x = a;
+    const struct berth_app_mount *y = b;
+    int order = strcmp(x->name[0] ? x->name : x->source, y->name[0] ? y->name : y->source);
+    return order ? order : strcmp(x->driver, y->driver);
+}
+
+static int compare_ports(const void *a, const void *b)
+{
+    const struct berth_app_port *x = a;
+    const struct berth_app_port *y = b;
+    if (x->container_port != y->container_port)
+        return x->container_port < y->container_port ? -1 : 1;
+    int order = strcmp(x->protocol, y->protocol);
+    if (order == 0)
+        order = strcmp(x->ip, y->ip);
+    return order ? order : (int)x->host_port - (int)y->host_port;
+}
+
 static bool read_mounts(const cJSON *entry, struct parts *parts, struct berth_app *app)
 {
     const cJSON *mounts = berth_json_get(entry, "Mounts");
@@ -124,6 +146,7 @@ static bool read_mounts(const cJSON *entry, struct parts *parts, struct berth_ap
                                      .source = berth_json_string(mount, "Source", ""),
                                      .driver = berth_json_string(mount, "Driver", "")};
     }
+    qsort(parts->mounts, app->mount_count, sizeof(*parts->mounts), compare_mounts);
     app->mounts = parts->mounts;
     return true;
 }
@@ -149,6 +172,7 @@ static bool read_ports(const cJSON *entry, struct parts *parts, struct berth_app
                                     .container_port = read_port(port, "PrivatePort"),
                                     .host_port = read_port(port, "PublicPort")};
     }
+    qsort(parts->ports, app->port_count, sizeof(*parts->ports), compare_ports);
     app->ports = parts->ports;
     return true;
 }

@@ -12,6 +12,7 @@ struct transfer {
     struct berth_strbuf *body;
     CURL *easy;
     int64_t moved_ms; /* monotonic: when the last byte came */
+    bool head_done;   /* the empty line after the headers was seen */
     bool cancelled;
 };
 
@@ -84,8 +85,8 @@ static long status_of(CURL *easy)
 static size_t on_header(char *data, size_t size, size_t count, void *ctx)
 {
     struct transfer *transfer = ctx;
-    (void)data;
     transfer->moved_ms = berth_clock_monotonic_ms();
+    transfer->head_done = data[0] == '\r' || data[0] == '\n';
     return size * count;
 }
 
@@ -150,7 +151,9 @@ static CURLcode wait_for(struct berth_engine_link *link, struct transfer *transf
     }
     int left = 0;
     const CURLMsg *message = curl_multi_info_read(link->multi, &left);
-    return message ? message->data.result : CURLE_GOT_NOTHING;
+    CURLcode code = message ? message->data.result : CURLE_GOT_NOTHING;
+    /* Of a head that breaks off curl makes an answer without a body. */
+    return code == CURLE_OK && !transfer->head_done ? CURLE_GOT_NOTHING : code;
 }
 
 static int error_of(const struct berth_engine *engine, CURLcode code,
