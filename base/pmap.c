@@ -154,6 +154,28 @@ int berth_pmap_put(const struct berth_pmap_type *type, struct berth_pmap_node *m
     return 0;
 }
 
+/* Halves that differ by one at most are in balance. */
+static struct berth_pmap_node *build(struct edit *edit, void *const *values, size_t count)
+{
+    if (count == 0)
+        return NULL;
+    size_t middle = count / 2;
+    struct berth_pmap_node *left = build(edit, values, middle);
+    struct berth_pmap_node *right = build(edit, values + middle + 1, count - middle - 1);
+    return node_new(edit, values[middle], left, right);
+}
+
+int berth_pmap_build(const struct berth_pmap_type *type, void *const *values, size_t count,
+                     struct berth_pmap_node **ret_map, struct berth_error *err)
+{
+    struct edit edit = {.type = type};
+    struct berth_pmap_node *made = build(&edit, values, count);
+    if (edit.failed)
+        return berth_error_nomem(err);
+    *ret_map = made;
+    return 0;
+}
+
 static struct berth_pmap_node *without_first(struct edit *edit, const struct berth_pmap_node *map)
 {
     if (!map->left)

@@ -44,6 +44,14 @@ BERTH_MUST_CHECK int berth_pmap_put(const struct berth_pmap_type *type, struct b
                                     void *value, struct berth_pmap_node **ret_map,
                                     struct berth_error *err);
 
+/*
+ * *ret_map = a map of these values (count of them), which stand in order and
+ * are of different keys. O(count), where as many puts cost count × log count.
+ */
+BERTH_MUST_CHECK int berth_pmap_build(const struct berth_pmap_type *type, void *const *values,
+                                      size_t count, struct berth_pmap_node **ret_map,
+                                      struct berth_error *err);
+
 /* As put; removing what is not there gives another reference to map. */
 BERTH_MUST_CHECK int berth_pmap_remove(const struct berth_pmap_type *type,
                                        struct berth_pmap_node *map, const void *key,

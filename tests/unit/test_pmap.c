@@ -430,7 +430,54 @@ START_TEST(versions_are_shared_between_threads)
 }
 END_TEST
 
-UNIT_SUITE("pmap", versions_match_a_model, the_empty_map_is_null,
+START_TEST(a_map_is_built_from_values_in_order)
+{
+    struct item *items[300];
+    for (unsigned i = 0; i < UNIT_COUNT(items); i++)
+        items[i] = item_new(2 * i, i);
+    for (unsigned count = 0; count <= UNIT_COUNT(items); count++) {
+        struct berth_pmap_node *map = NULL;
+        ck_assert_int_eq(berth_pmap_build(&item_type, (void *const *)items, count, &map, NULL), 0);
+        ck_assert_uint_eq(berth_pmap_count(map), count);
+        check_depth(map, count);
+        for (unsigned i = 0; i < count; i++) {
+            unsigned key = 2 * i;
+            ck_assert_ptr_eq(berth_pmap_find(&item_type, map, &key), items[i]);
+        }
+        /* It goes on as one that was put together. */
+        for (unsigned i = 0; i < count; i++)
+            ck_assert_int_eq(i % 3 ? put(&map, 2 * i + 1, i) : take_out(&map, 2 * i), 0);
+        check_depth(map, 2 * count);
+        berth_pmap_unref(&item_type, map);
+    }
+    for (unsigned i = 0; i < UNIT_COUNT(items); i++)
+        item_unref(items[i]);
+    ck_assert_uint_eq(live_items, 0);
+}
+END_TEST
+
+START_TEST(a_map_that_cannot_be_built_leaks_nothing)
+{
+    struct item *items[9];
+    for (unsigned i = 0; i < UNIT_COUNT(items); i++)
+        items[i] = item_new(i, i);
+    struct berth_pmap_node *map = NULL;
+    for (size_t n = 0; n < UNIT_COUNT(items); n++) {
+        unit_alloc_fail_after(n);
+        int r = berth_pmap_build(&item_type, (void *const *)items, UNIT_COUNT(items), &map, NULL);
+        ck_assert(unit_alloc_restore());
+        ck_assert_int_eq(r, BERTH_E_NOMEM);
+        ck_assert_ptr_null(map);
+    }
+    for (unsigned i = 0; i < UNIT_COUNT(items); i++) {
+        ck_assert_uint_eq(items[i]->refs, 1);
+        item_unref(items[i]);
+    }
+}
+END_TEST
+
+UNIT_SUITE("pmap", a_map_is_built_from_values_in_order, a_map_that_cannot_be_built_leaks_nothing,
+           versions_match_a_model, the_empty_map_is_null,
            removing_what_is_absent_gives_the_same_version, a_walk_begins_and_ends_where_it_is_told,
            a_walk_looks_for_its_start_alone, no_order_of_operations_makes_it_deep,
            a_failed_allocation_changes_and_leaks_nothing, versions_are_shared_between_threads)
