@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: MIT */
+/* The mirror as its readers and its backend see it. */
+#include "base/clock.h"
+#include "base/encoding.h"
+#include "base/log.h"
+#include "facilities/mirror_internal.h"
+
+#include <string.h>
+
+/* ---- The sink: what the backend tells ---- */
+
+static uint64_t draw_ticket(struct berth_mirror *mirror)
+{
+    return __atomic_add_fetch(&mirror->tickets, 1, __ATOMIC_SEQ_CST);
+}
+
+static uint64_t sink_ticket(void *ctx)
+{
+    return draw_ticket(ctx);
+}
+
+/* A change that could not be kept is seen again with the app's next one, or the next listing. */
+static void log_failure(int status, const struct berth_error *err, const char *what)
+{
+    if (status)
+        berth_log_error(BERTH_LOG_ERROR, err, "%s could not be taken in", what);
+}
+
+static void sink_listing(void *ctx, uint64_t ticket, const struct berth_app_list *apps,
+                         int64_t as_of_ns)
+{
+    struct berth_mirror *mirror = ctx;
+    struct berth_error err = BERTH_ERROR_INIT;
+    BERTH_LOCK_SCOPE(guard, &mirror->order_lock);
+    log_failure(berth_mirror_apply_listing(mirror, ticket, apps, as_of_ns, &err), &err,
+                "a listing of apps");
+}
+
+static void sink_app(void *ctx, uint64_t ticket, struct berth_app *app)
+{
+    struct berth_mirror *mirror = ctx;
+    struct berth_error err = BERTH_ERROR_INIT;
+    BERTH_LOCK_SCOPE(guard, &mirror->order_lock);
+    log_failure(berth_mirror_apply_app(mirror, ticket, app, &err), &err, app->name);
+}
+
+static void sink_gone(void *ctx, uint64_t ticket, const char *id, int64_t at_ns)
+{
+    struct berth_mirror *mirror = ctx;
+    struct berth_error err = BERTH_ERROR_INIT;
+    BERTH_LOCK_SCOPE(guard, &mirror->order_lock);
+    log_failure(berth_mirror_apply_gone(mirror, ticket, id, true, at_ns, &err), &err,
+                "the end of an app");
+}
+
+static void sink_changed(void *ctx, const char *id, enum berth_app_state state, int64_t at_ns)
+{
+    struct berth_mirror *mirror = ctx;
+    BERTH_LOCK_SCOPE(guard, &mirror->order_lock);
+    berth_mirror_apply_changed(mirror, id, state, at_ns);
+}
+
+static void sink_images(void *ctx, uint64_t ticket, struct berth_image_list *images)
+{
+    struct berth_mirror *mirror = ctx;
+    struct berth_error err = BERTH_ERROR_INIT;
+    BERTH_LOCK_SCOPE(guard, &mirror->order_lock);
+    log_failure(berth_mirror_apply_images(mirror, ticket, images, &err), &err,
+                "a listing of images");
+}
+
+static void sink_alive(void *ctx, int64_t at_ns)
+{
+    struct berth_mirror *mirror = ctx;
+    BERTH_LOCK_SCOPE(guard, &mirror->order_lock);
+    berth_mirror_apply_alive(mirror, at_ns);
+}
+
+static void sink_lost(void *ctx, const struct berth_error *why, int64_t last_alive_ns)
+{
+    struct berth_mirror *mirror = ctx;
+    BERTH_LOCK_SCOPE(guard, &mirror->order_lock);
+    berth_mirror_apply_lost(mirror, why, last_alive_ns);
+}
+
+/* ---- Lifecycle ---- */
+
+int berth_mirror_open(struct berth_backend *backend, const struct berth_mirror_observer *observer,
+                      struct berth_mirror **ret_mirror, struct berth_error *err)
+{
+    uint64_t epoch;
+    int status = berth_random_bytes(&epoch, sizeof(epoch), err);
+    if (status)
+        return status;
+    struct berth_image_list *images;
+    status = berth_image_list_new(&images, err);
+    if (status)
+        return status;
+    struct berth_mirror *mirror = calloc(1, sizeof(*mirror));
+    if (!mirror) {
+        berth_image_list_unref(images);
+        return berth_error_nomem(err);
+    }
+    mirror->backend = backend;
+    mirror->observer = observer;
+    mirror->sink = (struct berth_watch_sink){
+        .ctx = mirror,
+        .ticket = sink_ticket,
+        .listing = sink_listing,
+        .app = sink_app,
+        .gone = sink_gone,
+        .changed = sink_changed,
+        .images = sink_images,
+        .alive = sink_alive,
+        .lost = sink_lost,
+    };
+    mirror->epoch = epoch;
+    mirror->opened_ms = berth_clock_monotonic_ms();
+    mirror->images = images;
+    (void)pthread_mutex_init(&mirror->order_lock, NULL);
+    (void)pthread_mutex_init(&mirror->publish_lock, NULL);
+    berth_cond_init(&mirror->told);
+    berth_tickets_init(&mirror->known);
+    berth_inspect_cache_init(&mirror->inspect);
+    status = berth_backend_watch(backend, &mirror->sink, err);
+    if (status) {
+        berth_mirror_free(mirror);
+        return status;
+    }
+    *ret_mirror = mirror;
+    return 0;
+}
+
+void berth_mirror_free(struct berth_mirror *mirror)
+{
+    if (!mirror)
+        return;
+    berth_snapshot_unref(mirror->current);
+    berth_image_list_unref(mirror->images);
+    berth_index_release(&mirror->index);
+    berth_tickets_release(&mirror->known);
+    berth_inspect_cache_release(&mirror->inspect);
+    (void)pthread_cond_destroy(&mirror->told);
+    (void)pthread_mutex_destroy(&mirror->publish_lock);
+    (void)pthread_mutex_destroy(&mirror->order_lock);
+    free(mirror);
+}
+
+/* ---- Readers ---- */
+
+static void touch(struct berth_mirror *mirror)
+{
+    int64_t now_ms = berth_clock_monotonic_ms();
+    int64_t touched_ms = __atomic_load_n(&mirror->touched_ms, __ATOMIC_RELAXED);
+    if (now_ms - touched_ms >= BERTH_MIRROR_TOUCH_MS &&
+        __atomic_compare_exchange_n(&mirror->touched_ms, &touched_ms, now_ms, false,
+                                    __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+        berth_backend_touch(mirror->backend);
+}
+
+/* Why there is no fresh snapshot; the caller holds publish_lock. */
+static int refuse(const struct berth_mirror *mirror, struct berth_error *err)
+{
+    if (mirror->why.status) {
+        if (err)
+            *err = mirror->why;
+        return mirror->why.status;
+    }
+    int status =
+        berth_error_set(err, BERTH_E_UNREACHABLE, "the engine has not listed its apps yet");
+    if (err)
+        err->retry_after_s = BERTH_MIRROR_RETRY_AFTER_S;
+    return status;
+}
+
+int berth_mirror_snapshot(struct berth_mirror *mirror, bool allow_stale,
+                          struct berth_snapshot **ret_snapshot, struct berth_error *err)
+{
+    touch(mirror);
+    BERTH_LOCK_SCOPE(guard, &mirror->publish_lock);
+    while (!mirror->current && !mirror->why.status)
+        if (!berth_cond_wait_until(&mirror->told, &mirror->publish_lock,
+                                   mirror->opened_ms + BERTH_MIRROR_FIRST_LISTING_MS))
+            break;
+    if (!mirror->current || (mirror->current->stale && !allow_stale))
+        return refuse(mirror, err);
+    *ret_snapshot = berth_snapshot_ref(mirror->current);
+    return 0;
+}
+
+int berth_mirror_status(struct berth_mirror *mirror, struct berth_error *err)
+{
+    touch(mirror);
+    BERTH_LOCK_SCOPE(guard, &mirror->publish_lock);
+    return mirror->current && !mirror->current->stale ? 0 : refuse(mirror, err);
+}
+
+/* ---- Refreshes ---- */
+
+int berth_mirror_refresh(struct berth_mirror *mirror, const char *id, struct berth_error *err)
+{
+    BERTH_CLEANUP(app_list) struct berth_app_list apps = {0};
+    uint64_t ticket = draw_ticket(mirror);
+    /*
+     * Not through the dispatcher: the change is done, and its answer must not
+     * fail for want of a slot. Who comes here has just left a slot of its own,
+     * so no more than max_inflight can wait here either.
+     */
+    int status = mirror->backend->ops->list(mirror->backend, id, &apps, err);
+    if (status)
+        return status;
+    int64_t now_ns = berth_clock_wall_ns();
+    BERTH_LOCK_SCOPE(guard, &mirror->order_lock);
+    bool found = false;
+    for (size_t i = 0; i < apps.count && !status; i++) {
+        if (strcmp(apps.items[i]->id, id) != 0)
+            continue;
+        found = true;
+        status = berth_mirror_apply_app(mirror, ticket, apps.items[i], err);
+    }
+    if (!found)
+        status = berth_mirror_apply_gone(mirror, ticket, id, false, now_ns, err);
+    return status;
+}
+
+int berth_mirror_refresh_images(struct berth_mirror *mirror, struct berth_error *err)
+{
+    BERTH_CLEANUP(image_list) struct berth_image_list *images = NULL;
+    uint64_t ticket = draw_ticket(mirror);
+    int status = berth_backend_images(mirror->backend, &images, err);
+    if (status)
+        return status;
+    BERTH_LOCK_SCOPE(guard, &mirror->order_lock);
+    return berth_mirror_apply_images(mirror, ticket, images, err);
+}

@@ -1,0 +1,455 @@
+/* SPDX-License-Identifier: MIT */
+/* What the backend told becomes the next snapshot, and then the observer's news. */
+#include "base/clock.h"
+#include "base/log.h"
+#include "facilities/mirror_internal.h"
+
+#include <string.h>
+
+static bool strings_equal(const char *const *a, const char *const *b, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(a[i], b[i]) != 0)
+            return false;
+    return true;
+}
+
+static bool labels_equal(const struct berth_app *a, const struct berth_app *b)
+{
+    if (a->label_count != b->label_count)
+        return false;
+    for (size_t i = 0; i < a->label_count; i++)
+        if (strcmp(a->labels[i].key, b->labels[i].key) != 0 ||
+            strcmp(a->labels[i].value, b->labels[i].value) != 0)
+            return false;
+    return true;
+}
+
+static bool mounts_equal(const struct berth_app *a, const struct berth_app *b)
+{
+    if (a->mount_count != b->mount_count)
+        return false;
+    for (size_t i = 0; i < a->mount_count; i++) {
+        const struct berth_app_mount *x = &a->mounts[i];
+        const struct berth_app_mount *y = &b->mounts[i];
+        if (strcmp(x->name, y->name) != 0 || strcmp(x->source, y->source) != 0 ||
+            strcmp(x->driver, y->driver) != 0)
+            return false;
+    }
+    return true;
+}
+
+static bool ports_equal(const struct berth_app *a, const struct berth_app *b)
+{
+    if (a->port_count != b->port_count)
+        return false;
+    for (size_t i = 0; i < a->port_count; i++) {
+        const struct berth_app_port *x = &a->ports[i];
+        const struct berth_app_port *y = &b->ports[i];
+        if (x->container_port != y->container_port || x->host_port != y->host_port ||
+            strcmp(x->ip, y->ip) != 0 || strcmp(x->protocol, y->protocol) != 0)
+            return false;
+    }
+    return true;
+}
+
+/* An app that is as it was is no change: no new snapshot, no news. */
+static bool apps_equal(const struct berth_app *a, const struct berth_app *b)
+{
+    if (a == b)
+        return true;
+    const char *const texts[][2] = {
+        {a->id, b->id},
+        {a->name, b->name},
+        {a->user, b->user},
+        {a->image, b->image},
+        {a->image_id, b->image_id},
+        {a->image_label, b->image_label},
+        {a->engine_name, b->engine_name},
+        {a->command, b->command},
+    };
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+        if (strcmp(texts[i][0], texts[i][1]) != 0)
+            return false;
+    return a->created_ns == b->created_ns && a->started_ns == b->started_ns &&
+           a->finished_ns == b->finished_ns && a->state == b->state && a->health == b->health &&
+           a->exit_code == b->exit_code && a->dead == b->dead && a->paused == b->paused &&
+           labels_equal(a, b) && a->network_count == b->network_count &&
+           strings_equal(a->networks, b->networks, a->network_count) && mounts_equal(a, b) &&
+           ports_equal(a, b);
+}
+
+static bool lists_equal(char *const *a, char *const *b)
+{
+    size_t i = 0;
+    for (; a[i] && b[i]; i++)
+        if (strcmp(a[i], b[i]) != 0)
+            return false;
+    return !a[i] && !b[i];
+}
+
+static bool images_equal(const struct berth_image_list *a, const struct berth_image_list *b)
+{
+    if (a->count != b->count)
+        return false;
+    for (size_t i = 0; i < a->count; i++) {
+        const struct berth_image *x = &a->items[i];
+        const struct berth_image *y = &b->items[i];
+        if (strcmp(x->id, y->id) != 0 || x->created_ns != y->created_ns ||
+            x->size_bytes != y->size_bytes || x->virtual_size_bytes != y->virtual_size_bytes ||
+            !lists_equal(x->tags, y->tags) || !lists_equal(x->digests, y->digests))
+            return false;
+    }
+    return true;
+}
+
+/*
+ * When the app came to be as it is: the row's own time where it tells of this
+ * change, else now. Never before the last full listing: what was before is
+ * not known to have been watched.
+ */
+static int64_t change_time(const struct berth_mirror *mirror, const struct berth_app *before,
+                           const struct berth_app *after, int64_t now_ns)
+{
+    int64_t at_ns = now_ns;
+    if (after->state == BERTH_APP_RUNNING && (!before || before->started_ns != after->started_ns))
+        at_ns = after->started_ns;
+    if ((after->state == BERTH_APP_EXITED || after->state == BERTH_APP_DEAD) &&
+        (!before || before->finished_ns != after->finished_ns))
+        at_ns = after->finished_ns;
+    if (after->state == BERTH_APP_CREATED && !before)
+        at_ns = after->created_ns;
+    if (at_ns <= 0 || at_ns > now_ns)
+        at_ns = now_ns;
+    return at_ns < mirror->listed_ns ? mirror->listed_ns : at_ns;
+}
+
+/* While contact is lost the observer waits for the listing that ends it. */
+static void tell_app(const struct berth_mirror *mirror, const struct berth_app *before,
+                     const struct berth_app *after, int64_t at_ns)
+{
+    const struct berth_mirror_observer *observer = mirror->observer;
+    if (mirror->contact && observer && observer->app)
+        observer->app(observer->ctx, before, after, at_ns);
+}
+
+/* Takes the reference over; NULL leaves readers without. */
+static void publish(struct berth_mirror *mirror, struct berth_snapshot *snapshot)
+{
+    if (snapshot) {
+        snapshot->epoch = mirror->epoch;
+        snapshot->sequence = mirror->sequence;
+        snapshot->stale = !mirror->contact;
+        snapshot->as_of_ns = mirror->alive_ns;
+    }
+    (void)pthread_mutex_lock(&mirror->publish_lock);
+    struct berth_snapshot *old = mirror->current;
+    mirror->current = snapshot;
+    (void)pthread_mutex_unlock(&mirror->publish_lock);
+    berth_snapshot_unref(old);
+}
+
+/*
+ * Makes next the working version, and publishes it where there was a listing;
+ * next holds the old version afterwards. On failure nothing is changed.
+ */
+static int commit(struct berth_mirror *mirror, struct berth_index *next,
+                  struct berth_image_list *images, struct berth_error *err)
+{
+    struct berth_snapshot *snapshot = NULL;
+    if (mirror->current) {
+        int status = berth_snapshot_new(next, images, &snapshot, err);
+        if (status)
+            return status;
+    }
+    struct berth_index old = mirror->index;
+    mirror->index = *next;
+    *next = old;
+    if (images != mirror->images) {
+        berth_image_list_unref(mirror->images);
+        mirror->images = berth_image_list_ref(images);
+    }
+    mirror->sequence++;
+    if (snapshot)
+        publish(mirror, snapshot);
+    return 0;
+}
+
+int berth_mirror_apply_app(struct berth_mirror *mirror, uint64_t ticket, struct berth_app *app,
+                           struct berth_error *err)
+{
+    const struct berth_app *before = berth_index_find(&mirror->index, app->id);
+    if (ticket < berth_tickets_of(&mirror->known, app->id, before != NULL))
+        return 0;
+    berth_inspect_cache_drop(&mirror->inspect, app->id);
+    int status = berth_tickets_put(&mirror->known, app->id, ticket, false, err);
+    if (status || (before && apps_equal(before, app)))
+        return status;
+    BERTH_CLEANUP(index) struct berth_index next = berth_index_copy(&mirror->index);
+    status = berth_index_change(&next, before, app, err);
+    if (!status)
+        status = commit(mirror, &next, mirror->images, err);
+    if (!status)
+        tell_app(mirror, before, app, change_time(mirror, before, app, berth_clock_wall_ns()));
+    return status;
+}
+
+int berth_mirror_apply_gone(struct berth_mirror *mirror, uint64_t ticket, const char *id,
+                            bool certain, int64_t at_ns, struct berth_error *err)
+{
+    const struct berth_app *before = berth_index_find(&mirror->index, id);
+    if (!certain && ticket < berth_tickets_of(&mirror->known, id, before != NULL))
+        return 0;
+    berth_inspect_cache_drop(&mirror->inspect, id);
+    int status = berth_tickets_put(&mirror->known, id, ticket, true, err);
+    if (status || !before)
+        return status;
+    BERTH_CLEANUP(index) struct berth_index next = berth_index_copy(&mirror->index);
+    status = berth_index_change(&next, before, NULL, err);
+    if (!status)
+        status = commit(mirror, &next, mirror->images, err);
+    if (!status)
+        tell_app(mirror, before, NULL, at_ns);
+    return status;
+}
+
+int berth_mirror_apply_images(struct berth_mirror *mirror, uint64_t ticket,
+                              struct berth_image_list *images, struct berth_error *err)
+{
+    if (ticket < mirror->images_ticket)
+        return 0;
+    mirror->images_ticket = ticket;
+    if (images_equal(images, mirror->images))
+        return 0;
+    BERTH_CLEANUP(index) struct berth_index same = berth_index_copy(&mirror->index);
+    return commit(mirror, &same, images, err);
+}
+
+/* ---- A full listing, as the difference to what is known ---- */
+
+struct change {
+    const struct berth_app *before;
+    struct berth_app *after;
+};
+
+struct difference {
+    const struct berth_mirror *mirror;
+    uint64_t ticket;
+    struct berth_app **listed; /* by id */
+    size_t listed_count;
+    size_t next; /* in listed */
+    struct change *changes;
+    size_t count;
+};
+
+static void difference_add(struct difference *diff, const struct berth_app *before,
+                           struct berth_app *after)
+{
+    const char *id = before ? before->id : after->id;
+    if (diff->ticket < berth_tickets_of(&diff->mirror->known, id, before != NULL))
+        return;
+    if (before && after && apps_equal(before, after))
+        return;
+    diff->changes[diff->count++] = (struct change){.before = before, .after = after};
+}
+
+static void skip_listed(struct difference *diff)
+{
+    const char *id = diff->listed[diff->next++]->id;
+    while (diff->next < diff->listed_count && strcmp(diff->listed[diff->next]->id, id) == 0)
+        diff->next++; /* listed twice */
+}
+
+static bool visit_known(void *value, void *ctx)
+{
+    const struct berth_app *known = value;
+    struct difference *diff = ctx;
+    int order = 1;
+    while (diff->next < diff->listed_count &&
+           (order = strcmp(diff->listed[diff->next]->id, known->id)) < 0) {
+        difference_add(diff, NULL, diff->listed[diff->next]);
+        skip_listed(diff);
+    }
+    if (diff->next < diff->listed_count && order == 0) {
+        difference_add(diff, known, diff->listed[diff->next]);
+        skip_listed(diff);
+    } else {
+        difference_add(diff, known, NULL);
+    }
+    return true;
+}
+
+static int compare_ids(const void *a, const void *b)
+{
+    return strcmp((*(struct berth_app *const *)a)->id, (*(struct berth_app *const *)b)->id);
+}
+
+static void difference_release(struct difference *diff)
+{
+    free(diff->listed);
+    free(diff->changes);
+}
+
+BERTH_DEFINE_CLEANUP_VALUE(difference, struct difference, difference_release)
+
+static int difference_make(struct difference *diff, const struct berth_app_list *apps,
+                           struct berth_error *err)
+{
+    size_t most = apps->count + berth_pmap_count(diff->mirror->index.by_id);
+    if (most == 0)
+        return 0;
+    diff->listed = malloc(most * sizeof(struct berth_app *));
+    diff->changes = malloc(most * sizeof(struct change));
+    if (!diff->listed || !diff->changes)
+        return berth_error_nomem(err);
+    for (size_t i = 0; i < apps->count; i++)
+        diff->listed[diff->listed_count++] = apps->items[i];
+    qsort(diff->listed, diff->listed_count, sizeof(struct berth_app *), compare_ids);
+    berth_index_walk(&diff->mirror->index, visit_known, diff);
+    while (diff->next < diff->listed_count) {
+        difference_add(diff, NULL, diff->listed[diff->next]);
+        skip_listed(diff);
+    }
+    return 0;
+}
+
+static int difference_apply(struct difference *diff, struct berth_index *index,
+                            struct berth_error *err)
+{
+    if (index->by_id || diff->count == 0) {
+        int status = 0;
+        for (size_t i = 0; i < diff->count && !status; i++)
+            status =
+                berth_index_change(index, diff->changes[i].before, diff->changes[i].after, err);
+        return status;
+    }
+    for (size_t i = 0; i < diff->count; i++)
+        diff->listed[i] = diff->changes[i].after;
+    return berth_index_build(index, diff->listed, diff->count, err);
+}
+
+static void tell_difference(struct berth_mirror *mirror, const struct difference *diff,
+                            int64_t as_of_ns)
+{
+    for (size_t i = 0; i < diff->count; i++) {
+        const struct change *change = &diff->changes[i];
+        int64_t at_ns = as_of_ns;
+        if (change->after)
+            at_ns = change_time(mirror, change->before, change->after, as_of_ns);
+        tell_app(mirror, change->before, change->after, at_ns);
+    }
+}
+
+/* Contact begins: readers are served, and the observer is told the whole state. */
+static int begin_contact(struct berth_mirror *mirror, struct berth_index *next, bool differs,
+                         int64_t as_of_ns, struct berth_error *err)
+{
+    struct berth_snapshot *snapshot;
+    int status = berth_snapshot_new(next, mirror->images, &snapshot, err);
+    if (status)
+        return status;
+    struct berth_index old = mirror->index;
+    mirror->index = *next;
+    *next = old;
+    if (differs || !mirror->current)
+        mirror->sequence++;
+    mirror->contact = true;
+    mirror->listed_ns = as_of_ns;
+    mirror->alive_ns = as_of_ns;
+    berth_inspect_cache_reset(&mirror->inspect, true);
+    publish(mirror, snapshot);
+    (void)pthread_cond_broadcast(&mirror->told);
+    const struct berth_mirror_observer *observer = mirror->observer;
+    if (observer && observer->listing)
+        observer->listing(observer->ctx, mirror->current, as_of_ns);
+    return 0;
+}
+
+int berth_mirror_apply_listing(struct berth_mirror *mirror, uint64_t ticket,
+                               const struct berth_app_list *apps, int64_t as_of_ns,
+                               struct berth_error *err)
+{
+    if (ticket < mirror->known.base)
+        return 0;
+    BERTH_CLEANUP(difference)
+    struct difference diff = {.mirror = mirror, .ticket = ticket};
+    int status = difference_make(&diff, apps, err);
+    BERTH_CLEANUP(index) struct berth_index next = berth_index_copy(&mirror->index);
+    if (!status)
+        status = difference_apply(&diff, &next, err);
+    if (status)
+        return status;
+    if (!mirror->contact) {
+        status = begin_contact(mirror, &next, diff.count > 0, as_of_ns, err);
+    } else if (diff.count > 0) {
+        for (size_t i = 0; i < diff.count; i++)
+            berth_inspect_cache_drop(&mirror->inspect, diff.changes[i].before
+                                                           ? diff.changes[i].before->id
+                                                           : diff.changes[i].after->id);
+        status = commit(mirror, &next, mirror->images, err);
+        if (!status)
+            tell_difference(mirror, &diff, as_of_ns);
+    }
+    if (!status) {
+        berth_tickets_rebase(&mirror->known, ticket);
+        mirror->listed_ns = as_of_ns;
+    }
+    return status;
+}
+
+/* ---- News without rows ---- */
+
+void berth_mirror_apply_changed(struct berth_mirror *mirror, const char *id,
+                                enum berth_app_state state, int64_t at_ns)
+{
+    berth_inspect_cache_drop(&mirror->inspect, id);
+    const struct berth_app *app = berth_index_find(&mirror->index, id);
+    const struct berth_mirror_observer *observer = mirror->observer;
+    if (app && mirror->contact && observer && observer->changed)
+        observer->changed(observer->ctx, app, state, at_ns);
+}
+
+void berth_mirror_apply_alive(struct berth_mirror *mirror, int64_t at_ns)
+{
+    berth_inspect_cache_expire(&mirror->inspect, berth_clock_monotonic_ms());
+    if (!mirror->contact)
+        return;
+    if (at_ns > mirror->alive_ns)
+        mirror->alive_ns = at_ns;
+    const struct berth_mirror_observer *observer = mirror->observer;
+    if (observer && observer->alive)
+        observer->alive(observer->ctx, at_ns);
+}
+
+/* What contact was lost for, as readers are told. */
+static struct berth_error reason_of(const struct berth_error *why)
+{
+    struct berth_error reason = *why;
+    reason.status = BERTH_E_UNREACHABLE;
+    if (reason.retry_after_s == 0)
+        reason.retry_after_s = BERTH_MIRROR_RETRY_AFTER_S;
+    return reason;
+}
+
+void berth_mirror_apply_lost(struct berth_mirror *mirror, const struct berth_error *why,
+                             int64_t last_alive_ns)
+{
+    bool had_contact = mirror->contact;
+    mirror->contact = false;
+    berth_inspect_cache_reset(&mirror->inspect, false);
+    (void)pthread_mutex_lock(&mirror->publish_lock);
+    mirror->why = reason_of(why);
+    (void)pthread_mutex_unlock(&mirror->publish_lock);
+    if (had_contact) {
+        mirror->alive_ns = last_alive_ns;
+        struct berth_error err = BERTH_ERROR_INIT;
+        struct berth_snapshot *snapshot = NULL;
+        if (berth_snapshot_new(&mirror->index, mirror->images, &snapshot, &err))
+            berth_log_error(BERTH_LOG_WARNING, &err, "cannot keep the last listing");
+        publish(mirror, snapshot);
+    }
+    (void)pthread_cond_broadcast(&mirror->told);
+    const struct berth_mirror_observer *observer = mirror->observer;
+    if (had_contact && observer && observer->lost)
+        observer->lost(observer->ctx, last_alive_ns);
+}
