@@ -102,7 +102,8 @@ int berth_mirror_open(struct berth_backend *backend, const struct berth_mirror_o
         return berth_error_nomem(err);
     }
     mirror->backend = backend;
-    mirror->observer = observer;
+    if (observer)
+        mirror->observer = *observer;
     mirror->sink = (struct berth_watch_sink){
         .ctx = mirror,
         .ticket = sink_ticket,

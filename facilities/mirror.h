@@ -58,7 +58,8 @@ struct berth_mirror_observer {
     void (*lost)(void *ctx, int64_t last_alive_ns);
 };
 
-/* Starts mirroring; returns before the first listing. backend and observer outlive it. */
+/* Starts mirroring; returns before the first listing. backend outlives it; observer is copied, and
+ * it or any of its functions may be NULL. */
 BERTH_MUST_CHECK int berth_mirror_open(struct berth_backend *backend,
                                        const struct berth_mirror_observer *observer,
                                        struct berth_mirror **ret_mirror, struct berth_error *err);

@@ -128,8 +128,8 @@ static int64_t change_time(const struct berth_mirror *mirror, const struct berth
 static void tell_app(const struct berth_mirror *mirror, const struct berth_app *before,
                      const struct berth_app *after, int64_t at_ns)
 {
-    const struct berth_mirror_observer *observer = mirror->observer;
-    if (mirror->contact && observer && observer->app)
+    const struct berth_mirror_observer *observer = &mirror->observer;
+    if (mirror->contact && observer->app)
         observer->app(observer->ctx, before, after, at_ns);
 }
 
@@ -359,8 +359,8 @@ static int begin_contact(struct berth_mirror *mirror, struct berth_index *next, 
     berth_inspect_cache_reset(&mirror->inspect, true);
     publish(mirror, snapshot);
     (void)pthread_cond_broadcast(&mirror->told);
-    const struct berth_mirror_observer *observer = mirror->observer;
-    if (observer && observer->listing)
+    const struct berth_mirror_observer *observer = &mirror->observer;
+    if (observer->listing)
         observer->listing(observer->ctx, mirror->current, as_of_ns);
     return 0;
 }
@@ -404,8 +404,8 @@ void berth_mirror_apply_changed(struct berth_mirror *mirror, const char *id,
 {
     berth_inspect_cache_drop(&mirror->inspect, id);
     const struct berth_app *app = berth_index_find(&mirror->index, id);
-    const struct berth_mirror_observer *observer = mirror->observer;
-    if (app && mirror->contact && observer && observer->changed)
+    const struct berth_mirror_observer *observer = &mirror->observer;
+    if (app && mirror->contact && observer->changed)
         observer->changed(observer->ctx, app, state, at_ns);
 }
 
@@ -416,8 +416,8 @@ void berth_mirror_apply_alive(struct berth_mirror *mirror, int64_t at_ns)
         return;
     if (at_ns > mirror->alive_ns)
         mirror->alive_ns = at_ns;
-    const struct berth_mirror_observer *observer = mirror->observer;
-    if (observer && observer->alive)
+    const struct berth_mirror_observer *observer = &mirror->observer;
+    if (observer->alive)
         observer->alive(observer->ctx, at_ns);
 }
 
@@ -449,7 +449,7 @@ void berth_mirror_apply_lost(struct berth_mirror *mirror, const struct berth_err
         publish(mirror, snapshot);
     }
     (void)pthread_cond_broadcast(&mirror->told);
-    const struct berth_mirror_observer *observer = mirror->observer;
-    if (had_contact && observer && observer->lost)
+    const struct berth_mirror_observer *observer = &mirror->observer;
+    if (had_contact && observer->lost)
         observer->lost(observer->ctx, last_alive_ns);
 }

@@ -126,7 +126,7 @@ void berth_inspect_cache_expire(struct berth_inspect_cache *cache, int64_t now_m
 
 struct berth_mirror {
     struct berth_backend *backend;
-    const struct berth_mirror_observer *observer;
+    struct berth_mirror_observer observer; /* any of its functions may be NULL */
     struct berth_watch_sink sink;
     uint64_t epoch;
     int64_t opened_ms;  /* monotonic */
