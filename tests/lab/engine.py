@@ -161,6 +161,11 @@ class Engine:
         repository = target.rsplit(":", 1)[0] if ":" in path else target
         return next(d.split("@")[1] for d in digests if d.startswith(f"{repository}@"))
 
+    def inside(self, *command):
+        """The argument vector that runs a command within this engine's namespaces."""
+        return ["nsenter", "--target", self._init, "--pid", "--mount", "--net", "--uts", "--ipc",
+                *command]
+
     # Within
 
     def _open(self):
@@ -189,21 +194,16 @@ class Engine:
             if "exists" not in made.stderr:
                 raise RuntimeError(f"ip link add: {made.stderr.strip()}")
         self.address = f"198.18.{number}.2"  # of the range for benchmarks of networks, RFC 2544
-        inside = self._inside("ip", "-batch", "-")
+        inside = self.inside("ip", "-batch", "-")
         subprocess.run(["ip", "-batch", "-"], check=True, text=True, input=(
             f"addr add 198.18.{number}.1/30 dev {device}\nlink set {device} up\n"))
         subprocess.run(inside, check=True, text=True, input=(
             f"addr add {self.address}/30 dev lab0\nlink set lab0 up\nlink set lo up\n"))
 
-    def _inside(self, *command):
-        """A command, run within this engine's namespaces."""
-        return ["nsenter", "--target", self._init, "--pid", "--mount", "--net", "--uts", "--ipc",
-                *command]
-
     def _spawn(self, name, command):
         with open(self.directory / f"{name}.log", "ab") as log:
             self._processes[name] = subprocess.Popen(
-                self._inside(*command), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                self.inside(*command), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 env=self._environment, start_new_session=True)
 
     def _wait(self, name, ready):

@@ -83,8 +83,11 @@ def main():
         sys.exit((directory / "holder.log").read_text())
     print(init, flush=True)
     sys.stdin.buffer.read()
-    os.kill(init, signal.SIGKILL)
-    spaces.wait()  # ends when all within have ended
+    if spaces.poll() is None:
+        os.kill(init, signal.SIGKILL)
+        spaces.wait()  # ends when all within have ended
+    else:
+        sys.stderr.write((directory / "holder.log").read_text())
     clear(directory)
 
 
