@@ -22,9 +22,15 @@ PREFIX = "berth-lab-"
 ABANDONED_AFTER_S = 60
 
 
+def groups_of(directory):
+    """The control groups of an engine: one in each hierarchy of version 1, or the one."""
+    root = pathlib.Path("/sys/fs/cgroup")
+    return [*root.glob(directory.name), *root.glob(f"*/{directory.name}")]
+
+
 def clear(directory):
     """Remove the directory of an engine and its control groups: of one that has ended only."""
-    for top in pathlib.Path("/sys/fs/cgroup").glob(f"**/{directory.name}"):
+    for top in groups_of(directory):
         for group, _, _ in os.walk(top, topdown=False):
             try:
                 os.rmdir(group)

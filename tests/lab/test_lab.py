@@ -10,7 +10,7 @@ import urllib.request
 
 import pytest
 
-from lab import VERSIONS, Engine
+from lab import VERSIONS, Engine, holder
 
 OWNER = """
 import sys, time
@@ -98,7 +98,7 @@ def test_leaves_nothing_behind(number):
 
 def left_of(directory):
     left = [directory] if directory.exists() else []
-    left += pathlib.Path("/sys/fs/cgroup").glob(f"**/{directory.name}")
+    left += holder.groups_of(directory)
     for command in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
         try:
             if directory.name in command.read_text():
