@@ -48,7 +48,6 @@ static int scan(const char *text, size_t len, bool *ret_escaped_nul, struct bert
                 return malformed(err, i - 1);
             if (memcmp(text + i + 1, "0000", 4) == 0)
                 *ret_escaped_nul = true;
-            i += 4;
         } else if (c == '{' || c == '[') {
             if (++depth > BERTH_JSON_DEPTH_MAX)
                 return berth_error_set(err, BERTH_E_INVALID,

@@ -121,10 +121,19 @@ struct tally {
     pthread_cond_t cond;
     unsigned inside;
     unsigned most_inside;
-    unsigned wanted_inside; /* tasks wait until so many are inside, or one has left */
+    unsigned wanted_inside; /* the first tasks wait for so many, then a moment for one too many */
     bool left;
     unsigned char done[1000];
 };
+
+/* The lock is held. Ends early once a task has left. */
+static void wait_inside(struct tally *tally, unsigned wanted, int64_t timeout_ms)
+{
+    int64_t deadline_ms = berth_clock_monotonic_ms() + timeout_ms;
+    while (tally->inside < wanted && !tally->left &&
+           berth_cond_wait_until(&tally->cond, &tally->mutex, deadline_ms))
+        continue;
+}
 
 static void tally_task(void *ctx, size_t i)
 {
@@ -134,10 +143,8 @@ static void tally_task(void *ctx, size_t i)
     if (++tally->inside > tally->most_inside)
         tally->most_inside = tally->inside;
     (void)pthread_cond_broadcast(&tally->cond);
-    int64_t deadline_ms = berth_clock_monotonic_ms() + 10000;
-    while (tally->inside < tally->wanted_inside && !tally->left &&
-           berth_cond_wait_until(&tally->cond, &tally->mutex, deadline_ms))
-        continue;
+    wait_inside(tally, tally->wanted_inside, 10000);
+    wait_inside(tally, tally->wanted_inside + 1, 20);
     tally->left = true;
     tally->inside--;
 }
