@@ -60,20 +60,29 @@ static void add_special(struct berth_strbuf *out, unsigned char c)
     }
 }
 
+/* Appends to room that is reserved already. */
+static void append_reserved(struct berth_strbuf *out, const char *text, size_t len)
+{
+    if (len > 0) /* text may be NULL then */
+        memcpy(out->data + out->len, text, len);
+    out->len += len;
+    out->data[out->len] = '\0';
+}
+
 void berth_json_escape(struct berth_strbuf *out, const char *text, size_t len)
 {
     /* No string gets shorter: room for it all at once, or a failure at once. */
     if (len > SIZE_MAX - 2 || !berth_strbuf_reserve(out, len + 2))
         return;
-    berth_strbuf_addc(out, '"');
-    for (;;) {
-        size_t run = plain_run(text, len);
-        berth_strbuf_add(out, text, run);
-        if (run == len)
-            break;
+    append_reserved(out, "\"", 1);
+    size_t run = plain_run(text, len);
+    append_reserved(out, text, run);
+    while (run < len) {
         add_special(out, (unsigned char)text[run]);
         text += run + 1;
         len -= run + 1;
+        run = plain_run(text, len);
+        berth_strbuf_add(out, text, run);
     }
     berth_strbuf_addc(out, '"');
 }

@@ -87,7 +87,7 @@ static struct berth_pmap_node *rotate_left(struct edit *edit, void *value,
     struct berth_pmap_node *inner = right->left;
     struct berth_pmap_node *outer = right->right;
     struct berth_pmap_node *top;
-    if (weight(inner) < GAMMA * weight(outer)) {
+    if (!inner || weight(inner) < GAMMA * weight(outer)) {
         top = node_new(edit, right->value, node_new(edit, value, left, berth_pmap_ref(inner)),
                        berth_pmap_ref(outer));
     } else {
@@ -106,7 +106,7 @@ static struct berth_pmap_node *rotate_right(struct edit *edit, void *value,
     struct berth_pmap_node *outer = left->left;
     struct berth_pmap_node *inner = left->right;
     struct berth_pmap_node *top;
-    if (weight(inner) < GAMMA * weight(outer)) {
+    if (!inner || weight(inner) < GAMMA * weight(outer)) {
         top = node_new(edit, left->value, berth_pmap_ref(outer),
                        node_new(edit, value, berth_pmap_ref(inner), right));
     } else {
@@ -123,9 +123,9 @@ static struct berth_pmap_node *rotate_right(struct edit *edit, void *value,
 static struct berth_pmap_node *balanced(struct edit *edit, void *value,
                                         struct berth_pmap_node *left, struct berth_pmap_node *right)
 {
-    if (weight(right) > DELTA * weight(left))
+    if (right && weight(right) > DELTA * weight(left))
         return rotate_left(edit, value, left, right);
-    if (weight(left) > DELTA * weight(right))
+    if (left && weight(left) > DELTA * weight(right))
         return rotate_right(edit, value, left, right);
     return node_new(edit, value, left, right);
 }

@@ -254,6 +254,7 @@ START_TEST(the_writer_places_commas)
     berth_json_add_string(&w, "s", "a\"b");
     berth_json_add_string(&w, "none", NULL);
     berth_json_add_stringn(&w, "n", "a\0b", 3);
+    berth_json_add_stringn(&w, "e", NULL, 0);
     berth_json_open_array(&w, "list");
     berth_json_add_int(&w, NULL, INT64_MIN);
     berth_json_open_object(&w, NULL);
@@ -268,7 +269,7 @@ START_TEST(the_writer_places_commas)
     berth_json_close_object(&w);
     ck_assert_int_eq(berth_strbuf_check(&out, NULL), 0);
     ck_assert_str_eq(berth_strbuf_str(&out),
-                     "{\"s\":\"a\\\"b\",\"none\":null,\"n\":\"a\\u0000b\","
+                     "{\"s\":\"a\\\"b\",\"none\":null,\"n\":\"a\\u0000b\",\"e\":\"\","
                      "\"list\":[-9223372036854775808,{},[],true],\"b\":false,\"z\\n\":null,"
                      "\"raw\":{\"n\":18446744073709551615}}");
 }
@@ -339,6 +340,7 @@ START_TEST(a_full_buffer_is_reported)
     berth_strbuf_clear(&out);
     berth_json_escape(&out, "\xFF\xFF", 2);
     ck_assert_int_eq(berth_strbuf_check(&out, NULL), BERTH_E_TOO_LARGE);
+    ck_assert_uint_eq(strlen(out.data), out.len);
 }
 END_TEST
 
