@@ -3,6 +3,7 @@
 
 #include "backends/engine/engine_container.h"
 #include "backends/engine/engine_image.h"
+#include "base/clock.h"
 #include "base/text.h"
 
 #define PATH_MAX_BYTES 4096
@@ -160,19 +161,43 @@ static int create_named(struct berth_engine *engine, const char *name, const cha
     return 0;
 }
 
+/*
+ * The engine gives a name away before the container can be looked at, and takes
+ * it back a moment after the container has gone. Within that time nobody knows
+ * whose it is.
+ */
+#define NAME_TRIES    100
+#define NAME_RETRY_MS 20
+
+/* BERTH_E_CONFLICT: the name is taken; *ret_ours tells whether by the scope. */
+static int create_or_ask(struct berth_engine *engine, const struct berth_engine_scope *scope,
+                         const char *app, const char *body, char **ret_id, bool *ret_ours,
+                         struct berth_error *err)
+{
+    const struct timespec pause = {.tv_nsec = NAME_RETRY_MS * BERTH_NS_PER_MS};
+    for (int tries = 1;; tries++) {
+        int rc = create_named(engine, app, body, ret_id, err);
+        if (rc != BERTH_E_CONFLICT)
+            return rc;
+        int asked = owner_is_ours(engine, scope, app, ret_ours, err);
+        if (asked == 0)
+            return rc;
+        if (asked != BERTH_E_NOT_FOUND)
+            return asked;
+        if (tries == NAME_TRIES)
+            return exists(app, err);
+        (void)nanosleep(&pause, NULL);
+    }
+}
+
 /* Creates under the app's name, or, where a stranger has it, under APP.FACILITY. */
 static int create_somewhere(struct berth_engine *engine, const struct berth_engine_scope *scope,
                             const char *app, const char *body, char **ret_id,
                             struct berth_error *err)
 {
-    int rc = create_named(engine, app, body, ret_id, err);
-    if (rc != BERTH_E_CONFLICT)
-        return rc;
     bool ours = false;
-    rc = owner_is_ours(engine, scope, app, &ours, err);
-    if (rc == BERTH_E_NOT_FOUND) /* it left meanwhile */
-        return create_named(engine, app, body, ret_id, err);
-    if (rc < 0)
+    int rc = create_or_ask(engine, scope, app, body, ret_id, &ours, err);
+    if (rc != BERTH_E_CONFLICT)
         return rc;
     if (ours)
         return exists(app, err);
