@@ -2,7 +2,8 @@
 """Run a command with an engine: python3 tests/lab [--engine VERSION] [--registry] -- COMMAND...
 
 The command finds the engine's address in BERTH_TEST_ENGINE and DOCKER_HOST, an image to run in
-BERTH_TEST_IMAGE, and the docker 26.1 command in BERTH_TEST_DOCKER. Its exit status is passed on.
+BERTH_TEST_IMAGE, and the docker 26.1 command in BERTH_TEST_DOCKER; with --registry also an image
+it does not have but can pull, in BERTH_TEST_PULL. Its exit status is passed on.
 """
 
 import argparse
@@ -17,6 +18,13 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from lab import VERSIONS, Engine, docker_cli  # noqa: E402
 
 IMAGE = "berth/demo:latest"
+PULLABLE = "berth/pulled:1.0"
+
+
+def publish(engine):
+    image = engine.import_image(PULLABLE, files={"www/index.html": "hello from the registry\n"})
+    engine.push(PULLABLE, PULLABLE)
+    engine.docker("rmi", "--force", image)
 
 
 def main():
@@ -37,6 +45,9 @@ def main():
             "BERTH_TEST_DOCKER": str(docker_cli()),
             "DOCKER_HOST": engine.url,
         }
+        if args.registry:
+            publish(engine)
+            environment["BERTH_TEST_PULL"] = PULLABLE
         command = subprocess.Popen(
             args.command, env=environment,
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One suite over every backend: what backend.h promises, tried through the
+ * dispatchers alone. The environment says on what:
+ *
+ *   BERTH_TEST_BACKEND  name of the backend
+ *   BERTH_TEST_ENGINE   its engine (unix:///path), where it has one
+ *   BERTH_TEST_IMAGE    an image that engine holds; its containers run until they are
+ *                       stopped, and end at once on SIGTERM
+ *   BERTH_TEST_PULL     name:tag of an image the engine can pull
+ *
+ * Each test has a facility of its own on that engine, and leaves nothing of it.
+ *
+ * Threading: fixtures belong to one test; a recorder is locked.
+ */
+#ifndef BERTH_TESTS_CONFORMANCE_CONFORMANCE_H
+#define BERTH_TESTS_CONFORMANCE_CONFORMANCE_H
+
+#include "backends/backend.h"
+
+#include <check.h>
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+/* How long anything may take that a test waits for. */
+#define PATIENCE_MS 20000
+
+/* ---- The backend under test ---- */
+
+const struct berth_backend_ops *conformance_ops(void);
+const char *conformance_image(void);
+const char *conformance_pullable(void);
+
+struct fixture {
+    char facility[33];
+    struct berth_backend *backend;
+};
+
+/* A facility without apps. */
+struct fixture fixture_open(void);
+/* Ends what it runs and removes its apps. */
+void fixture_close(struct fixture *fixture);
+BERTH_DEFINE_CLEANUP_VALUE(fixture, struct fixture, fixture_close)
+
+/* Another instance for the same facility. */
+struct fixture fixture_again(const struct fixture *fixture);
+
+/* Closes the backend and leaves its apps. */
+void fixture_leave(struct fixture *fixture);
+
+/* ---- Short cuts; whatever fails fails the test ---- */
+
+/* An app named test--USER of the test's image; its name holds until the next call. */
+struct berth_create_spec spec_for(const char *user);
+
+/* malloc'ed id. */
+char *app_create(struct fixture *fixture, const char *user);
+
+void act_ok(struct fixture *fixture, enum berth_verb verb, const char *id);
+
+/* The app as list tells it, a reference; NULL if there is none. */
+struct berth_app *app_get(struct fixture *fixture, const char *id);
+enum berth_app_state app_state(struct fixture *fixture, const char *id);
+size_t app_count(struct fixture *fixture);
+
+const char *verb_name(enum berth_verb verb);
+
+/* An id that no app has. */
+extern const char *const unknown_id;
+
+#define ASSERT_OK(call, err)                                                                       \
+    do {                                                                                           \
+        int assert_ok_status = (call);                                                             \
+        ck_assert_msg(assert_ok_status == 0, "%s: %s: %s (%s)", #call,                             \
+                      berth_status_name((enum berth_status)assert_ok_status), (err)->message,      \
+                      (err)->detail);                                                              \
+    } while (0)
+
+#define ASSERT_STATUS(call, expected, err)                                                         \
+    do {                                                                                           \
+        int assert_status = (call);                                                                \
+        ck_assert_msg(assert_status == (expected), "%s: %s, not %s: %s", #call,                    \
+                      berth_status_name((enum berth_status)assert_status),                         \
+                      berth_status_name(expected), assert_status ? (err)->message : "");           \
+    } while (0)
+
+/* ---- What a watch told ---- */
+
+enum record_kind {
+    RECORD_LISTING,
+    RECORD_APP,
+    RECORD_GONE,
+    RECORD_CHANGED,
+    RECORD_IMAGES,
+    RECORD_ALIVE,
+    RECORD_LOST,
+};
+
+struct record {
+    enum record_kind kind;
+    uint64_t ticket;
+    int64_t at_ns;
+    char id[80];
+    enum berth_app_state state;
+    struct berth_app *app;           /* APP: a reference */
+    struct berth_app_list apps;      /* LISTING: references */
+    struct berth_image_list *images; /* IMAGES: a reference */
+};
+
+struct recorder {
+    pthread_mutex_t lock; /* guards what follows */
+    pthread_cond_t grown;
+    struct record *records;
+    size_t count;
+    size_t size;
+    uint64_t tickets; /* drawn */
+    unsigned inside;  /* callbacks running */
+    bool overlapped;  /* two at once */
+    struct berth_watch_sink sink;
+};
+
+void recorder_init(struct recorder *recorder);
+void recorder_release(struct recorder *recorder);
+
+/* Waits until `holds` does, looking at the records under the lock; fails the test (saying what) if
+ * that takes too long. */
+void recorder_wait(struct recorder *recorder,
+                   bool (*holds)(const struct recorder *recorder, const void *ctx), const void *ctx,
+                   const char *what);
+
+/* What a mirror would know of an app: the row or the end with the highest ticket. NULL: nothing;
+ * kind is RECORD_APP or RECORD_GONE. */
+const struct record *recorder_latest(const struct recorder *recorder, const char *id);
+
+void recorder_wait_listing(struct recorder *recorder);
+void recorder_wait_state(struct recorder *recorder, const char *id, enum berth_app_state state);
+void recorder_wait_gone(struct recorder *recorder, const char *id);
+
+/* ---- The tests ---- */
+
+TCase *case_table(void);
+TCase *case_apps(void);
+TCase *case_states(void);
+TCase *case_images(void);
+TCase *case_host(void);
+TCase *case_sharing(void);
+TCase *case_watch(void);
+
+#endif

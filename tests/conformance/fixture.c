@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/encoding.h"
+#include "tests/conformance/conformance.h"
+
+#include <string.h>
+
+#define REQUEST_TIMEOUT_MS 30000
+#define MAX_INFLIGHT       32
+
+const char *const unknown_id = "00000000000000000000000000000000000000000000000000000000000000ff";
+
+const struct berth_backend_ops *conformance_ops(void)
+{
+    return berth_backend_find(getenv("BERTH_TEST_BACKEND"));
+}
+
+static const char *variable(const char *name, const char *otherwise)
+{
+    const char *value = getenv(name);
+    return value && strcmp(conformance_ops()->name, "memory") != 0 ? value : otherwise;
+}
+
+const char *conformance_image(void)
+{
+    return variable("BERTH_TEST_IMAGE", "demo:latest");
+}
+
+const char *conformance_pullable(void)
+{
+    return variable("BERTH_TEST_PULL", "httpd:2.4");
+}
+
+static struct fixture open_facility(const char *facility)
+{
+    struct fixture fixture = {0};
+    struct berth_error err = BERTH_ERROR_INIT;
+    (void)snprintf(fixture.facility, sizeof(fixture.facility), "%s", facility);
+    const struct berth_backend_config config = {.facility = fixture.facility,
+                                                .engine = getenv("BERTH_TEST_ENGINE"),
+                                                .request_timeout_ms = REQUEST_TIMEOUT_MS,
+                                                .max_inflight = MAX_INFLIGHT};
+    ASSERT_OK(berth_backend_open(conformance_ops(), &config, &fixture.backend, &err), &err);
+    return fixture;
+}
+
+struct fixture fixture_open(void)
+{
+    unsigned number;
+    char facility[33];
+    struct berth_error err = BERTH_ERROR_INIT;
+    ASSERT_OK(berth_random_bytes(&number, sizeof(number), &err), &err);
+    (void)snprintf(facility, sizeof(facility), "conformance-%08x", number);
+    return open_facility(facility);
+}
+
+struct fixture fixture_again(const struct fixture *fixture)
+{
+    return open_facility(fixture->facility);
+}
+
+void fixture_leave(struct fixture *fixture)
+{
+    berth_backend_close(fixture->backend);
+    *fixture = (struct fixture){0};
+}
+
+void fixture_close(struct fixture *fixture)
+{
+    if (!fixture->backend)
+        return;
+    BERTH_CLEANUP(app_list) struct berth_app_list apps = {0};
+    struct berth_error err = BERTH_ERROR_INIT;
+    ASSERT_OK(berth_backend_list(fixture->backend, NULL, &apps, &err), &err);
+    for (size_t i = 0; i < apps.count; i++)
+        act_ok(fixture, BERTH_VERB_REMOVE, apps.items[i]->id);
+    fixture_leave(fixture);
+}
+
+struct berth_create_spec spec_for(const char *user)
+{
+    static _Thread_local char app[64];
+    (void)snprintf(app, sizeof(app), "test--%s", user);
+    return (struct berth_create_spec){
+        .app = app, .user = user, .image = conformance_image(), .image_label = conformance_image()};
+}
+
+char *app_create(struct fixture *fixture, const char *user)
+{
+    struct berth_create_spec spec = spec_for(user);
+    struct berth_error err = BERTH_ERROR_INIT;
+    char *id = NULL;
+    ASSERT_OK(berth_backend_create(fixture->backend, &spec, &id, &err), &err);
+    ck_assert_ptr_nonnull(id);
+    return id;
+}
+
+const char *verb_name(enum berth_verb verb)
+{
+    static const char *const names[] = {
+        [BERTH_VERB_START] = "start",     [BERTH_VERB_STOP] = "stop",
+        [BERTH_VERB_PAUSE] = "pause",     [BERTH_VERB_UNPAUSE] = "unpause",
+        [BERTH_VERB_RESTART] = "restart", [BERTH_VERB_KILL] = "kill",
+        [BERTH_VERB_REMOVE] = "remove",
+    };
+    return names[verb];
+}
+
+void act_ok(struct fixture *fixture, enum berth_verb verb, const char *id)
+{
+    struct berth_error err = BERTH_ERROR_INIT;
+    int status = berth_backend_act(fixture->backend, verb, id, &err);
+    ck_assert_msg(status == 0, "%s: %s", verb_name(verb), err.message);
+}
+
+struct berth_app *app_get(struct fixture *fixture, const char *id)
+{
+    BERTH_CLEANUP(app_list) struct berth_app_list apps = {0};
+    struct berth_error err = BERTH_ERROR_INIT;
+    ASSERT_OK(berth_backend_list(fixture->backend, id, &apps, &err), &err);
+    ck_assert_uint_le(apps.count, 1);
+    return apps.count == 1 ? berth_app_ref(apps.items[0]) : NULL;
+}
+
+enum berth_app_state app_state(struct fixture *fixture, const char *id)
+{
+    BERTH_CLEANUP(app) struct berth_app *app = app_get(fixture, id);
+    ck_assert_msg(app != NULL, "no app %s", id);
+    return app->state;
+}
+
+size_t app_count(struct fixture *fixture)
+{
+    BERTH_CLEANUP(app_list) struct berth_app_list apps = {0};
+    struct berth_error err = BERTH_ERROR_INIT;
+    ASSERT_OK(berth_backend_list(fixture->backend, NULL, &apps, &err), &err);
+    return apps.count;
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+#include "tests/conformance/conformance.h"
+
+#define EXIT_SKIPPED 77 /* as meson understands it */
+
+/* A backend that stands on an engine needs one. */
+static bool needs_engine(const char *backend)
+{
+    return strcmp(backend, "memory") != 0;
+}
+
+static const char *missing(void)
+{
+    static const char *const names[] = {"BERTH_TEST_ENGINE", "BERTH_TEST_IMAGE", "BERTH_TEST_PULL"};
+    for (size_t i = 0; i < COUNT(names); i++)
+        if (!getenv(names[i]))
+            return names[i];
+    return NULL;
+}
+
+int main(void)
+{
+    const char *backend = getenv("BERTH_TEST_BACKEND");
+    if (!backend || !berth_backend_find(backend)) {
+        (void)fprintf(stderr, "BERTH_TEST_BACKEND names no backend\n");
+        return EXIT_FAILURE;
+    }
+    const char *variable = needs_engine(backend) ? missing() : NULL;
+    if (variable) {
+        (void)fprintf(stderr, "%s is not set: run within python3 tests/lab --registry -- …\n",
+                      variable);
+        return getenv("CI") ? EXIT_FAILURE : EXIT_SKIPPED;
+    }
+    Suite *suite = suite_create(backend);
+    suite_add_tcase(suite, case_table());
+    suite_add_tcase(suite, case_apps());
+    suite_add_tcase(suite, case_states());
+    suite_add_tcase(suite, case_images());
+    suite_add_tcase(suite, case_host());
+    suite_add_tcase(suite, case_sharing());
+    suite_add_tcase(suite, case_watch());
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
