@@ -2,6 +2,7 @@
 #include "gateway/docker_text.h"
 
 #include "base/clock.h"
+#include "base/text.h"
 #include "gateway/docker_unicode.h"
 
 #include <inttypes.h>
@@ -150,16 +151,12 @@ static struct rune next_rune(const char *text)
     const unsigned char *byte = (const unsigned char *)text;
     if (byte[0] < 0x80)
         return (struct rune){byte[0], 1, true};
-    size_t len = byte[0] >= 0xf0 ? 4 : byte[0] >= 0xe0 ? 3 : 2;
-    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-    uint32_t code = byte[0] & (0xffu >> (len + 1));
-    bool valid = byte[0] >= 0xc2 && byte[0] <= 0xf4;
-    for (size_t i = 1; valid && i < len; i++) {
-        valid = (byte[i] & 0xc0) == 0x80;
-        code = code << 6 | (byte[i] & 0x3fu);
-    }
-    if (!valid || code < least[len] || code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff))
+    size_t len = berth_text_utf8_char(text, strnlen(text, 4));
+    if (len == 0)
         return (struct rune){0xfffd, 1, false};
+    uint32_t code = byte[0] & (0xffu >> (len + 1));
+    for (size_t i = 1; i < len; i++)
+        code = code << 6 | (byte[i] & 0x3fu);
     return (struct rune){code, len, true};
 }
 
@@ -208,11 +205,26 @@ static void add_escaped(struct berth_strbuf *out, const char *bytes, struct rune
     }
 }
 
+/* How many bytes from the start of text stand for themselves in a quoted string. */
+static size_t plain_run(const char *text, size_t len)
+{
+    size_t run = 0;
+    while (run < len && text[run] >= ' ' && text[run] < 0x7f && text[run] != '"' &&
+           text[run] != '\\')
+        run++;
+    return run;
+}
+
 void berth_docker_add_quoted(struct berth_strbuf *out, const char *text, size_t columns)
 {
     size_t shown = shown_bytes(text, columns);
     berth_strbuf_addc(out, '"');
     for (size_t at = 0; at < shown;) {
+        size_t plain = plain_run(text + at, shown - at);
+        berth_strbuf_add(out, text + at, plain);
+        at += plain;
+        if (at == shown)
+            break;
         struct rune rune = next_rune(text + at);
         add_escaped(out, text + at, rune);
         at += rune.len;
