@@ -12,6 +12,9 @@
  * password or the user changes. An unknown user costs the same time.
  *
  * A removed user stays as a tombstone: the name cannot be given to a successor.
+ * Changes of a user who does not exist are BERTH_E_NOT_FOUND. Each change is a
+ * row of the audit trail, written in the same transaction: user-add,
+ * user-passwd, user-remove, user-grant, user-revoke, user-ensure.
  *
  * Threading: all functions from any thread.
  */
@@ -51,13 +54,14 @@ BERTH_MUST_CHECK int berth_identity_set_password(struct berth_identity *identity
 BERTH_MUST_CHECK int berth_identity_remove(struct berth_identity *identity,
                                            const struct berth_caller *by, const char *user,
                                            struct berth_error *err);
-/* Replaces the role; NONE revokes it. */
+/* Replaces the role; NONE revokes it, BERTH_E_NOT_FOUND where there is none. */
 BERTH_MUST_CHECK int berth_identity_grant(struct berth_identity *identity,
                                           const struct berth_caller *by, const char *user,
                                           const char *facility, enum berth_role role,
                                           struct berth_error *err);
 
-/* Makes sure of a gateway administrator with this password (APP_USER and APP_PASS). */
+/* Makes sure of a gateway administrator with this password (APP_USER and APP_PASS), even under the
+ * name of a removed user. */
 BERTH_MUST_CHECK int berth_identity_ensure_admin(struct berth_identity *identity, const char *user,
                                                  const char *password, struct berth_error *err);
 

@@ -5,14 +5,16 @@
 
 #include <string.h>
 
-/* A text of count times c, then tail; the tests' process frees it by ending. */
-static const char *repeat(char c, size_t count, const char *tail)
+/* A text of count times c, good until 16 more were made. */
+static const char *repeat(char c, size_t count)
 {
-    struct berth_strbuf buf = BERTH_STRBUF_INIT(4096);
-    for (size_t i = 0; i < count; i++)
-        berth_strbuf_addc(&buf, c);
-    berth_strbuf_adds(&buf, tail);
-    return berth_strbuf_str(&buf);
+    static char texts[16][512];
+    static size_t next;
+    char *text = texts[next++ % UNIT_COUNT(texts)];
+    ck_assert_uint_lt(count, sizeof(texts[0]));
+    memset(text, c, count);
+    text[count] = '\0';
+    return text;
 }
 
 /* refusal: a part of the message that is expected, or NULL where the text is fine. */
@@ -47,8 +49,8 @@ START_TEST(users)
         {"7", NULL},
         {"a-b-c", NULL},
         {"ana-", NULL},
-        {repeat('u', BERTH_USER_MAX, ""), NULL},
-        {repeat('u', BERTH_USER_MAX + 1, ""), "longer than 64"},
+        {repeat('u', BERTH_USER_MAX), NULL},
+        {repeat('u', BERTH_USER_MAX + 1), "longer than 64"},
         {"", "empty"},
         {"-", "begin with -"},
         {"-ana", "begin with -"},
@@ -71,8 +73,8 @@ START_TEST(apps)
         {"team_tool--ana", NULL},
         {"a.b-c_d", NULL},
         {"X", NULL},
-        {repeat('a', BERTH_APP_MAX, ""), NULL},
-        {repeat('a', BERTH_APP_MAX + 1, ""), "longer than 321"},
+        {repeat('a', BERTH_APP_MAX), NULL},
+        {repeat('a', BERTH_APP_MAX + 1), "longer than 321"},
         {"", "empty"},
         {".a", "begin with a letter"},
         {"-a", "begin with a letter"},
@@ -88,7 +90,7 @@ END_TEST
 
 START_TEST(hostnames)
 {
-    const char *label = repeat('l', 63, "");
+    const char *label = repeat('l', 63);
     struct berth_strbuf longest = BERTH_STRBUF_INIT(4096);
     berth_strbuf_addf(&longest, "%s.%s.%s.%.61s", label, label, label, label);
     ck_assert_uint_eq(longest.len, BERTH_HOSTNAME_MAX);
@@ -98,9 +100,9 @@ START_TEST(hostnames)
         {"10.0.0.1", NULL},
         {"1a", NULL},
         {label, NULL},
-        {repeat('l', 64, ""), "63 characters between"},
+        {repeat('l', 64), "63 characters between"},
         {berth_strbuf_str(&longest), NULL},
-        {repeat('l', BERTH_HOSTNAME_MAX + 1, ""), "longer than 253"},
+        {repeat('l', BERTH_HOSTNAME_MAX + 1), "longer than 253"},
         {"", "empty"},
         {".", "host name"},
         {"a.", "host name"},
@@ -125,8 +127,8 @@ START_TEST(facilities)
         {"lab-2", NULL},
         {"0", NULL},
         {"healthy", NULL},
-        {repeat('f', BERTH_FACILITY_ID_MAX, ""), NULL},
-        {repeat('f', BERTH_FACILITY_ID_MAX + 1, ""), "1 to 32"},
+        {repeat('f', BERTH_FACILITY_ID_MAX), NULL},
+        {repeat('f', BERTH_FACILITY_ID_MAX + 1), "1 to 32"},
         {"", "1 to 32"},
         {"Lab", "lower-case"},
         {"lab_2", "consist of"},
@@ -187,8 +189,8 @@ END_TEST
 
 START_TEST(references_are_parsed)
 {
-    const char *long_path = repeat('p', BERTH_IMAGE_NAME_MAX, "");
-    const char *long_tag = repeat('t', BERTH_TAG_MAX, "");
+    const char *long_path = repeat('p', BERTH_IMAGE_NAME_MAX);
+    const char *long_tag = repeat('t', BERTH_TAG_MAX);
     const struct {
         const char *image;
         const char *version;
@@ -260,7 +262,7 @@ END_TEST
 
 START_TEST(references_are_refused)
 {
-    const char *long_path = repeat('p', BERTH_IMAGE_NAME_MAX - 4, "");
+    const char *long_path = repeat('p', BERTH_IMAGE_NAME_MAX - 4);
     struct berth_strbuf long_name = BERTH_STRBUF_INIT(4096);
     berth_strbuf_addf(&long_name, "a.b:1/%s", long_path);
     const struct {
@@ -311,7 +313,7 @@ START_TEST(references_are_refused)
         {"x", "", "parameter version must consist"},
         {"x", "1/2", "parameter version must consist"},
         {"x", SHA256, "parameter version must consist"},
-        {"x", repeat('t', BERTH_TAG_MAX + 1, ""), "parameter version must consist of 1 to 128"},
+        {"x", repeat('t', BERTH_TAG_MAX + 1), "parameter version must consist of 1 to 128"},
         {"x:1", "2", "parameter version must agree with the tag in parameter image"},
         {"x:latest", "2", "parameter version must agree"},
         {"x@", NULL, "the digest in parameter image"},
@@ -325,7 +327,7 @@ START_TEST(references_are_refused)
         {HEX32 HEX32, NULL, "not its id"},
         {"docker.io/library/" HEX32 HEX32, NULL, "not its id"},
         {SHA256, NULL, "not its id"},
-        {repeat('p', BERTH_IMAGE_NAME_MAX + 1, ""), NULL, "more than 255"},
+        {repeat('p', BERTH_IMAGE_NAME_MAX + 1), NULL, "more than 255"},
         {berth_strbuf_str(&long_name), NULL, "more than 255"},
     };
     for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
@@ -372,10 +374,10 @@ START_TEST(longest_app_name)
     struct berth_image_ref ref;
     char app[BERTH_APP_MAX + 1];
     ck_assert_int_eq(
-        berth_image_ref_parse("image", repeat('p', BERTH_IMAGE_NAME_MAX, ""), NULL, &ref, NULL), 0);
-    ck_assert_int_eq(berth_image_ref_app_name(&ref, repeat('u', BERTH_USER_MAX, ""), app, NULL), 0);
+        berth_image_ref_parse("image", repeat('p', BERTH_IMAGE_NAME_MAX), NULL, &ref, NULL), 0);
+    ck_assert_int_eq(berth_image_ref_app_name(&ref, repeat('u', BERTH_USER_MAX), app, NULL), 0);
     ck_assert_uint_eq(strlen(app), BERTH_APP_MAX);
-    ck_assert_int_eq(berth_image_ref_app_name(&ref, repeat('u', BERTH_USER_MAX + 1, ""), app, NULL),
+    ck_assert_int_eq(berth_image_ref_app_name(&ref, repeat('u', BERTH_USER_MAX + 1), app, NULL),
                      BERTH_E_INVALID);
 }
 END_TEST
