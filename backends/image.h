@@ -16,7 +16,7 @@ struct berth_image {
     char *id;           /* "sha256:…" */
     char **tags;        /* "httpd:latest"; NULL-terminated, may be empty */
     char **digests;     /* "httpd@sha256:…"; NULL-terminated, may be empty */
-    int64_t created_ns; /* wall */
+    int64_t created_ns; /* wall; negative where the image does not tell */
     int64_t size_bytes;
     int64_t virtual_size_bytes; /* equal to size_bytes where the engine no longer tells */
 };

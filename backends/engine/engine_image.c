@@ -28,6 +28,16 @@ static char **read_names(const cJSON *names)
     return list;
 }
 
+/* Go's year 1, of an image that does not tell, is far before what nanoseconds reach. */
+static int64_t read_created(const cJSON *entry)
+{
+    int64_t seconds = berth_json_int(entry, "Created", 0);
+    int64_t wall_ns;
+    if (__builtin_mul_overflow(seconds, BERTH_NS_PER_S, &wall_ns))
+        return seconds < 0 ? -1 : INT64_MAX;
+    return wall_ns;
+}
+
 static int add_image(const cJSON *entry, struct berth_image_list *list, struct berth_error *err)
 {
     BERTH_CLEANUP(free) char **tags = read_names(berth_json_get(entry, "RepoTags"));
@@ -40,7 +50,7 @@ static int add_image(const cJSON *entry, struct berth_image_list *list, struct b
         .id = id,
         .tags = tags,
         .digests = digests,
-        .created_ns = berth_json_int(entry, "Created", 0) * BERTH_NS_PER_S,
+        .created_ns = read_created(entry),
         .size_bytes = size,
         .virtual_size_bytes = berth_json_int(entry, "VirtualSize", size),
     };

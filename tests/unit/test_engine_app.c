@@ -290,7 +290,7 @@ START_TEST(images_are_read)
         "\"RepoTags\":[\"base:latest\",\"httpd:latest\"],\"RepoDigests\":[\"httpd@sha256:3\"]},"
         "{\"Id\":\"sha256:2\",\"Created\":1795308837,\"Size\":11,"
         "\"RepoTags\":[\"<none>:<none>\"],\"RepoDigests\":[\"<none>@<none>\"]},"
-        "{\"Id\":\"sha256:3\",\"Created\":0,\"Size\":12884901888,\"RepoTags\":null}]";
+        "{\"Id\":\"sha256:3\",\"Created\":-62135596800,\"Size\":12884901888,\"RepoTags\":null}]";
     BERTH_CLEANUP(json) cJSON *json = parse(text);
     BERTH_CLEANUP(image_list) struct berth_image_list *images = NULL;
     ck_assert_int_eq(berth_engine_images_parse(json, &images, NULL), 0);
@@ -306,6 +306,7 @@ START_TEST(images_are_read)
     ck_assert_ptr_null(images->items[1].tags[0]);
     ck_assert_ptr_null(images->items[1].digests[0]);
     ck_assert_int_eq(images->items[1].virtual_size_bytes, 11);
+    ck_assert_int_eq(images->items[2].created_ns, -1);
     ck_assert_int_eq(images->items[2].size_bytes, 12884901888);
     ck_assert_ptr_null(images->items[2].tags[0]);
 }
