@@ -82,8 +82,7 @@ void berth_app_json_add(struct berth_json_writer *w, const struct berth_app *app
     berth_docker_add_member(w, "CreatedAt", &text);
     berth_docker_add_short_id(&text, app->id);
     berth_docker_add_member(w, "ID", &text);
-    berth_docker_add_image(&text, app->image, app->image_id);
-    berth_docker_add_member(w, "Image", &text);
+    berth_json_add_string(w, "Image", app->image);
     add_labels(&text, app);
     berth_docker_add_member(w, "Labels", &text);
     add_local_volumes(&text, app);

@@ -234,17 +234,11 @@ void berth_docker_add_quoted(struct berth_strbuf *out, const char *text, size_t 
     berth_strbuf_addc(out, '"');
 }
 
-static struct berth_docker_slice short_id(const char *id)
+void berth_docker_add_short_id(struct berth_strbuf *out, const char *id)
 {
     const char *colon = strchr(id, ':');
     const char *start = colon ? colon + 1 : id;
-    return (struct berth_docker_slice){start, strnlen(start, SHORT_ID_LEN)};
-}
-
-void berth_docker_add_short_id(struct berth_strbuf *out, const char *id)
-{
-    struct berth_docker_slice shown = short_id(id);
-    berth_strbuf_add(out, shown.text, shown.len);
+    berth_strbuf_add(out, start, strnlen(start, SHORT_ID_LEN));
 }
 
 /* Skips prefix if the slice begins with it. */
@@ -267,18 +261,6 @@ struct berth_docker_slice berth_docker_familiar_name(const char *name, size_t le
     if (skip_prefix(&rest, "library/") && !memchr(rest.text, '/', rest.len))
         return rest;
     return full;
-}
-
-void berth_docker_add_image(struct berth_strbuf *out, const char *image, const char *image_id)
-{
-    if (!image[0]) {
-        berth_strbuf_adds(out, "<no image>");
-        return;
-    }
-    struct berth_docker_slice id = short_id(image_id), shown = short_id(image);
-    if (id.len != shown.len || memcmp(id.text, shown.text, id.len) != 0)
-        shown = berth_docker_familiar_name(image, strcspn(image, "@"));
-    berth_strbuf_add(out, shown.text, shown.len);
 }
 
 void berth_docker_add_status(struct berth_strbuf *out, const struct berth_app *app, int64_t now_ns,

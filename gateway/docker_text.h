@@ -50,9 +50,6 @@ struct berth_docker_slice {
 /* "docker.io/library/httpd" (len bytes, no tag or digest) as docker shows it: "httpd". */
 struct berth_docker_slice berth_docker_familiar_name(const char *name, size_t len);
 
-/* Column IMAGE: the familiar reference without its digest, or the short id. */
-void berth_docker_add_image(struct berth_strbuf *out, const char *image, const char *image_id);
-
 /* Column STATUS: "Up 3 seconds (healthy)", "Exited (0) 2 hours ago". */
 void berth_docker_add_status(struct berth_strbuf *out, const struct berth_app *app, int64_t now_ns,
                              int64_t *valid_until_ns);

@@ -52,8 +52,7 @@ static int compare_references(const void *left, const void *right)
     return a->index < b->index ? -1 : a->index > b->index;
 }
 
-/* The references among texts (NULL-terminated), sorted by name; the "<none>:<none>" of engines up
- * to 23 is none. False when out of memory. */
+/* The references among texts (NULL-terminated), sorted by name. False when out of memory. */
 static bool collect(char *const *texts, char separator, struct reference **ret_references,
                     size_t *ret_count)
 {
@@ -65,7 +64,7 @@ static bool collect(char *const *texts, char separator, struct reference **ret_r
         return false;
     for (size_t i = 0; i < size; i++) {
         const char *at = find_separator(texts[i], separator);
-        if (!at || texts[i][0] == '<')
+        if (!at)
             continue;
         references[count++] = (struct reference){
             .name = berth_docker_familiar_name(texts[i], (size_t)(at - texts[i])),

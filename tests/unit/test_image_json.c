@@ -46,8 +46,6 @@ static const struct {
      "z" DIGEST_A " m" DIGEST_A " a" DIGEST_B,
      {"m 1 <none>", "a <none> ", "z <none> "}},
     {"neither", "", "", {"<none> <none> <none>"}},
-    {"neither, as old engines say it", "<none>:<none>", "<none>@<none>", {"<none> <none> <none>"}},
-    {"a digest alone, as old engines say it", "<none>:<none>", "httpd" DIGEST_A, {"httpd <none> "}},
     {"a port is no tag", "localhost:5000/q", "", {"<none> <none> <none>"}},
 };
 
