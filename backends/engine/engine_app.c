@@ -259,19 +259,21 @@ int berth_engine_app_parse(const struct berth_engine_scope *scope, const cJSON *
 
 /* ---- Fetching ---- */
 
+static int get_inspect(struct berth_engine *engine, const char *id, cJSON **ret_inspect,
+                       struct berth_error *err)
+{
+    BERTH_CLEANUP(strbuf) struct berth_strbuf path = BERTH_STRBUF_INIT(PATH_MAX_BYTES);
+    berth_engine_app_path(id, "/json", &path);
+    int rc = berth_strbuf_check(&path, err);
+    return rc < 0 ? rc : berth_engine_get_json(engine, berth_strbuf_str(&path), ret_inspect, err);
+}
+
 static int inspect_entry(struct berth_engine *engine, const struct berth_engine_scope *scope,
                          const cJSON *entry, struct berth_app **ret_app, struct berth_error *err)
 {
-    BERTH_CLEANUP(strbuf) struct berth_strbuf path = BERTH_STRBUF_INIT(PATH_MAX_BYTES);
-    berth_engine_app_path(berth_json_string(entry, "Id", ""), "/json", &path);
-    int rc = berth_strbuf_check(&path, err);
-    if (rc < 0)
-        return rc;
     BERTH_CLEANUP(json) cJSON *inspect = NULL;
-    rc = berth_engine_get_json(engine, berth_strbuf_str(&path), &inspect, err);
-    if (rc < 0)
-        return rc;
-    return berth_engine_app_parse(scope, entry, inspect, ret_app, err);
+    int rc = get_inspect(engine, berth_json_string(entry, "Id", ""), &inspect, err);
+    return rc < 0 ? rc : berth_engine_app_parse(scope, entry, inspect, ret_app, err);
 }
 
 static int get_entries(struct berth_engine *engine, const struct berth_engine_scope *scope,
@@ -286,8 +288,11 @@ static int get_entries(struct berth_engine *engine, const struct berth_engine_sc
 int berth_engine_app_fetch(struct berth_engine *engine, const struct berth_engine_scope *scope,
                            const char *id, struct berth_app **ret_app, struct berth_error *err)
 {
+    BERTH_CLEANUP(json) cJSON *inspect = NULL;
     BERTH_CLEANUP(json) cJSON *entries = NULL;
-    int rc = get_entries(engine, scope, id, &entries, err);
+    int rc = get_inspect(engine, id, &inspect, err);
+    if (!rc)
+        rc = get_entries(engine, scope, id, &entries, err);
     if (rc < 0)
         return rc;
     const cJSON *entry;
@@ -295,7 +300,7 @@ int berth_engine_app_fetch(struct berth_engine *engine, const struct berth_engin
     {
         /* The engine's filter also matches what merely begins with it. */
         if (strcmp(berth_json_string(entry, "Id", ""), id) == 0)
-            return inspect_entry(engine, scope, entry, ret_app, err);
+            return berth_engine_app_parse(scope, entry, inspect, ret_app, err);
     }
     return berth_error_set(err, BERTH_E_NOT_FOUND, "no such container: %.64s", id);
 }

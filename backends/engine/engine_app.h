@@ -7,7 +7,7 @@
  * An app is made of two answers: its entry of GET /containers/json (command,
  * ports, mounts, networks and the image's name as `docker ps` shows them) and
  * GET /containers/{id}/json (state, exact times, exit code, health). Where
- * both tell, the second counts, being the later one.
+ * both tell, the second counts, being the exact one.
  *
  * Threading: stateless but for the engine.
  */
@@ -49,7 +49,9 @@ BERTH_MUST_CHECK int berth_engine_images_parse(const cJSON *images,
                                                struct berth_image_list **ret_images,
                                                struct berth_error *err);
 
-/* One app as it is now: two calls. BERTH_E_NOT_FOUND: no such container, or not of the scope. */
+/* One app as it is now: two calls, the inspect first. (The engine answers and tells of a change
+ * before its list shows it, but holds the container's lock until then: the inspect waits for
+ * that lock.) BERTH_E_NOT_FOUND: no such container, or not of the scope. */
 BERTH_MUST_CHECK int berth_engine_app_fetch(struct berth_engine *engine,
                                             const struct berth_engine_scope *scope, const char *id,
                                             struct berth_app **ret_app, struct berth_error *err);

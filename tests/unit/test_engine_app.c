@@ -405,6 +405,8 @@ START_TEST(one_app_is_fetched_by_its_whole_id)
         {"GET /v1.41/containers/json", "200 [" ENTRY("a1b2", "demo") "," ENTRY("a1", "demo") "]", 0,
          0},
         {"GET /v1.41/containers/a1/json", BODY("a1", "paused"), 0, 0},
+        /* The engine also takes the beginning of an id. */
+        {"GET /v1.41/containers/a/json", BODY("a1", "paused"), 0, 0},
         {0},
     };
     struct canned_server *server = canned_server_new(rules, "1.41");
