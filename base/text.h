@@ -73,6 +73,15 @@ bool berth_text_equal_secret(const char *a, size_t a_len, const char *b, size_t 
  */
 const char *berth_text_nearest(const char *text, const char *const *names, size_t count);
 
+/* FNV-1a, for tables of names that no stranger chooses. */
+static inline uint32_t berth_text_hash(const char *text)
+{
+    uint32_t hash = 2166136261U;
+    for (; *text; text++)
+        hash = (hash ^ (unsigned char)*text) * 16777619U;
+    return hash;
+}
+
 /* malloc'ed copy; NULL when out of memory or text is NULL. */
 char *berth_text_dup(const char *text);
 
