@@ -8,6 +8,8 @@
 #include "backends/engine/engine_container.h"
 #include "backends/engine/engine_create.h"
 #include "backends/engine/engine_image.h"
+#include "backends/engine/engine_stats.h"
+#include "backends/engine/engine_watch.h"
 #include "base/text.h"
 
 struct solo {
@@ -15,6 +17,9 @@ struct solo {
     struct berth_engine *engine;
     char *facility;
     struct berth_engine_scope scope;
+    struct berth_engine_io *io;
+    struct berth_engine_stats *stats;
+    struct berth_engine_watch *watch; /* NULL: nobody watches */
 };
 
 static struct solo *solo_of(struct berth_backend *backend)
@@ -32,6 +37,8 @@ static struct berth_engine *engine_of(struct berth_backend *backend)
 static void solo_close(struct berth_backend *backend)
 {
     struct solo *solo = solo_of(backend);
+    berth_engine_watch_close(solo->watch);
+    berth_engine_stats_free(solo->stats);
     berth_engine_close(solo->engine);
     free(solo->facility);
     free(solo);
@@ -43,6 +50,7 @@ static int solo_open(const struct berth_backend_config *config, struct berth_bac
     struct solo *solo = calloc(1, sizeof(*solo));
     if (!solo)
         return berth_error_nomem(err);
+    solo->io = config->io;
     solo->facility = berth_text_dup(config->facility);
     solo->scope = (struct berth_engine_scope){.facility = solo->facility, .adopt = config->adopt};
     const struct berth_engine_config engine = {
@@ -56,6 +64,9 @@ static int solo_open(const struct berth_backend_config *config, struct berth_bac
     };
     int rc =
         solo->facility ? berth_engine_open(&engine, &solo->engine, err) : berth_error_nomem(err);
+    if (!rc)
+        rc = berth_engine_stats_new(solo->io, solo->engine, BERTH_ENGINE_STATS_KEEP_MS,
+                                    &solo->stats, err);
     if (rc < 0) {
         solo_close(&solo->head);
         return rc;
@@ -140,6 +151,12 @@ static int solo_inspect(struct berth_backend *backend, const char *id, struct be
     return berth_engine_container_inspect(engine_of(backend), id, body, err);
 }
 
+static int solo_stats(struct berth_backend *backend, const struct berth_app *const *apps,
+                      size_t count, struct berth_stats_list *ret_stats, struct berth_error *err)
+{
+    return berth_engine_stats_ask(solo_of(backend)->stats, apps, count, ret_stats, err);
+}
+
 /* ---- Images ---- */
 
 static int solo_images(struct berth_backend *backend, struct berth_image_list **ret_images,
@@ -201,6 +218,22 @@ static int solo_nodes(struct berth_backend *backend, struct berth_node_list *ret
     return 0;
 }
 
+/* ---- Watching ---- */
+
+static int solo_watch(struct berth_backend *backend, const struct berth_watch_sink *sink,
+                      struct berth_error *err)
+{
+    struct solo *solo = solo_of(backend);
+    return berth_engine_watch_open(solo->io, solo->engine, &solo->scope, sink, &solo->watch, err);
+}
+
+static void solo_touch(struct berth_backend *backend)
+{
+    struct solo *solo = solo_of(backend);
+    if (solo->watch)
+        berth_engine_watch_touch(solo->watch);
+}
+
 const struct berth_backend_ops berth_solo_ops = {
     .name = "solo",
     .open = solo_open,
@@ -216,8 +249,11 @@ const struct berth_backend_ops berth_solo_ops = {
     .remove = solo_remove,
     .reset = solo_reset,
     .inspect = solo_inspect,
+    .stats = solo_stats,
     .images = solo_images,
     .pull = solo_pull,
     .image_remove = solo_image_remove,
     .nodes = solo_nodes,
+    .watch = solo_watch,
+    .touch = solo_touch,
 };
