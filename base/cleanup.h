@@ -31,7 +31,8 @@
         RELEASE(slot);                                                                             \
     }
 
-#define BERTH_CLEANUP(NAME) __attribute__((cleanup(berth_cleanup_##NAME)))
+/* "unused", as clang takes a variable that lives only to be released for one. */
+#define BERTH_CLEANUP(NAME) __attribute__((cleanup(berth_cleanup_##NAME), unused))
 
 /* Takes the value out of a slot, leaving NULL: for pointers. */
 #define berth_steal(slot)                                                                          \

@@ -33,7 +33,7 @@ BERTH_DEFINE_CLEANUP(mutex, pthread_mutex_t *, berth_mutex_unlock)
 
 /* Holds the mutex until the end of the scope. */
 #define BERTH_LOCK_SCOPE(guard, lock)                                                              \
-    BERTH_CLEANUP(mutex) pthread_mutex_t *guard __attribute__((unused)) = berth_mutex_lock(lock)
+    BERTH_CLEANUP(mutex) pthread_mutex_t *guard = berth_mutex_lock(lock)
 
 /* A condition variable for berth_cond_wait_until. */
 void berth_cond_init(pthread_cond_t *cond);

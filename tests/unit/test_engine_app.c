@@ -214,8 +214,8 @@ START_TEST(odd_json_does_not_crash)
         "[]",
         "7",
         "{\"Ports\":7,\"Mounts\":\"x\",\"NetworkSettings\":[],\"Image\":{}}",
-        "{\"Ports\":[7,null,{\"PrivatePort\":70000,\"PublicPort\":-1}],\"Mounts\":[1,[]],"
-        "\"NetworkSettings\":{\"Networks\":[1,2]}}",
+        ("{\"Ports\":[7,null,{\"PrivatePort\":70000,\"PublicPort\":-1}],\"Mounts\":[1,[]],"
+         "\"NetworkSettings\":{\"Networks\":[1,2]}}"),
     };
     BERTH_CLEANUP(json)
     cJSON *inspect = parse(INSPECT("x", "{\"berth.facility\":\"demo\",\"n\":7}",
