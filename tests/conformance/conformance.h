@@ -33,6 +33,7 @@ const char *conformance_pullable(void);
 
 struct fixture {
     char facility[33];
+    struct berth_engine_io *io;
     struct berth_backend *backend;
 };
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "backends/engine/engine_io.h"
 #include "base/encoding.h"
 #include "tests/conformance/conformance.h"
 
@@ -35,10 +36,12 @@ static struct fixture open_facility(const char *facility)
     struct fixture fixture = {0};
     struct berth_error err = BERTH_ERROR_INIT;
     (void)snprintf(fixture.facility, sizeof(fixture.facility), "%s", facility);
+    ASSERT_OK(berth_engine_io_open(&fixture.io, &err), &err);
     const struct berth_backend_config config = {.facility = fixture.facility,
                                                 .engine = getenv("BERTH_TEST_ENGINE"),
                                                 .request_timeout_ms = REQUEST_TIMEOUT_MS,
-                                                .max_inflight = MAX_INFLIGHT};
+                                                .max_inflight = MAX_INFLIGHT,
+                                                .io = fixture.io};
     ASSERT_OK(berth_backend_open(conformance_ops(), &config, &fixture.backend, &err), &err);
     return fixture;
 }
@@ -61,6 +64,7 @@ struct fixture fixture_again(const struct fixture *fixture)
 void fixture_leave(struct fixture *fixture)
 {
     berth_backend_close(fixture->backend);
+    berth_engine_io_close(fixture->io);
     *fixture = (struct fixture){0};
 }
 
