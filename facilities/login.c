@@ -139,7 +139,7 @@ static int check_hash(struct berth_login *login, const struct berth_login_attemp
     explicit_bzero(password, sizeof(password));
     if (r < 0)
         return r;
-    return matches && attempt->hash ? 0 : berth_login_refuse(err);
+    return matches ? 0 : berth_login_refuse(err);
 }
 
 static struct flight *find_flight(struct berth_login *login, const unsigned char *pair,

@@ -305,6 +305,6 @@ int berth_sqlite_run(struct berth_sqlite *conn, const char *sql, const struct be
     if (r == 0 && ret_changes)
         *ret_changes = sqlite3_stmt_readonly(stmt) ? 0 : sqlite3_changes64(conn->db);
     (void)sqlite3_reset(stmt);
-    (void)sqlite3_clear_bindings(stmt);
+    (void)sqlite3_clear_bindings(stmt); /* the values were borrowed */
     return r;
 }

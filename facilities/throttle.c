@@ -8,6 +8,7 @@
 #include "base/encoding.h"
 
 #include <arpa/inet.h>
+#include <stdbool.h>
 
 #define SETS 512
 #define WAYS 8
@@ -105,12 +106,10 @@ static struct berth_throttle_entry *entry_at(const struct table *table, size_t i
     return (struct berth_throttle_entry *)(void *)(table->entries + index * table->entry_size);
 }
 
-/* True if a is the better one to forget. */
+/* True if a is the better one to forget; who never failed has failed at 0. */
 static bool is_staler(const struct table *table, const struct berth_throttle_entry *a,
                       const struct berth_throttle_entry *b)
 {
-    if (a->count == 0 || b->count == 0)
-        return a->count == 0 && b->count > 0;
     return failure(table, a, 0) < failure(table, b, 0);
 }
 

@@ -525,13 +525,24 @@ struct login_thread {
     const char *password;
     const char *address;
     int result;
+    _Atomic pid_t tid;
 };
 
 static void *login_main(void *arg)
 {
     struct login_thread *login = arg;
+    login->tid = gettid();
     login->result = verify(login->f, login->user, login->password, login->address);
     return NULL;
+}
+
+/* Ana's. */
+static struct login_thread *login_of(struct login_thread *login, struct fixture *f,
+                                     const char *password, const char *address)
+{
+    *login = (struct login_thread){
+        .f = f, .user = "ana", .password = password, .address = address, .result = -1};
+    return login;
 }
 
 static void start_login(struct login_thread *login)
@@ -553,9 +564,7 @@ START_TEST(a_crowd_shares_one_hash)
     add(&f, "ana", "correct horse", false);
     unsigned before = hashes();
     for (size_t i = 0; i < UNIT_COUNT(logins); i++) {
-        logins[i] =
-            (struct login_thread){0, &f, "ana", "correct horse", i % 2 ? LAPTOP : DESKTOP, -1};
-        start_login(&logins[i]);
+        start_login(login_of(&logins[i], &f, "correct horse", i % 2 ? LAPTOP : DESKTOP));
     }
     for (size_t i = 0; i < UNIT_COUNT(logins); i++)
         ck_assert_int_eq(end_login(&logins[i]), 0);
@@ -573,8 +582,7 @@ START_TEST(guesses_at_once_are_throttled_and_hashed_in_turn)
     unsigned before = hashes();
     for (size_t i = 0; i < UNIT_COUNT(logins); i++) {
         (void)snprintf(passwords[i], sizeof(passwords[i]), "guess-%zu", i);
-        logins[i] = (struct login_thread){0, &f, "ana", passwords[i], LAPTOP, -1};
-        start_login(&logins[i]);
+        start_login(login_of(&logins[i], &f, passwords[i], LAPTOP));
     }
     unsigned refused = 0;
     unsigned throttled = 0;
@@ -590,15 +598,35 @@ START_TEST(guesses_at_once_are_throttled_and_hashed_in_turn)
 }
 END_TEST
 
+START_TEST(one_guess_shared_by_a_crowd_counts_for_each)
+{
+    BERTH_CLEANUP(fixture) struct fixture f = {0};
+    struct login_thread logins[10];
+    open_fixture(&f);
+    add(&f, "ana", "correct horse", false);
+    unsigned before = hashes();
+    hold_hashes(true);
+    for (size_t i = 0; i < UNIT_COUNT(logins); i++) {
+        start_login(login_of(&logins[i], &f, "wrong password", LAPTOP));
+        unit_wait_asleep(&logins[i].tid);
+    }
+    hold_hashes(false);
+    for (size_t i = 0; i < UNIT_COUNT(logins); i++)
+        ck_assert_int_eq(end_login(&logins[i]), BERTH_E_UNAUTHORISED);
+    ck_assert_uint_eq(hashes(), before + 1);
+    ck_assert_int_eq(verify(&f, "ana", "correct horse", LAPTOP), BERTH_E_THROTTLED);
+}
+END_TEST
+
 START_TEST(removal_beats_a_login_under_way)
 {
     BERTH_CLEANUP(fixture) struct fixture f = {0};
     open_fixture(&f);
     add(&f, "ana", "correct horse", false);
-    struct login_thread login = {0, &f, "ana", "correct horse", LAPTOP, -1};
+    struct login_thread login;
     hold_hashes(true);
     unsigned before = hashes();
-    start_login(&login);
+    start_login(login_of(&login, &f, "correct horse", LAPTOP));
     wait_for_hash(before + 1);
     ck_assert_int_eq(berth_identity_remove(f.identity, &root, "ana", NULL), 0);
     hold_hashes(false);
@@ -743,6 +771,7 @@ UNIT_SUITE("identity", users_come_and_stay, users_are_refused, who_is_not_there_
            changes_are_audited, a_right_pair_is_hashed_once, a_new_password_counts_at_once,
            odd_passwords_do_not_pass, unknown_users_cost_a_hash_too,
            failures_are_throttled_before_they_cost, a_crowd_shares_one_hash,
-           guesses_at_once_are_throttled_and_hashed_in_turn, removal_beats_a_login_under_way,
+           guesses_at_once_are_throttled_and_hashed_in_turn,
+           one_guess_shared_by_a_crowd_counts_for_each, removal_beats_a_login_under_way,
            changes_and_questions_do_not_disturb_each_other, what_cannot_be_audited_is_not_changed,
            opening_survives_want_of_memory, malformed_rows_are_refused)

@@ -377,6 +377,25 @@ START_TEST(readers_do_not_write)
 }
 END_TEST
 
+START_TEST(references_and_durability_are_enforced)
+{
+    static const struct {
+        const char *pragma;
+        int64_t value;
+    } rows[] = {{"PRAGMA synchronous", 2}, {"PRAGMA foreign_keys", 1}};
+    BERTH_CLEANUP(free) char *dir = unit_scratch("data");
+    BERTH_CLEANUP(store) struct berth_store *store = open_store(dir);
+    for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
+        struct number_query query = {.sql = rows[i].pragma, .result = -1};
+        ck_assert_int_eq(berth_store_write(store, number_job, &query, NULL), 0);
+        ck_assert_msg(query.result == rows[i].value, "%s", rows[i].pragma);
+    }
+    ck_assert_int_eq(
+        write_statement(store, "INSERT INTO user_grant VALUES ('nobody', 'lab', 'viewer')", NULL),
+        BERTH_E_INTERNAL);
+}
+END_TEST
+
 /* ---- Transactions ---- */
 
 static int add_then_fail_job(struct berth_txn *txn, void *ctx, struct berth_error *err)
@@ -456,13 +475,16 @@ struct writer {
     berth_store_job *job;
     void *ctx;
     int result;
+    struct berth_error err;
     pthread_t thread;
+    _Atomic pid_t tid;
 };
 
 static void *writer_main(void *arg)
 {
     struct writer *writer = arg;
-    writer->result = berth_store_write(writer->store, writer->job, writer->ctx, NULL);
+    writer->tid = gettid();
+    writer->result = berth_store_write(writer->store, writer->job, writer->ctx, &writer->err);
     return NULL;
 }
 
@@ -471,29 +493,38 @@ static void start_writer(struct writer *writer)
     ck_assert_int_eq(berth_thread_start(&writer->thread, "writer", writer_main, writer, NULL), 0);
 }
 
+/* Runs the jobs of the writers in one group, in their order. */
+static void run_together(struct writer *writers, size_t count)
+{
+    struct gate gate;
+    gate_init(&gate);
+    struct writer keeper = {.store = writers[0].store, .job = gate_job, .ctx = &gate};
+    start_writer(&keeper);
+    gate_wait(&gate);
+    for (size_t i = 0; i < count; i++) {
+        start_writer(&writers[i]);
+        unit_wait_asleep(&writers[i].tid); /* its job is in the queue */
+    }
+    gate_open(&gate);
+    (void)pthread_join(keeper.thread, NULL);
+    ck_assert_int_eq(keeper.result, 0);
+    for (size_t i = 0; i < count; i++)
+        (void)pthread_join(writers[i].thread, NULL);
+}
+
 START_TEST(a_group_loses_only_the_failed)
 {
     BERTH_CLEANUP(free) char *dir = unit_scratch("data");
     BERTH_CLEANUP(store) struct berth_store *store = open_store(dir);
-    struct gate gate;
-    gate_init(&gate);
     struct writer writers[] = {
-        {store, gate_job, &gate, -1, 0},
-        {store, add_job, constant("a"), -1, 0},
-        {store, add_then_fail_job, constant("x"), -1, 0},
-        {store, add_job, constant("b"), -1, 0},
-        {store, statement_job, constant("SELEC"), -1, 0},
-        {store, add_job, constant("c"), -1, 0},
+        {.store = store, .job = add_job, .ctx = constant("a")},
+        {.store = store, .job = add_then_fail_job, .ctx = constant("x")},
+        {.store = store, .job = add_job, .ctx = constant("b")},
+        {.store = store, .job = statement_job, .ctx = constant("SELEC")},
+        {.store = store, .job = add_job, .ctx = constant("c")},
     };
-    start_writer(&writers[0]);
-    gate_wait(&gate);
-    for (size_t i = 1; i < UNIT_COUNT(writers); i++)
-        start_writer(&writers[i]);
-    gate_open(&gate);
-    for (size_t i = 0; i < UNIT_COUNT(writers); i++)
-        (void)pthread_join(writers[i].thread, NULL);
-
-    static const int results[] = {0, 0, BERTH_E_QUOTA, 0, BERTH_E_INTERNAL, 0};
+    static const int results[] = {0, BERTH_E_QUOTA, 0, BERTH_E_INTERNAL, 0};
+    run_together(writers, UNIT_COUNT(writers));
     for (size_t i = 0; i < UNIT_COUNT(writers); i++)
         ck_assert_msg(writers[i].result == results[i], "writer %zu: %d", i, writers[i].result);
     ck_assert_int_eq(read_number(store, count_rows), 3);
@@ -505,7 +536,7 @@ static int two_views_job(struct berth_txn *txn, void *ctx, struct berth_error *e
     int64_t before = -1;
     int64_t after = -1;
     ck_assert_int_eq(berth_txn_run(txn, count_rows, NULL, 0, take_int, &before, NULL, err), 0);
-    struct writer writer = {ctx, add_job, constant("meanwhile"), -1, 0};
+    struct writer writer = {.store = ctx, .job = add_job, .ctx = constant("meanwhile")};
     start_writer(&writer);
     (void)pthread_join(writer.thread, NULL);
     ck_assert_int_eq(writer.result, 0);
@@ -705,51 +736,72 @@ START_TEST(a_full_disk_refuses_writes_alone)
 }
 END_TEST
 
-/* A job that is fine by itself, then one that fills the database within its transaction. */
-static int flood_job(struct berth_txn *txn, void *ctx __attribute__((unused)),
-                     struct berth_error *err)
+/* Adds rows until one is refused; returns why. */
+static int flood(struct berth_txn *txn, struct berth_error *err)
 {
     char image[201];
     for (int i = 0; i < 20000; i++) {
         (void)snprintf(image, sizeof(image), "%0200d", i);
         int r = add(txn, image, err);
         if (r < 0)
-            return i % 2 ? r : 0; /* careless at times */
+            return r;
     }
     return 0;
 }
 
-START_TEST(a_full_database_takes_its_group_along_and_no_more)
+/* The database is full for one statement: the transaction lives on. */
+static int flood_job(struct berth_txn *txn, void *ctx __attribute__((unused)),
+                     struct berth_error *err)
+{
+    return flood(txn, err);
+}
+
+START_TEST(a_full_database_loses_only_what_found_it_full)
 {
     BERTH_CLEANUP(free) char *dir = unit_scratch("data");
     BERTH_CLEANUP(store) struct berth_store *store = open_store(dir);
     ck_assert_int_eq(write_statement(store, "PRAGMA max_page_count = 100", NULL), 0);
-    struct gate gate;
-    gate_init(&gate);
     struct writer writers[] = {
-        {store, gate_job, &gate, -1, 0},
-        {store, add_job, constant("before"), -1, 0},
-        {store, flood_job, NULL, -1, 0},
-        {store, add_job, constant("after"), -1, 0},
+        {.store = store, .job = add_job, .ctx = constant("before")},
+        {.store = store, .job = flood_job},
+        {.store = store, .job = add_job, .ctx = constant("after")},
     };
-    start_writer(&writers[0]);
-    gate_wait(&gate);
-    for (size_t i = 1; i < UNIT_COUNT(writers); i++)
-        start_writer(&writers[i]);
-    gate_open(&gate);
+    static const int results[] = {0, BERTH_E_NO_SPACE, 0};
+    run_together(writers, UNIT_COUNT(writers));
     for (size_t i = 0; i < UNIT_COUNT(writers); i++)
-        (void)pthread_join(writers[i].thread, NULL);
+        ck_assert_msg(writers[i].result == results[i], "writer %zu: %d", i, writers[i].result);
+    ck_assert_int_eq(read_number(store, count_rows), 2);
+}
+END_TEST
 
-    /* The threads may have come in another order: what was answered is what is there. */
-    int64_t expected = 0;
-    for (size_t i = 1; i < UNIT_COUNT(writers); i++) {
-        ck_assert_msg(writers[i].result == 0 || writers[i].result == BERTH_E_NO_SPACE,
-                      "writer %zu: %d", i, writers[i].result);
-        expected += writers[i].result == 0;
-    }
-    ck_assert_int_eq(writers[2].result, BERTH_E_NO_SPACE);
-    ck_assert_int_eq(read_number(store, count_rows), expected);
-    ck_assert_int_eq(write_row(store, "afterwards", NULL), 0);
+/* The log of the transaction cannot grow: that ends it. The job has no eye for it. */
+static int careless_flood_job(struct berth_txn *txn, void *ctx __attribute__((unused)),
+                              struct berth_error *err)
+{
+    ck_assert_int_eq(flood(txn, err), BERTH_E_NO_SPACE);
+    ck_assert_int_eq(add(txn, "late", err), BERTH_E_NO_SPACE);
+    return 0;
+}
+
+START_TEST(a_lost_transaction_takes_its_group_along_and_no_more)
+{
+    BERTH_CLEANUP(free) char *dir = unit_scratch("data");
+    BERTH_CLEANUP(store) struct berth_store *store = open_store(dir);
+    const struct rlimit limit = {.rlim_cur = 400000, .rlim_max = RLIM_INFINITY};
+    ck_assert(signal(SIGXFSZ, SIG_IGN) != SIG_ERR);
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    struct writer writers[] = {
+        {.store = store, .job = add_job, .ctx = constant("before")},
+        {.store = store, .job = add_then_fail_job, .ctx = constant("x")},
+        {.store = store, .job = careless_flood_job},
+        {.store = store, .job = add_job, .ctx = constant("after")},
+    };
+    static const int results[] = {BERTH_E_NO_SPACE, BERTH_E_QUOTA, BERTH_E_NO_SPACE, 0};
+    run_together(writers, UNIT_COUNT(writers));
+    ck_assert_ptr_nonnull(strstr(writers[0].err.message, "disk is full"));
+    for (size_t i = 0; i < UNIT_COUNT(writers); i++)
+        ck_assert_msg(writers[i].result == results[i], "writer %zu: %d", i, writers[i].result);
+    ck_assert_int_eq(read_number(store, count_rows), 1);
 }
 END_TEST
 
@@ -757,6 +809,8 @@ UNIT_SUITE("store", files_are_private, the_directory_is_locked, what_is_written_
            places_that_cannot_hold_it_are_refused, a_newer_schema_is_refused,
            opening_survives_want_of_memory, values_come_back_as_they_went_in, changes_are_counted,
            a_row_may_end_the_statement, wrong_statements_are_refused, readers_do_not_write,
-           a_failed_job_leaves_nothing, a_group_loses_only_the_failed, a_read_has_one_view,
-           many_threads_read_and_write, jobs_survive_want_of_memory, kill_loses_nothing_answered,
-           a_full_disk_refuses_writes_alone, a_full_database_takes_its_group_along_and_no_more)
+           references_and_durability_are_enforced, a_failed_job_leaves_nothing,
+           a_group_loses_only_the_failed, a_read_has_one_view, many_threads_read_and_write,
+           jobs_survive_want_of_memory, kill_loses_nothing_answered,
+           a_full_disk_refuses_writes_alone, a_full_database_loses_only_what_found_it_full,
+           a_lost_transaction_takes_its_group_along_and_no_more)

@@ -12,6 +12,7 @@
 #include <check.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 /* The suite of the test file. */
 Suite *unit_suite(void);
@@ -56,5 +57,11 @@ bool unit_alloc_restore(void);
  * when the test ends well. malloc'ed.
  */
 char *unit_scratch(const char *name);
+
+/*
+ * Returns when the thread sleeps: it waits for what the test holds back. The
+ * thread stores its gettid() in *tid when it begins.
+ */
+void unit_wait_asleep(const _Atomic pid_t *tid);
 
 #endif
