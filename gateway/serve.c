@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+#include "gateway/serve.h"
+
+#include "gateway/berth.h"
+#include "gateway/server.h"
+#include "gateway/version.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+/* A gateway with many streams and terminals needs all descriptors it may have. */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+/* Signals are waited for by the main thread alone; threads inherit the mask. */
+static void block_signals(sigset_t *signals)
+{
+    (void)sigemptyset(signals);
+    (void)sigaddset(signals, SIGTERM);
+    (void)sigaddset(signals, SIGINT);
+    (void)sigaddset(signals, SIGHUP);
+    (void)pthread_sigmask(SIG_BLOCK, signals, NULL);
+    (void)signal(SIGPIPE, SIG_IGN);
+}
+
+/* Makes the folder of a file; its parent must be there. */
+static int make_parent(const char *path, struct berth_error *err)
+{
+    const char *slash = strrchr(path, '/');
+    if (!slash || slash == path)
+        return 0;
+    BERTH_CLEANUP(free) char *folder = strndup(path, (size_t)(slash - path));
+    if (!folder)
+        return berth_error_nomem(err);
+    if (mkdir(folder, 0750) < 0 && errno != EEXIST)
+        return berth_error_set_errno(err, BERTH_E_IO, errno, "%s cannot be made: %m", folder);
+    return 0;
+}
+
+/* Before anything else can fail: it is nowhere else. */
+static void print_first_password(const char *password)
+{
+    printf("There was no user yet: `admin` was made, a gateway administrator.\n"
+           "Its password is %s\n"
+           "It is shown this once; `berth user passwd admin` sets another.\n",
+           password);
+    (void)fflush(stdout);
+}
+
+static void announce(const struct berth *berth)
+{
+    const struct berth_config *config = berth->config;
+    for (size_t i = 0; i < config->listen.count; i++)
+        berth_log(BERTH_LOG_INFO, "listening on %s", config->listen.items[i]);
+    berth_log(BERTH_LOG_INFO, "berth %s serves %zu facilities; data in %s", BERTH_VERSION,
+              berth->facility_count, config->data_dir);
+}
+
+/* Returns when the gateway is to end. */
+static void wait_for_end(struct berth *berth, const sigset_t *signals)
+{
+    for (;;) {
+        int number = 0;
+        if (sigwait(signals, &number) != 0)
+            continue;
+        if (number != SIGHUP)
+            return;
+        berth_linelog_reopen(berth->actions);
+        berth_log(BERTH_LOG_INFO, "the log of actions was opened anew");
+    }
+}
+
+int berth_serve(const char *config_path, struct berth_error *err)
+{
+    BERTH_CLEANUP(config) struct berth_config *config = NULL;
+    BERTH_CLEANUP(berth) struct berth *berth = NULL;
+    BERTH_CLEANUP(server) struct berth_server *server = NULL;
+    BERTH_CLEANUP(free) char *first_password = NULL;
+    sigset_t signals;
+    block_signals(&signals);
+    raise_descriptor_limit();
+    int r = berth_config_load(config_path, &config, err);
+    if (r < 0)
+        return r;
+    berth_log_set_level(config->log_level);
+    if (mkdir(config->data_dir, 0700) < 0 && errno != EEXIST)
+        return berth_error_set_errno(err, BERTH_E_IO, errno, "%s cannot be made: %m",
+                                     config->data_dir);
+    r = make_parent(config->log_file, err);
+    if (r == 0)
+        r = berth_open(config, &berth, &first_password, err);
+    if (first_password)
+        print_first_password(first_password);
+    if (r == 0)
+        r = berth_server_open(berth, &server, err);
+    if (r < 0)
+        return r;
+    announce(berth);
+    wait_for_end(berth, &signals);
+    berth_log(BERTH_LOG_INFO, "stopping; apps go on running");
+    return 0;
+}
