@@ -6,17 +6,22 @@
 #include "base/encoding.h"
 #include "gateway/body_cache.h"
 
+#include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define FIRST_ADMIN          "admin"
 #define FIRST_PASSWORD_BYTES 18 /* of randomness: 24 characters */
 #define LOG_QUEUE_BYTES      (4U << 20)
 
-/* An administrator for a gateway that has nobody yet. */
-static int add_first_user(struct berth *berth, char **ret_password, struct berth_error *err)
+int berth_add_first_user(struct berth *berth, char **ret_password, struct berth_error *err)
 {
     unsigned char random[FIRST_PASSWORD_BYTES];
     BERTH_CLEANUP(strbuf) struct berth_strbuf password = BERTH_STRBUF_INIT(64);
+    if (!berth_identity_is_empty(berth->identity)) {
+        *ret_password = NULL;
+        return 0;
+    }
     int r = berth_random_bytes(random, sizeof(random), err);
     if (r < 0)
         return r;
@@ -25,24 +30,21 @@ static int add_first_user(struct berth *berth, char **ret_password, struct berth
     if (r == 0)
         r = berth_identity_add(berth->identity, NULL, FIRST_ADMIN, berth_strbuf_str(&password),
                                true, err);
-    if (r < 0)
-        return r;
-    *ret_password = berth_strbuf_steal(&password, NULL);
-    return *ret_password ? 0 : berth_error_nomem(err);
+    char *text = r == 0 ? berth_strbuf_steal(&password, NULL) : NULL;
+    if (text)
+        *ret_password = text;
+    return r == 0 && !text ? berth_error_nomem(err) : r;
 }
 
-static int open_people(struct berth *berth, char **ret_first_password, struct berth_error *err)
+static int open_people(struct berth *berth, struct berth_error *err)
 {
     const struct berth_config *config = berth->config;
-    int r = berth_identity_open(berth->store, &berth->identity, err);
-    if (r < 0)
-        return r;
-    if (config->app_user)
-        return berth_identity_ensure_admin(berth->identity, config->app_user, config->app_pass,
-                                           err);
-    if (berth_identity_is_empty(berth->identity))
-        return add_first_user(berth, ret_first_password, err);
-    return 0;
+    int r = berth_store_open(config->data_dir, &berth->store, err);
+    if (r == 0)
+        r = berth_identity_open(berth->store, &berth->identity, err);
+    if (r == 0 && config->app_user)
+        r = berth_identity_ensure_admin(berth->identity, config->app_user, config->app_pass, err);
+    return r;
 }
 
 static int by_id(const void *a, const void *b)
@@ -71,7 +73,7 @@ static int open_facilities(struct berth *berth, struct berth_error *err)
     return 0;
 }
 
-static int open_parts(struct berth *berth, char **ret_first_password, struct berth_error *err)
+static int open_apps(struct berth *berth, struct berth_error *err)
 {
     const struct berth_config *config = berth->config;
     const struct berth_linelog_config log = {
@@ -80,11 +82,7 @@ static int open_parts(struct berth *berth, char **ret_first_password, struct ber
         .keep = (unsigned)config->log_keep,
         .queue_bytes = LOG_QUEUE_BYTES,
     };
-    int r = berth_store_open(config->data_dir, &berth->store, err);
-    if (r == 0)
-        r = berth_linelog_open(&log, &berth->actions, err);
-    if (r == 0)
-        r = open_people(berth, ret_first_password, err);
+    int r = berth_linelog_open(&log, &berth->actions, err);
     if (r == 0)
         r = berth_uptime_open(berth->store, &config->uptime, &berth->uptime, err);
     if (r == 0)
@@ -96,21 +94,41 @@ static int open_parts(struct berth *berth, char **ret_first_password, struct ber
     return r;
 }
 
-int berth_open(struct berth_config *config, struct berth **ret_berth, char **ret_first_password,
+/* The folder itself; its parent must be there. */
+static int make_folder(const char *path, mode_t mode, struct berth_error *err)
+{
+    if (mkdir(path, mode) < 0 && errno != EEXIST)
+        return berth_error_set_errno(err, BERTH_E_IO, errno, "%s cannot be made: %m", path);
+    return 0;
+}
+
+static int make_folders(const struct berth_config *config, struct berth_error *err)
+{
+    int r = make_folder(config->data_dir, 0700, err);
+    const char *slash = strrchr(config->log_file, '/');
+    if (r < 0 || !slash || slash == config->log_file)
+        return r;
+    BERTH_CLEANUP(free)
+    char *folder = strndup(config->log_file, (size_t)(slash - config->log_file));
+    return folder ? make_folder(folder, 0750, err) : berth_error_nomem(err);
+}
+
+int berth_open(struct berth_config *config, enum berth_open_mode mode, struct berth **ret_berth,
                struct berth_error *err)
 {
     BERTH_CLEANUP(berth) struct berth *berth = calloc(1, sizeof(*berth));
-    BERTH_CLEANUP(free) char *password = NULL;
     if (!berth)
         return berth_error_nomem(err);
     berth->config = berth_config_ref(config);
     berth->started_ms = berth_clock_monotonic_ms();
-    int r = open_parts(berth, &password, err);
-    if (r < 0)
-        return r;
-    *ret_berth = berth_steal(&berth);
-    *ret_first_password = berth_steal(&password);
-    return 0;
+    int r = make_folders(config, err);
+    if (r == 0)
+        r = open_people(berth, err);
+    if (r == 0 && mode == BERTH_OPEN_ALL)
+        r = open_apps(berth, err);
+    if (r == 0)
+        *ret_berth = berth_steal(&berth);
+    return r;
 }
 
 void berth_close(struct berth *berth)
@@ -120,7 +138,8 @@ void berth_close(struct berth *berth)
     for (size_t i = 0; i < berth->facility_count; i++)
         berth_facility_unref(berth->facilities[i]);
     free(berth->facilities);
-    berth_engine_io_close(berth->io);
+    if (berth->io)
+        berth_engine_io_close(berth->io);
     berth_body_cache_free(berth->bodies);
     berth_uptime_close(berth->uptime);
     berth_identity_close(berth->identity);

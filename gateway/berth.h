@@ -27,11 +27,24 @@ struct berth {
     int64_t started_ms; /* monotonic */
 };
 
-/* Opens store, identity, uptime, I/O thread and facilities; no listeners. On failure nothing
- * stays open. The store is migrated; with no user at all `admin` is made and its password is in
- * ret_first_password (malloc'ed; else NULL). */
-BERTH_MUST_CHECK int berth_open(struct berth_config *config, struct berth **ret_berth,
-                                char **ret_first_password, struct berth_error *err);
+enum berth_open_mode {
+    BERTH_OPEN_PEOPLE, /* store and identity: for commands on users */
+    BERTH_OPEN_ALL,    /* and logs, uptime, facilities with their engines */
+};
+
+/*
+ * Makes the folders, opens and migrates the store, makes sure of APP_USER,
+ * and opens what mode says; no listeners. On failure nothing stays open.
+ * BERTH_E_BUSY when another process has the data directory.
+ */
+BERTH_MUST_CHECK int berth_open(struct berth_config *config, enum berth_open_mode mode,
+                                struct berth **ret_berth, struct berth_error *err);
+
+/* With no user at all, makes the gateway administrator `admin`; its random password (malloc'ed) is
+ * shown nowhere else. *ret_password is NULL where there are users. */
+BERTH_MUST_CHECK int berth_add_first_user(struct berth *berth, char **ret_password,
+                                          struct berth_error *err);
+
 /* NULL is fine. Apps go on running. */
 void berth_close(struct berth *berth);
 BERTH_DEFINE_CLEANUP(berth, struct berth *, berth_close)

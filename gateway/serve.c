@@ -2,14 +2,12 @@
 #include "gateway/serve.h"
 
 #include "gateway/berth.h"
+#include "gateway/control.h"
 #include "gateway/server.h"
 #include "gateway/version.h"
 
-#include <errno.h>
 #include <signal.h>
-#include <string.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 
 /* A gateway with many streams and terminals needs all descriptors it may have. */
 static void raise_descriptor_limit(void)
@@ -30,20 +28,6 @@ static void block_signals(sigset_t *signals)
     (void)sigaddset(signals, SIGHUP);
     (void)pthread_sigmask(SIG_BLOCK, signals, NULL);
     (void)signal(SIGPIPE, SIG_IGN);
-}
-
-/* Makes the folder of a file; its parent must be there. */
-static int make_parent(const char *path, struct berth_error *err)
-{
-    const char *slash = strrchr(path, '/');
-    if (!slash || slash == path)
-        return 0;
-    BERTH_CLEANUP(free) char *folder = strndup(path, (size_t)(slash - path));
-    if (!folder)
-        return berth_error_nomem(err);
-    if (mkdir(folder, 0750) < 0 && errno != EEXIST)
-        return berth_error_set_errno(err, BERTH_E_IO, errno, "%s cannot be made: %m", folder);
-    return 0;
 }
 
 /* Before anything else can fail: it is nowhere else. */
@@ -83,6 +67,7 @@ int berth_serve(const char *config_path, struct berth_error *err)
 {
     BERTH_CLEANUP(config) struct berth_config *config = NULL;
     BERTH_CLEANUP(berth) struct berth *berth = NULL;
+    BERTH_CLEANUP(control) struct berth_control *control = NULL;
     BERTH_CLEANUP(server) struct berth_server *server = NULL;
     BERTH_CLEANUP(free) char *first_password = NULL;
     sigset_t signals;
@@ -92,14 +77,13 @@ int berth_serve(const char *config_path, struct berth_error *err)
     if (r < 0)
         return r;
     berth_log_set_level(config->log_level);
-    if (mkdir(config->data_dir, 0700) < 0 && errno != EEXIST)
-        return berth_error_set_errno(err, BERTH_E_IO, errno, "%s cannot be made: %m",
-                                     config->data_dir);
-    r = make_parent(config->log_file, err);
+    r = berth_open(config, BERTH_OPEN_ALL, &berth, err);
     if (r == 0)
-        r = berth_open(config, &berth, &first_password, err);
+        r = berth_add_first_user(berth, &first_password, err);
     if (first_password)
         print_first_password(first_password);
+    if (r == 0)
+        r = berth_control_open(berth, &control, err);
     if (r == 0)
         r = berth_server_open(berth, &server, err);
     if (r < 0)

@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: MIT */
+#include "gateway/commands.h"
+
+#include "base/text.h"
+
+#include <string.h>
+
+struct command {
+    struct berth *berth;
+    const struct berth_caller *by;
+    const cJSON *request;
+    struct berth_strbuf *out;
+};
+
+/* A member that must be there; the command line sees to it, a stranger on the socket may not. */
+static int require(const struct command *command, const char *name, const char **ret_value,
+                   struct berth_error *err)
+{
+    const char *value = berth_json_string(command->request, name, NULL);
+    if (!value)
+        return berth_error_set(err, BERTH_E_INVALID, "%s is missing", name);
+    *ret_value = value;
+    return 0;
+}
+
+/* The id of a facility of the configuration. */
+static int require_facility_id(const struct command *command, const char **ret_id,
+                               struct berth_error *err)
+{
+    const struct berth_config *config = command->berth->config;
+    const char *id = NULL;
+    int r = require(command, "facility", &id, err);
+    if (r < 0)
+        return r;
+    BERTH_CLEANUP(free) const char **ids = calloc(config->facility_count + 1, sizeof(*ids));
+    if (!ids)
+        return berth_error_nomem(err);
+    for (size_t i = 0; i < config->facility_count; i++) {
+        ids[i] = config->facilities[i].id;
+        if (strcmp(ids[i], id) == 0) {
+            *ret_id = id;
+            return 0;
+        }
+    }
+    const char *nearest = berth_text_nearest(id, ids, config->facility_count);
+    return berth_error_set(err, BERTH_E_NOT_FOUND, "there is no facility %s%s%s%s", id,
+                           nearest ? "; did you mean " : "", nearest ? nearest : "",
+                           nearest ? "?" : "");
+}
+
+static int require_facility(const struct command *command, struct berth_facility **ret_facility,
+                            struct berth_error *err)
+{
+    const char *id = NULL;
+    int r = require_facility_id(command, &id, err);
+    if (r == 0)
+        *ret_facility = berth_find_facility(command->berth, id, strlen(id));
+    return r;
+}
+
+/* ---- Users ---- */
+
+static int user_add(const struct command *command, struct berth_error *err)
+{
+    const char *name = NULL;
+    const char *password = NULL;
+    bool is_admin = berth_json_bool(command->request, "gateway_admin", false);
+    int r = require(command, "name", &name, err);
+    if (r == 0)
+        r = require(command, "password", &password, err);
+    if (r == 0)
+        r = berth_identity_add(command->berth->identity, command->by, name, password, is_admin,
+                               err);
+    if (r == 0)
+        berth_strbuf_addf(command->out, "user %s was added%s\n", name,
+                          is_admin ? " as a gateway administrator"
+                                   : "; berth user grant gives a role in a facility");
+    return r;
+}
+
+static int user_passwd(const struct command *command, struct berth_error *err)
+{
+    const char *name = NULL;
+    const char *password = NULL;
+    int r = require(command, "name", &name, err);
+    if (r == 0)
+        r = require(command, "password", &password, err);
+    if (r == 0)
+        r = berth_identity_set_password(command->berth->identity, command->by, name, password, err);
+    if (r == 0)
+        berth_strbuf_addf(command->out, "the password of %s was changed\n", name);
+    return r;
+}
+
+static int user_remove(const struct command *command, struct berth_error *err)
+{
+    const char *name = NULL;
+    int r = require(command, "name", &name, err);
+    if (r == 0)
+        r = berth_identity_remove(command->berth->identity, command->by, name, err);
+    if (r == 0)
+        berth_strbuf_addf(command->out, "user %s was removed; the name stays taken\n", name);
+    return r;
+}
+
+static int set_role(const struct command *command, enum berth_role role, struct berth_error *err)
+{
+    const char *name = NULL;
+    const char *facility = NULL;
+    int r = require(command, "name", &name, err);
+    if (r == 0)
+        r = require_facility_id(command, &facility, err);
+    if (r == 0)
+        r = berth_identity_grant(command->berth->identity, command->by, name, facility, role, err);
+    if (r == 0 && role == BERTH_ROLE_NONE)
+        berth_strbuf_addf(command->out, "user %s has no role in %s any more\n", name, facility);
+    else if (r == 0)
+        berth_strbuf_addf(command->out, "user %s is %s in %s\n", name, berth_role_name(role),
+                          facility);
+    return r;
+}
+
+static int user_grant(const struct command *command, struct berth_error *err)
+{
+    const char *name = NULL;
+    enum berth_role role = BERTH_ROLE_NONE;
+    int r = require(command, "role", &name, err);
+    if (r == 0)
+        r = berth_role_parse(name, &role, err);
+    return r == 0 ? set_role(command, role, err) : r;
+}
+
+static int user_revoke(const struct command *command, struct berth_error *err)
+{
+    return set_role(command, BERTH_ROLE_NONE, err);
+}
+
+static void print_user(const struct berth_user *user, void *ctx)
+{
+    struct berth_strbuf *out = ctx;
+    berth_strbuf_addf(out, "%-24s", user->name);
+    if (user->gateway_admin)
+        berth_strbuf_adds(out, " gateway administrator");
+    for (size_t i = 0; i < user->grant_count; i++)
+        berth_strbuf_addf(out, "%s%s in %s", i || user->gateway_admin ? ", " : " ",
+                          berth_role_name(user->grants[i].role), user->grants[i].facility);
+    if (!user->gateway_admin && user->grant_count == 0)
+        berth_strbuf_adds(out, " no role");
+    berth_strbuf_addc(out, '\n');
+}
+
+static int user_list(const struct command *command, struct berth_error *err)
+{
+    (void)err;
+    berth_identity_walk(command->berth->identity, print_user, command->out);
+    return 0;
+}
+
+/* ---- Images ---- */
+
+static int require_image(const struct command *command, struct berth_image_ref *ret_ref,
+                         struct berth_error *err)
+{
+    const char *image = NULL;
+    int r = require(command, "image", &image, err);
+    return r == 0 ? berth_image_ref_parse("IMAGE", image, NULL, ret_ref, err) : r;
+}
+
+struct image_listing {
+    const char *facility;
+    struct berth_strbuf *out;
+};
+
+static int print_request(const struct berth_approval *approval, void *ctx, struct berth_error *err)
+{
+    const struct image_listing *listing = ctx;
+    char state[32];
+    (void)err;
+    if (approval->state == BERTH_APPROVAL_PULLING)
+        (void)snprintf(state, sizeof(state), "pulling %d%%", approval->percent);
+    else
+        (void)snprintf(state, sizeof(state), "%s", berth_approval_state_name(approval->state));
+    BERTH_CLEANUP(strbuf) struct berth_strbuf name = BERTH_STRBUF_INIT(1024);
+    berth_strbuf_addf(&name, "%s%c%s", approval->image, strchr(approval->tag, ':') ? '@' : ':',
+                      approval->tag);
+    berth_strbuf_addf(listing->out, "%-6lld %-16s %-40s %-14s by %s", (long long)approval->id,
+                      listing->facility, berth_strbuf_str(&name), state,
+                      approval->requested_by && *approval->requested_by ? approval->requested_by
+                                                                        : "-");
+    const char *why = approval->error ? approval->error : approval->reason;
+    if (why)
+        berth_strbuf_addf(listing->out, ": %s", why);
+    berth_strbuf_addc(listing->out, '\n');
+    return 0;
+}
+
+static int image_list(const struct command *command, struct berth_error *err)
+{
+    struct berth *berth = command->berth;
+    struct berth_facility *only = NULL;
+    enum berth_approval_state state = BERTH_APPROVAL_PENDING;
+    const char *state_name = berth_json_string(command->request, "state", NULL);
+    int r = 0;
+    if (berth_json_get(command->request, "facility"))
+        r = require_facility(command, &only, err);
+    if (r == 0 && state_name)
+        r = berth_approval_state_parse(state_name, &state, err);
+    for (size_t i = 0; r == 0 && i < berth->facility_count; i++) {
+        struct berth_facility *facility = berth->facilities[i];
+        if (only && facility != only)
+            continue;
+        struct image_listing listing = {facility->config.id, command->out};
+        r = berth_approvals_list(facility->approvals, state_name ? &state : NULL, print_request,
+                                 &listing, err);
+    }
+    return r;
+}
+
+static int image_approve(const struct command *command, struct berth_error *err)
+{
+    struct berth_facility *facility = NULL;
+    struct berth_image_ref ref;
+    BERTH_CLEANUP(approval) struct berth_approval approval = {0};
+    int r = require_facility(command, &facility, err);
+    if (r == 0)
+        r = require_image(command, &ref, err);
+    if (r < 0)
+        return r;
+    const struct berth_approval_key key = {.ref = &ref};
+    r = berth_approvals_approve(facility->approvals, command->by, &key, true, &approval, err);
+    if (r == 0)
+        berth_strbuf_addf(command->out, "image %s:%s is approved in %s, pinned to %s\n",
+                          approval.image, approval.tag, facility->config.id, approval.digest);
+    return r;
+}
+
+static int image_reject(const struct command *command, struct berth_error *err)
+{
+    struct berth_facility *facility = NULL;
+    struct berth_image_ref ref;
+    const char *reason = NULL;
+    BERTH_CLEANUP(approval) struct berth_approval approval = {0};
+    int r = require_facility(command, &facility, err);
+    if (r == 0)
+        r = require_image(command, &ref, err);
+    if (r == 0)
+        r = require(command, "reason", &reason, err);
+    if (r < 0)
+        return r;
+    const struct berth_approval_key key = {.ref = &ref};
+    r = berth_approvals_reject(facility->approvals, command->by, &key, reason, &approval, err);
+    if (r == 0)
+        berth_strbuf_addf(command->out, "image %s:%s is rejected in %s\n", approval.image,
+                          approval.tag, facility->config.id);
+    return r;
+}
+
+static const struct {
+    const char *name;
+    int (*run)(const struct command *command, struct berth_error *err);
+} commands[] = {
+    {"user-add", user_add},     {"user-passwd", user_passwd},     {"user-remove", user_remove},
+    {"user-list", user_list},   {"user-grant", user_grant},       {"user-revoke", user_revoke},
+    {"image-list", image_list}, {"image-approve", image_approve}, {"image-reject", image_reject},
+};
+
+int berth_command_run(struct berth *berth, const struct berth_caller *by, const cJSON *request,
+                      struct berth_strbuf *out, struct berth_error *err)
+{
+    const struct command command = {berth, by, request, out};
+    const char *name = berth_json_string(request, "command", "");
+    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+        if (strcmp(commands[i].name, name) == 0)
+            return commands[i].run(&command, err);
+    return berth_error_set(err, BERTH_E_INVALID, "there is no command %s", name);
+}

@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: MIT */
+#include "gateway/control.h"
+
+#include "base/thread.h"
+#include "gateway/commands.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#define SOCKET_NAME     "control.sock"
+#define CONNECTIONS_MAX 16
+#define IO_TIMEOUT_S    10 /* for a peer to send its line, or to take the answer */
+
+struct berth_control {
+    struct berth *berth;
+    int listener;
+    int wake; /* eventfd: end */
+    pthread_t thread;
+    bool running;
+    pthread_mutex_t lock; /* guards busy */
+    pthread_cond_t ended;
+    unsigned busy; /* connections being served */
+    struct sockaddr_un address;
+};
+
+static int make_address(const char *data_dir, struct sockaddr_un *ret_address,
+                        struct berth_error *err)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int len = snprintf(address.sun_path, sizeof(address.sun_path), "%s/" SOCKET_NAME, data_dir);
+    if (len < 0 || (size_t)len >= sizeof(address.sun_path))
+        return berth_error_set(err, BERTH_E_INVALID, "data_dir %s is too long for its socket",
+                               data_dir);
+    *ret_address = address;
+    return 0;
+}
+
+/* ---- Lines ---- */
+
+static void set_timeouts(int fd)
+{
+    const struct timeval timeout = {.tv_sec = IO_TIMEOUT_S};
+    (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
+    (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
+}
+
+/* Reads up to the newline, which is left out. */
+static int read_line(int fd, struct berth_strbuf *line, struct berth_error *err)
+{
+    char chunk[4096];
+    for (;;) {
+        ssize_t len = recv(fd, chunk, sizeof(chunk), 0);
+        if (len < 0 && errno == EINTR)
+            continue;
+        if (len <= 0)
+            return berth_error_set(err, BERTH_E_IO, "the connection ended within a line");
+        const char *newline = memchr(chunk, '\n', (size_t)len);
+        berth_strbuf_add(line, chunk, newline ? (size_t)(newline - chunk) : (size_t)len);
+        explicit_bzero(chunk, sizeof(chunk));
+        if (newline || line->failed)
+            return berth_strbuf_check(line, err);
+    }
+}
+
+static int write_all(int fd, const char *data, size_t len, struct berth_error *err)
+{
+    while (len > 0) {
+        ssize_t sent = send(fd, data, len, MSG_NOSIGNAL);
+        if (sent < 0 && errno == EINTR)
+            continue;
+        if (sent <= 0)
+            return berth_error_set_errno(err, BERTH_E_IO, errno, "the connection broke");
+        data += sent;
+        len -= (size_t)sent;
+    }
+    return 0;
+}
+
+/* ---- The gateway's side ---- */
+
+static bool is_allowed(int fd, struct ucred *peer)
+{
+    socklen_t len = sizeof(*peer);
+    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, peer, &len) == 0 &&
+           (peer->uid == 0 || peer->uid == geteuid());
+}
+
+static void write_result(int fd, int result, const struct berth_strbuf *out,
+                         const struct berth_error *err)
+{
+    BERTH_CLEANUP(strbuf)
+    struct berth_strbuf line = BERTH_STRBUF_INIT(2 * BERTH_COMMAND_OUTPUT_MAX);
+    struct berth_json_writer w = BERTH_JSON_WRITER(&line);
+    berth_json_open_object(&w, NULL);
+    berth_json_add_int(&w, "status", result);
+    if (result == 0)
+        berth_json_add_string(&w, "output", berth_strbuf_str(out));
+    else
+        berth_json_add_string(&w, "error", err->message);
+    berth_json_close_object(&w);
+    berth_strbuf_addc(&line, '\n');
+    if (!line.failed)
+        (void)write_all(fd, line.data, line.len, NULL);
+}
+
+static void serve(struct berth_control *control, int fd)
+{
+    struct ucred peer;
+    struct berth_error err = BERTH_ERROR_INIT;
+    struct berth_caller by = {.user = "", .address = "control socket"};
+    BERTH_CLEANUP(strbuf) struct berth_strbuf line = BERTH_STRBUF_INIT(BERTH_CONTROL_REQUEST_MAX);
+    BERTH_CLEANUP(strbuf) struct berth_strbuf out = BERTH_STRBUF_INIT(BERTH_COMMAND_OUTPUT_MAX);
+    BERTH_CLEANUP(json) cJSON *request = NULL;
+    set_timeouts(fd);
+    if (!is_allowed(fd, &peer)) {
+        (void)berth_error_set(&err, BERTH_E_FORBIDDEN,
+                              "the control socket is for root and the gateway's own user");
+        write_result(fd, err.status, &out, &err);
+        return;
+    }
+    int r = read_line(fd, &line, &err);
+    if (r == 0)
+        r = berth_json_parse(berth_strbuf_str(&line), line.len, &request, &err);
+    if (line.data)
+        explicit_bzero(line.data, line.len);
+    if (r == 0)
+        r = berth_command_run(control->berth, &by, request, &out, &err);
+    if (r == 0)
+        r = berth_strbuf_check(&out, &err);
+    write_result(fd, r, &out, &err);
+}
+
+struct connection {
+    struct berth_control *control;
+    int fd;
+};
+
+static void *connection_run(void *ctx)
+{
+    struct connection connection = *(struct connection *)ctx;
+    free(ctx);
+    serve(connection.control, connection.fd);
+    berth_fd_close(&connection.fd);
+    struct berth_control *control = connection.control;
+    BERTH_LOCK_SCOPE(lock, &control->lock);
+    control->busy--;
+    (void)pthread_cond_broadcast(&control->ended);
+    return NULL;
+}
+
+/* Hands the connection to a thread of its own; past the bound, or without one, it is closed. */
+static void start_connection(struct berth_control *control, int fd)
+{
+    pthread_t thread;
+    struct connection *connection = malloc(sizeof(*connection));
+    bool started = false;
+    if (connection) {
+        BERTH_LOCK_SCOPE(lock, &control->lock);
+        *connection = (struct connection){control, fd};
+        started = control->busy < CONNECTIONS_MAX &&
+                  berth_thread_start(&thread, "control", connection_run, connection, NULL) == 0;
+        control->busy += started;
+    }
+    if (started) {
+        (void)pthread_detach(thread);
+        return;
+    }
+    free(connection);
+    berth_fd_close(&fd);
+}
+
+static void *accept_run(void *ctx)
+{
+    struct berth_control *control = ctx;
+    struct pollfd fds[2] = {
+        {.fd = control->listener, .events = POLLIN},
+        {.fd = control->wake, .events = POLLIN},
+    };
+    for (;;) {
+        if (poll(fds, 2, -1) < 0 && errno != EINTR)
+            return NULL;
+        if (fds[1].revents)
+            return NULL;
+        int fd = accept4(control->listener, NULL, NULL, SOCK_CLOEXEC);
+        if (fd >= 0)
+            start_connection(control, fd);
+    }
+}
+
+static int listen_on(struct berth_control *control, struct berth_error *err)
+{
+    const char *path = control->address.sun_path;
+    control->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    control->wake = eventfd(0, EFD_CLOEXEC);
+    if (control->listener < 0 || control->wake < 0)
+        return berth_error_set_errno(err, BERTH_E_IO, errno, "the control socket: %m");
+    /* The store's lock says that no other gateway lives here: what is there is left over. */
+    (void)unlink(path);
+    if (fchmod(control->listener, 0600) < 0 ||
+        bind(control->listener, (const struct sockaddr *)&control->address,
+             sizeof(control->address)) < 0 ||
+        chmod(path, 0600) < 0 || listen(control->listener, 64) < 0)
+        return berth_error_set_errno(err, BERTH_E_IO, errno, "%s: %m", path);
+    return 0;
+}
+
+int berth_control_open(struct berth *berth, struct berth_control **ret_control,
+                       struct berth_error *err)
+{
+    BERTH_CLEANUP(control) struct berth_control *control = calloc(1, sizeof(*control));
+    if (!control)
+        return berth_error_nomem(err);
+    control->berth = berth;
+    control->listener = -1;
+    control->wake = -1;
+    (void)pthread_mutex_init(&control->lock, NULL);
+    berth_cond_init(&control->ended);
+    int r = make_address(berth->config->data_dir, &control->address, err);
+    if (r == 0)
+        r = listen_on(control, err);
+    if (r == 0)
+        r = berth_thread_start(&control->thread, "control", accept_run, control, err);
+    if (r < 0)
+        return r;
+    control->running = true;
+    *ret_control = berth_steal(&control);
+    return 0;
+}
+
+void berth_control_close(struct berth_control *control)
+{
+    if (!control)
+        return;
+    if (control->running) {
+        (void)eventfd_write(control->wake, 1);
+        (void)pthread_join(control->thread, NULL);
+        (void)unlink(control->address.sun_path);
+    }
+    (void)pthread_mutex_lock(&control->lock);
+    while (control->busy > 0)
+        (void)pthread_cond_wait(&control->ended, &control->lock);
+    (void)pthread_mutex_unlock(&control->lock);
+    berth_fd_close(&control->listener);
+    berth_fd_close(&control->wake);
+    (void)pthread_cond_destroy(&control->ended);
+    (void)pthread_mutex_destroy(&control->lock);
+    free(control);
+}
+
+/* ---- The command line's side ---- */
+
+static int take_result(const struct berth_strbuf *line, struct berth_strbuf *out,
+                       struct berth_error *err)
+{
+    BERTH_CLEANUP(json) cJSON *result = NULL;
+    int r = berth_json_parse(berth_strbuf_str(line), line->len, &result, err);
+    if (r < 0)
+        return r;
+    int64_t status = berth_json_int(result, "status", BERTH_E_INTERNAL);
+    if (status < 0)
+        return berth_error_set(err, (enum berth_status)status, "%s",
+                               berth_json_string(result, "error", "the gateway gave no reason"));
+    berth_strbuf_adds(out, berth_json_string(result, "output", ""));
+    return berth_strbuf_check(out, err);
+}
+
+int berth_control_ask(const char *data_dir, const cJSON *request, struct berth_strbuf *out,
+                      struct berth_error *err)
+{
+    struct sockaddr_un address;
+    int r = make_address(data_dir, &address, err);
+    if (r < 0)
+        return r;
+    BERTH_CLEANUP(fd) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return berth_error_set_errno(err, BERTH_E_IO, errno, "the control socket: %m");
+    if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
+        return berth_error_set_errno(err, errno == EACCES ? BERTH_E_FORBIDDEN : BERTH_E_UNREACHABLE,
+                                     errno, "%s: %m", address.sun_path);
+    BERTH_CLEANUP(free) char *text = cJSON_PrintUnformatted(request);
+    if (!text)
+        return berth_error_nomem(err);
+    BERTH_CLEANUP(strbuf)
+    struct berth_strbuf line = BERTH_STRBUF_INIT(2 * BERTH_COMMAND_OUTPUT_MAX);
+    r = write_all(fd, text, strlen(text), err);
+    explicit_bzero(text, strlen(text));
+    if (r == 0)
+        r = write_all(fd, "\n", 1, err);
+    if (r == 0)
+        r = read_line(fd, &line, err);
+    return r < 0 ? r : take_result(&line, out, err);
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The control socket, data_dir/control.sock: how the command line reaches a
+ * running gateway. Mode 0600, and the peer's uid must be root's or the
+ * gateway's own. One line of JSON each way: a request of gateway/commands.h,
+ * then {"status": 0, "output": TEXT} or {"status": N, "error": TEXT}.
+ *
+ * Threading: one thread accepts, one per connection (at most 16) works.
+ */
+#ifndef BERTH_GATEWAY_CONTROL_H
+#define BERTH_GATEWAY_CONTROL_H
+
+#include "base/json.h"
+#include "gateway/berth.h"
+
+#define BERTH_CONTROL_REQUEST_MAX 65536
+
+struct berth_control;
+
+BERTH_MUST_CHECK int berth_control_open(struct berth *berth, struct berth_control **ret_control,
+                                        struct berth_error *err);
+/* Waits for commands under way. NULL is fine. */
+void berth_control_close(struct berth_control *control);
+BERTH_DEFINE_CLEANUP(control, struct berth_control *, berth_control_close)
+
+/*
+ * Asks the gateway on data_dir. BERTH_E_UNREACHABLE when none runs there;
+ * otherwise the command's own result, its text in out.
+ */
+BERTH_MUST_CHECK int berth_control_ask(const char *data_dir, const cJSON *request,
+                                       struct berth_strbuf *out, struct berth_error *err);
+
+#endif
