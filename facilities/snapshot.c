@@ -289,6 +289,13 @@ static bool count_app(const struct berth_app *app, void *ctx)
     return true;
 }
 
+void berth_snapshot_walk_by_user(const struct berth_snapshot *snapshot,
+                                 bool (*visit)(const struct berth_app *app, void *ctx), void *ctx)
+{
+    struct walk walk = {.visit = visit, .ctx = ctx};
+    berth_pmap_walk(&user_age_type, snapshot->by_user_age, NULL, visit_any, &walk);
+}
+
 size_t berth_snapshot_count_user(const struct berth_snapshot *snapshot, const char *user)
 {
     size_t count = 0;
