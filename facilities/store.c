@@ -10,9 +10,11 @@
 #include <limits.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 
-#define LOCK_NAME     "berth.lock"
-#define DATABASE_NAME "berth.db"
+#define LOCK_NAME       "berth.lock"
+#define DATABASE_NAME   "berth.db"
+#define SPACE_MIN_BYTES (1U << 20) /* room for the rows of a change that is made elsewhere */
 
 static int open_data_dir(const char *data_dir, int *ret_fd, struct berth_error *err)
 {
@@ -93,6 +95,17 @@ void berth_store_close(struct berth_store *store)
     int lock_fd = store->lock_fd;
     store->ops->close(store);
     berth_fd_close(&lock_fd); /* last: another gateway may take over now */
+}
+
+int berth_store_check_space(struct berth_store *store, struct berth_error *err)
+{
+    struct statvfs fs;
+    if (fstatvfs(store->lock_fd, &fs) < 0)
+        return berth_error_set_errno(err, BERTH_E_IO, errno, "the store's disk cannot be asked");
+    if ((uint64_t)fs.f_bavail * fs.f_frsize < SPACE_MIN_BYTES)
+        return berth_error_set(err, BERTH_E_NO_SPACE,
+                               "the gateway's disk is full; nothing was changed");
+    return 0;
 }
 
 int berth_store_write(struct berth_store *store, berth_store_job *job, void *ctx,
