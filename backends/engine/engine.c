@@ -208,17 +208,12 @@ int berth_engine_silence(const struct berth_engine *engine, int64_t silence_ms,
 
 int berth_engine_said(enum berth_status status, const char *message, struct berth_error *err)
 {
-    berth_error_set(err, status, "%s", message);
-    if (!err)
+    (void)berth_error_set(err, status, "%s", message);
+    if (!err || berth_text_is_utf8(err->message, strlen(err->message)))
         return status;
-    bool utf8 = berth_text_is_utf8(err->message, strlen(err->message));
-    for (char *c = err->message; *c; c++) {
-        unsigned char byte = (unsigned char)*c;
-        if (byte < 0x20 || byte == 0x7F)
-            *c = ' ';
-        else if (byte >= 0x80 && !utf8)
+    for (char *c = err->message; *c; c++)
+        if ((unsigned char)*c >= 0x80)
             *c = '?';
-    }
     return status;
 }
 

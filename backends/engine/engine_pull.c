@@ -54,22 +54,19 @@ static double fraction_of(const cJSON *detail)
 
 static void update_layer(struct berth_pull_layer *layer, const char *status, const cJSON *detail)
 {
-    double done = layer->done;
     if (strcmp(status, "Downloading") == 0) {
         int64_t total = berth_json_int(detail, "total", 0);
         if (total > 0)
             layer->size = (double)total;
-        done = DOWNLOAD_SHARE * fraction_of(detail);
+        layer->done = DOWNLOAD_SHARE * fraction_of(detail);
     } else if (strcmp(status, "Download complete") == 0 ||
                strcmp(status, "Verifying Checksum") == 0) {
-        done = DOWNLOAD_SHARE;
+        layer->done = DOWNLOAD_SHARE;
     } else if (strcmp(status, "Extracting") == 0) {
-        done = DOWNLOAD_SHARE + (1 - DOWNLOAD_SHARE) * fraction_of(detail);
+        layer->done = DOWNLOAD_SHARE + (1 - DOWNLOAD_SHARE) * fraction_of(detail);
     } else if (strcmp(status, "Pull complete") == 0 || strcmp(status, "Already exists") == 0) {
-        done = 1;
+        layer->done = 1;
     }
-    if (done > layer->done)
-        layer->done = done;
 }
 
 static void take_digest(struct berth_pull *pull, const char *digest)

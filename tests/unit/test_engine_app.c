@@ -226,6 +226,8 @@ START_TEST(odd_json_does_not_crash)
         ck_assert_int_eq(berth_engine_app_parse(&demo, entry, inspect, &app, NULL), 0);
         ck_assert_uint_eq(app->label_count, 1);
         ck_assert_str_eq(app->image, "<no image>");
+        for (size_t k = 0; k < app->port_count; k++)
+            ck_assert_uint_eq(app->ports[k].container_port + app->ports[k].host_port, 0);
         ck_assert_int_eq(berth_engine_app_parse(&demo, inspect, entry, &app, NULL),
                          BERTH_E_UNREACHABLE);
     }
