@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/thread.h"
+#include "facilities/keyed_hash.h"
 #include "facilities/password.h"
 #include "facilities/throttle.h"
 #include "facilities/verified.h"
@@ -20,7 +21,7 @@ struct flight {
 };
 
 struct berth_login {
-    unsigned char key[BERTH_SHA256_BYTES];
+    struct berth_keyed_hash *pair_hash;
     char *dummy_hash;
     struct berth_verified *verified;
 
@@ -38,7 +39,11 @@ int berth_login_new(struct berth_login **ret_login, struct berth_error *err)
         return berth_error_nomem(err);
     (void)pthread_mutex_init(&login->mutex, NULL);
     berth_cond_init(&login->cond);
-    int r = berth_random_bytes(login->key, sizeof(login->key), err);
+    unsigned char key[BERTH_SHA256_BYTES];
+    int r = berth_random_bytes(key, sizeof(key), err);
+    if (r == 0)
+        r = berth_keyed_hash_new(key, sizeof(key), &login->pair_hash, err);
+    explicit_bzero(key, sizeof(key));
     if (r == 0)
         r = berth_password_dummy(&login->dummy_hash, err);
     if (r == 0)
@@ -58,7 +63,8 @@ void berth_login_free(struct berth_login *login)
         berth_verified_free(login->verified);
     (void)pthread_cond_destroy(&login->cond);
     (void)pthread_mutex_destroy(&login->mutex);
-    explicit_bzero(login->key, sizeof(login->key));
+    if (login->pair_hash)
+        berth_keyed_hash_free(login->pair_hash);
     free(login->dummy_hash);
     free(login);
 }
@@ -120,7 +126,7 @@ static int hash_pair(struct berth_login *login, const struct berth_login_attempt
         memcpy(text.password, attempt->password, attempt->password_len);
         len += attempt->password_len;
     }
-    int r = berth_hmac_sha256(login->key, sizeof(login->key), &text, len, ret_pair, err);
+    int r = berth_keyed_hash(login->pair_hash, &text, len, ret_pair, err);
     explicit_bzero(&text, sizeof(text));
     return r;
 }
