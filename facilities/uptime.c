@@ -196,6 +196,7 @@ static void fall_behind(struct berth_uptime *uptime, struct uptime_track *track,
     track->facility->behind++;
     ref_track(track);
     TAILQ_INSERT_TAIL(&uptime->behind, track, link);
+    (void)pthread_cond_signal(&uptime->wake);
 }
 
 static void set_state(struct berth_uptime *uptime, struct uptime_track *track, int state,

@@ -294,23 +294,23 @@ void *berth_uptime_record(void *arg)
 
 /* ---- Waiting for it ---- */
 
-static bool is_written(const struct berth_uptime *uptime, const struct uptime_facility *facility,
-                       uint64_t seq)
-{
-    return uptime->written_seq >= seq && facility->behind == 0;
-}
-
 bool berth_uptime_flush_locked(struct berth_uptime *uptime, const struct uptime_facility *facility)
 {
     int64_t deadline_ms = berth_clock_monotonic_ms() + BERTH_UPTIME_FLUSH_MS;
     uint64_t seq = facility->last_seq;
-    if (is_written(uptime, facility, seq))
-        return true;
+    bool written = false;
     uptime->waiters++;
     (void)pthread_cond_signal(&uptime->wake);
-    while (!uptime->failing && !is_written(uptime, facility, seq))
-        if (!berth_cond_wait_until(&uptime->settled, &uptime->lock, deadline_ms))
+    for (;;) {
+        if (facility->behind > 0)
+            seq = UINT64_MAX; /* what tracks that are behind have to say is not queued yet */
+        else if (seq == UINT64_MAX)
+            seq = facility->last_seq;
+        written = uptime->written_seq >= seq;
+        if (written || uptime->failing ||
+            !berth_cond_wait_until(&uptime->settled, &uptime->lock, deadline_ms))
             break;
+    }
     uptime->waiters--;
-    return is_written(uptime, facility, seq);
+    return written;
 }

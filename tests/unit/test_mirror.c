@@ -55,8 +55,8 @@ static int fake_inspect(struct berth_backend *backend, const char *id, struct be
     if (fake->inspect_fails)
         return berth_error_set(err, (enum berth_status)fake->inspect_fails, "scripted");
     berth_strbuf_addf(body, "%s %u", id, version);
-    while (body->len < fake->body_bytes)
-        berth_strbuf_addc(body, '.');
+    if (body->len < fake->body_bytes)
+        berth_strbuf_addf(body, "%*s", (int)(fake->body_bytes - body->len), "");
     return 0;
 }
 
@@ -265,9 +265,11 @@ static void diary_init(struct diary *diary)
 static struct fake fake;
 static struct diary diary;
 static struct berth_mirror *mirror;
+static bool stop; /* atomic; ends the threads of a test */
 
 static void open_mirror(void)
 {
+    stop = false;
     fake_init(&fake);
     diary_init(&diary);
     ck_assert_int_eq(berth_mirror_open(&fake.head, &diary.observer, &mirror, NULL), 0);
@@ -916,8 +918,6 @@ END_TEST
 
 #define READERS 32
 #define ROUNDS  400
-
-static bool stop; /* atomic */
 
 static void *read_all_the_time(void *arg)
 {
