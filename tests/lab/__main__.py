@@ -18,6 +18,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from lab import VERSIONS, Engine, docker_cli  # noqa: E402
 
 IMAGE = "berth/demo:latest"
+PULL = "httpd:2.4"
 PULLABLE = "berth/pulled:1.0"
 
 
@@ -48,6 +49,11 @@ def main():
         if args.registry:
             publish(engine)
             environment["BERTH_TEST_PULL"] = PULLABLE
+        if args.registry:
+            engine.import_image("pull:source", files={"www/index.html": "pulled\n"})
+            engine.push("pull:source", PULL)
+            engine.docker("rmi", "pull:source")
+            environment["BERTH_TEST_PULL"] = PULL
         command = subprocess.Popen(
             args.command, env=environment,
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
