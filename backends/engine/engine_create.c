@@ -154,9 +154,14 @@ static int create_named(struct berth_engine *engine, const char *name, const cha
                                 err);
     if (rc < 0)
         return rc;
-    char *id = berth_text_dup(berth_json_string(made, "Id", ""));
-    if (!id)
+    const char *told = berth_json_string(made, "Id", "");
+    if (!told[0])
+        return berth_engine_refusal(engine, response.status, "", 0, err);
+    char *id = berth_text_dup(told);
+    if (!id) {
+        berth_engine_container_discard(engine, told);
         return berth_error_nomem(err);
+    }
     *ret_id = id;
     return 0;
 }
