@@ -28,8 +28,20 @@ def groups_of(directory):
     return [*root.glob(directory.name), *root.glob(f"*/{directory.name}")]
 
 
+def thaw(directory):
+    """Let paused containers go on: a frozen process of control groups 1 does not even die."""
+    for top in groups_of(directory):
+        for group, _, _ in os.walk(top):
+            for name, word in (("freezer.state", "THAWED"), ("cgroup.freeze", "0")):
+                try:
+                    pathlib.Path(group, name).write_text(word)
+                except OSError:
+                    pass  # another hierarchy's, or gone
+
+
 def clear(directory):
     """Remove the directory of an engine and its control groups: of one that has ended only."""
+    thaw(directory)
     for top in groups_of(directory):
         for group, _, _ in os.walk(top, topdown=False):
             try:
@@ -91,6 +103,7 @@ def main():
     sys.stdin.buffer.read()
     if spaces.poll() is None:
         os.kill(init, signal.SIGKILL)
+        thaw(directory)
         spaces.wait()  # ends when all within have ended
     else:
         sys.stderr.write((directory / "holder.log").read_text())

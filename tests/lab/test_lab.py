@@ -18,6 +18,7 @@ from lab import Engine
 engine = Engine(registry=True).start()
 engine.import_image("berth/demo")
 engine.docker("run", "-d", "berth/demo")
+engine.docker("pause", engine.docker("run", "-d", "berth/demo"))
 print(engine.directory, flush=True)
 time.sleep(600)
 """
