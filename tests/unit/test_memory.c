@@ -227,6 +227,8 @@ struct told {
     enum berth_status why;
     unsigned apps;
     unsigned changes;
+    int64_t changed_ns; /* time of the last one */
+    int64_t started_ns; /* of the app shown last */
     unsigned alive;
     uint64_t tickets;
 };
@@ -257,8 +259,7 @@ static void on_listing(void *ctx, uint64_t ticket, const struct berth_app_list *
 static void on_app(void *ctx, uint64_t ticket, struct berth_app *app)
 {
     (void)ticket;
-    (void)app;
-    TELL(told->apps++);
+    TELL((told->apps++, told->started_ns = app->started_ns));
 }
 
 static void on_gone(void *ctx, uint64_t ticket, const char *id, int64_t at_ns)
@@ -273,8 +274,7 @@ static void on_changed(void *ctx, const char *id, enum berth_app_state state, in
 {
     (void)id;
     (void)state;
-    (void)at_ns;
-    TELL(told->changes++);
+    TELL((told->changes++, told->changed_ns = at_ns));
 }
 
 static void on_images(void *ctx, uint64_t ticket, struct berth_image_list *images)
@@ -340,6 +340,8 @@ START_TEST(a_verb_returns_when_its_change_is_told)
         BERTH_LOCK_SCOPE(guard, &told.lock);
         ck_assert_uint_eq(told.apps, 2);
         ck_assert_uint_eq(told.changes, 2);
+        ck_assert_int_gt(told.changed_ns, 0);
+        ck_assert_int_eq(told.changed_ns, told.started_ns);
     }
 }
 END_TEST
