@@ -42,7 +42,7 @@ struct berth_engine_watch {
     int64_t live_since_ms;
     bool has_listed;  /* ever */
     bool told_lost;   /* and nothing since */
-    int64_t since_ns; /* the engine's clock: all before it was told, or is of no interest */
+    int64_t since_ns; /* the engine's clock: all before it was told, or is no concern of ours */
 
     /* engine_watch_ping.c: contact */
     struct berth_engine_fetch *ping;

@@ -271,7 +271,7 @@ bool berth_watch_take_event(struct berth_engine_watch *watch,
     struct berth_error err = BERTH_ERROR_INIT;
     int status = 0;
     if (event->at_ns > 0)
-        watch->since_ns = event->at_ns;
+        watch->since_ns = event->at_ns + 1;
     switch (event->kind) {
     case BERTH_EVENT_NONE:
         break;

@@ -577,7 +577,7 @@ START_TEST(what_happened_meanwhile_is_told_before_the_listing)
     engine_server_delay(scene.server, 300); /* time to speak before it lists */
     engine_server_end(scene.server, "/events", true);
     expect(&scene, "lost");
-    ck_assert(engine_server_wait_asked(scene.server, "since=1700000000.000000005", 1));
+    ck_assert(engine_server_wait_asked(scene.server, "since=1700000000.000000006", 1));
     ck_assert(engine_server_wait_streams(scene.server, "/events", 1));
     engine_server_put(scene.server, "aaa", "httpd--ana", "demo", "exited");
     engine_server_remove(scene.server, "bbb");
