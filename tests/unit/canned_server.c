@@ -3,6 +3,7 @@
 
 #include "base/strbuf.h"
 #include "base/thread.h"
+#include "tests/unit/unit.h"
 
 #include <check.h>
 #include <errno.h>
@@ -23,9 +24,8 @@ struct connection {
 };
 
 struct canned_server {
-    char directory[64];
-    char socket_path[96];
-    char endpoint[128];
+    char *socket_path;
+    char endpoint[256];
     const struct canned_rule *rules;
     int listen_fd;
     pthread_t acceptor;
@@ -178,6 +178,7 @@ static void *accept_all(void *ctx)
 static void start(struct canned_server *server)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
+    ck_assert_uint_lt(strlen(server->socket_path), sizeof(address.sun_path));
     memcpy(address.sun_path, server->socket_path, strlen(server->socket_path));
     server->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     ck_assert_int_ge(server->listen_fd, 0);
@@ -208,10 +209,7 @@ struct canned_server *canned_server_new(const struct canned_rule *rules, const c
     server->version = version;
     berth_strbuf_init(&server->asked, 1U << 20);
     (void)pthread_mutex_init(&server->lock, NULL);
-    (void)snprintf(server->directory, sizeof(server->directory), "/tmp/berth-test-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(server->directory));
-    (void)snprintf(server->socket_path, sizeof(server->socket_path), "%s/socket",
-                   server->directory);
+    server->socket_path = unit_scratch("socket");
     (void)snprintf(server->endpoint, sizeof(server->endpoint), "unix://%s", server->socket_path);
     start(server);
     return server;
@@ -220,7 +218,7 @@ struct canned_server *canned_server_new(const struct canned_rule *rules, const c
 void canned_server_free(struct canned_server *server)
 {
     stop(server);
-    (void)rmdir(server->directory);
+    free(server->socket_path);
     berth_strbuf_release(&server->asked);
     free(server->asked_copy);
     (void)pthread_mutex_destroy(&server->lock);

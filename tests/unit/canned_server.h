@@ -22,8 +22,8 @@ struct canned_rule {
     int drip_ms;    /* the body comes byte by byte, each after so long */
 };
 
-/* Listens on a socket in a folder of its own. rules end with one whose request is NULL; they are
- * borrowed. version: the header Api-Version, or NULL for none. */
+/* Listens on a socket that vanishes with the test. rules end with one whose request is NULL; they
+ * are borrowed. version: the header Api-Version, or NULL for none. */
 struct canned_server *canned_server_new(const struct canned_rule *rules, const char *version);
 void canned_server_free(struct canned_server *server);
 
