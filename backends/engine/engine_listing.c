@@ -2,9 +2,11 @@
 #include "backends/engine/engine_listing.h"
 
 #include "backends/engine/engine_fetch.h"
+#include "base/log.h"
 
-#define PATH_MAX_BYTES   4096
-#define INSPECTS_AT_ONCE 8
+#define PATH_MAX_BYTES     4096
+#define INSPECTS_AT_ONCE   8
+#define INSPECT_SILENCE_MS 5000
 
 /* One inspect under way. */
 struct slot {
@@ -38,13 +40,50 @@ static void fail(struct berth_engine_listing *listing, const struct berth_error 
     listing->done(listing->ctx, NULL, err); /* may free the listing */
 }
 
+/* What the list says of a container, in the form of its inspect object. */
+static int inspect_of_entry(const cJSON *entry, cJSON **ret_inspect, struct berth_error *err)
+{
+    BERTH_CLEANUP(strbuf) struct berth_strbuf text = BERTH_STRBUF_INIT(BERTH_ENGINE_EVENT_MAX);
+    struct berth_json_writer w = BERTH_JSON_WRITER(&text);
+    const cJSON *name = cJSON_GetArrayItem(berth_json_get(entry, "Names"), 0);
+    time_t created = (time_t)berth_json_int(entry, "Created", 0);
+    struct tm utc;
+    char created_text[32] = "";
+    if (gmtime_r(&created, &utc))
+        (void)strftime(created_text, sizeof(created_text), "%Y-%m-%dT%H:%M:%SZ", &utc);
+    berth_json_open_object(&w, NULL);
+    berth_json_add_string(&w, "Id", berth_json_string(entry, "Id", ""));
+    berth_json_add_string(&w, "Name", cJSON_IsString(name) ? name->valuestring : "");
+    berth_json_add_string(&w, "Image", berth_json_string(entry, "ImageID", ""));
+    berth_json_add_string(&w, "Created", created_text);
+    berth_json_open_object(&w, "State");
+    berth_json_add_string(&w, "Status", berth_json_string(entry, "State", ""));
+    berth_json_close_object(&w);
+    berth_json_open_object(&w, "Config");
+    berth_json_open_object(&w, "Labels");
+    const cJSON *label;
+    cJSON_ArrayForEach(label, berth_json_get(entry, "Labels"))
+    {
+        if (cJSON_IsString(label))
+            berth_json_add_string(&w, label->string, label->valuestring);
+    }
+    berth_json_close_object(&w);
+    berth_json_close_object(&w);
+    berth_json_close_object(&w);
+    int status = berth_strbuf_check(&text, err);
+    return status ? status : berth_json_parse(berth_strbuf_str(&text), text.len, ret_inspect, err);
+}
+
+/* answer NULL: the engine had none. */
 static int add_app(struct slot *slot, const struct berth_engine_answer *answer,
                    struct berth_error *err)
 {
     struct berth_engine_listing *listing = slot->listing;
     BERTH_CLEANUP(json) cJSON *inspect = NULL;
     struct berth_app *app;
-    int status = berth_engine_parse(listing->engine, answer->body, answer->len, &inspect, err);
+    int status = answer
+                     ? berth_engine_parse(listing->engine, answer->body, answer->len, &inspect, err)
+                     : inspect_of_entry(slot->entry, &inspect, err);
     if (!status)
         status = berth_engine_app_parse(listing->scope, slot->entry, inspect, &app, err);
     return status ? status : berth_app_list_add(&listing->apps, app, err);
@@ -58,10 +97,16 @@ static void on_inspect(void *ctx, const struct berth_engine_answer *answer,
     struct slot *slot = ctx;
     struct berth_engine_listing *listing = slot->listing;
     struct berth_error err = BERTH_ERROR_INIT;
-    int status = why ? why->status : add_app(slot, answer, &err);
+    int status = why ? why->status : 0;
+    if (why)
+        err = *why;
+    bool is_stuck = status == BERTH_E_TIMEOUT || status == BERTH_E_REFUSED;
+    if (is_stuck)
+        berth_log_error(BERTH_LOG_WARNING, why, "container %.12s cannot be looked at",
+                        berth_json_string(slot->entry, "Id", ""));
+    if (is_stuck || !status)
+        status = add_app(slot, answer, &err);
     if (status && status != BERTH_E_NOT_FOUND) {
-        if (why)
-            err = *why;
         fail(listing, &err);
         return;
     }
@@ -77,9 +122,11 @@ static int start_inspect(struct slot *slot, struct berth_error *err)
     int status = berth_strbuf_check(&path, err);
     if (status)
         return status;
+    int64_t silence_ms = berth_engine_timeout_ms(listing->engine);
+    if (silence_ms > INSPECT_SILENCE_MS)
+        silence_ms = INSPECT_SILENCE_MS;
     return berth_engine_fetch_start(listing->io, listing->engine, berth_strbuf_str(&path),
-                                    berth_engine_timeout_ms(listing->engine), on_inspect, slot,
-                                    &slot->fetch, err);
+                                    silence_ms, on_inspect, slot, &slot->fetch, err);
 }
 
 /* The next container of the scope, out of the list; NULL at the end. */

@@ -3,6 +3,10 @@
  * All apps of a scope, asked for on the I/O thread: one listing and an inspect
  * for each, a few at a time. (berth_engine_app_list() for those who may wait.)
  *
+ * A container that the engine cannot say more about (one that hangs in its
+ * runtime holds up its inspect for ever) must not keep the others away: after
+ * 5 s at most it is told as the list shows it, without exact times.
+ *
  * Threading: all functions and the callback on the I/O thread.
  */
 #ifndef BERTH_BACKENDS_ENGINE_ENGINE_LISTING_H

@@ -9,7 +9,7 @@
 
 #define PATH_MAX_BYTES 4096
 #define BUCKETS        256
-#define WAIT_MS        4000  /* for the first samples */
+#define WAIT_MS        4000  /* for a first sample, from when it was first asked for */
 #define STALE_MS       10000 /* a stream that said nothing for so long is started anew */
 
 enum meter_state {
@@ -26,6 +26,7 @@ struct meter {
     struct meter *next; /* in its bucket */
     struct meter *next_wanted;
     enum meter_state state;
+    int64_t wanted_ms; /* when it was to be started */
     int64_t asked_ms;
     int64_t sampled_ms;
     struct berth_engine_sample sample;
@@ -66,6 +67,7 @@ static struct meter *find(struct berth_engine_stats *stats, const char *id)
 static void want(struct meter *meter)
 {
     meter->state = METER_WANTED;
+    meter->wanted_ms = berth_clock_monotonic_ms();
     meter->next_wanted = meter->stats->wanted;
     meter->stats->wanted = meter;
 }
@@ -287,17 +289,16 @@ static int ask_for(struct berth_engine_stats *stats, const struct berth_app *con
     return 0;
 }
 
-/* Under the lock: until each meter has said something, or it took too long. */
+/* Under the lock: until each meter has said something, or has had its time. A container that
+ * never says anything holds up the first question about it alone. */
 static void wait_for(struct berth_engine_stats *stats, const struct berth_app *const *apps,
                      size_t count)
 {
-    int64_t deadline_ms = berth_clock_monotonic_ms() + WAIT_MS;
     for (size_t i = 0; i < count;) {
         const struct meter *meter = is_metered(apps[i]) ? find(stats, apps[i]->id) : NULL;
-        if (!meter || meter->state == METER_READY || meter->state == METER_FAILED)
+        if (!meter || meter->state == METER_READY || meter->state == METER_FAILED ||
+            !berth_cond_wait_until(&stats->changed, &stats->lock, meter->wanted_ms + WAIT_MS))
             i++;
-        else if (!berth_cond_wait_until(&stats->changed, &stats->lock, deadline_ms))
-            return;
     }
 }
 

@@ -34,7 +34,7 @@ BERTH_DEFINE_CLEANUP(engine_stats, struct berth_engine_stats *, berth_engine_sta
 
 /*
  * The resource use of apps, in their order. Waits for what is asked for the
- * first time, 4 s at most. What is not running, or could not be learned in
+ * first time, until 4 s after that. What is not running, or could not be learned in
  * that time, is not known; if that goes for all that are running, the reason is
  * the error.
  */

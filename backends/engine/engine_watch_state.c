@@ -168,13 +168,24 @@ static void on_images(void *ctx, const struct berth_engine_answer *answer,
 
 /* ---- Listing ---- */
 
+/* A row that lacks its times is of a container the engine could say little about: again. */
+static int want_times(struct berth_engine_watch *watch, const struct berth_app_list *apps,
+                      struct berth_error *err)
+{
+    int status = 0;
+    for (size_t i = 0; i < apps->count && !status; i++)
+        if (apps->items[i]->state != BERTH_APP_CREATED && apps->items[i]->started_ns == 0)
+            status = berth_engine_refresh_want(watch->refresh, apps->items[i]->id, 0, err);
+    return status;
+}
+
 /* When both the apps and the images are there. */
 static void tell_listing(struct berth_engine_watch *watch)
 {
     if (!watch->listed || watch->images_fetch)
         return;
     struct berth_error err = BERTH_ERROR_INIT;
-    if (replace_rows(watch, watch->listed, &err)) {
+    if (replace_rows(watch, watch->listed, &err) || want_times(watch, watch->listed, &err)) {
         berth_watch_lose(watch, &err);
         return;
     }

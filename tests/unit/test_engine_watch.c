@@ -46,7 +46,15 @@ static void on_listing(void *ctx, uint64_t ticket, const struct berth_app_list *
 {
     ck_assert_uint_gt(ticket, 0);
     ck_assert_int_le(as_of_ns, berth_clock_wall_ns());
-    record(ctx, "listing %zu", apps->count);
+    char text[200] = "";
+    size_t len = 0;
+    for (size_t i = 0; i < apps->count && apps->count < 3; i++) {
+        const struct berth_app *app = apps->items[i];
+        len += (size_t)snprintf(text + len, sizeof(text) - len, "%s %s %s %s at %" PRId64,
+                                i ? "," : "", app->id, app->name, berth_app_state_name(app->state),
+                                app->created_ns / BERTH_NS_PER_S);
+    }
+    record(ctx, "listing %zu:%s", apps->count, text);
 }
 
 static void on_app(void *ctx, uint64_t ticket, struct berth_app *app)
@@ -471,6 +479,28 @@ START_TEST(trouble_with_images_does_not_keep_apps_away)
 }
 END_TEST
 
+START_TEST(a_container_that_hangs_keeps_no_other_away)
+{
+    static const char *const answers[] = {
+        "", "HTTP/1.1 500 No\r\nContent-Length: 18\r\n\r\n{\"message\":\"oops\"}"};
+    for (size_t i = 0; i < UNIT_COUNT(answers); i++) {
+        struct scene scene;
+        scene_open(&scene);
+        engine_server_answer(scene.server, "/containers/aaa/json", answers[i]);
+        engine_server_put(scene.server, "aaa", "httpd--ana", "demo", "running");
+        engine_server_put(scene.server, "bbb", "httpd--ben", "demo", "running");
+        scene_watch(&scene, false);
+        const char *listing = expect(&scene, "listing 2: ");
+        ck_assert_ptr_nonnull(strstr(listing, "aaa httpd--ana running at 1700000000"));
+        expect(&scene, "alive");
+        engine_server_answer(scene.server, "", NULL);
+        expect(&scene, "app aaa httpd--ana running");
+        ck_assert_uint_eq(told(&scene, "lost"), 0);
+        scene_close(&scene);
+    }
+}
+END_TEST
+
 START_TEST(a_container_that_cannot_be_looked_at_is_asked_about_again)
 {
     struct scene scene;
@@ -652,7 +682,6 @@ START_TEST(an_engine_that_accepts_and_says_nothing_is_lost)
     } rows[] = {
         {"_ping", "", "lost timeout: "},
         {"/containers/json", "", "lost timeout: "},
-        {"/containers/aaa/json", "", "lost timeout: "},
         {"/events", "HTTP/1.1 500 No\r\nContent-Length: 18\r\n\r\n{\"message\":\"oops\"}",
          "lost refused: "},
         {"/events", "garbage\r\n\r\n", "lost unreachable: "},
@@ -710,7 +739,7 @@ UNIT_SUITE("engine_watch", lists_everything_once_the_stream_is_open, adopts_what
            events_may_come_in_pieces, an_event_from_the_future_happens_now,
            image_events_list_images_and_rows_that_show_another_name,
            what_events_did_not_tell_is_found_by_comparing,
-           trouble_with_images_does_not_keep_apps_away,
+           trouble_with_images_does_not_keep_apps_away, a_container_that_hangs_keeps_no_other_away,
            a_container_that_cannot_be_looked_at_is_asked_about_again,
            an_engine_that_is_not_there_is_waited_for, a_stream_that_breaks_is_opened_again,
            garbage_on_the_stream_is_a_loss, what_happened_meanwhile_is_told_before_the_listing,
