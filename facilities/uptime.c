@@ -228,8 +228,6 @@ static void move_start(struct berth_uptime *uptime, struct uptime_track *track, 
                                          .before_ms = track->before_ms};
     if (!push(uptime, &change))
         return;
-    if (track->before_ms == at_ms)
-        track->before_ms = UPTIME_NEVER;
     track->stored_ms = at_ms;
     track->from_ms = at_ms;
 }

@@ -2,6 +2,7 @@
 /* The mirror against a backend that does and says what each test scripts. */
 #include "base/clock.h"
 #include "facilities/mirror_internal.h"
+#include "tests/unit/fake_backend.h"
 #include "tests/unit/unit.h"
 
 #include <string.h>
@@ -9,179 +10,6 @@
 #define SECOND BERTH_NS_PER_S
 /* Listings stand here unless a test says otherwise: long ago, so that no time is in the future. */
 #define LISTED (1000 * SECOND)
-
-/* ---- The scripted backend ---- */
-
-struct fake {
-    struct berth_backend head;
-    const struct berth_watch_sink *sink;
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
-    struct berth_app_list rows; /* what the engine holds */
-    unsigned version;           /* what inspect says */
-    size_t body_bytes;          /* of an inspect body; 0 is as many as it takes */
-    unsigned inspects;
-    unsigned touches;
-    bool hold_inspect;
-    unsigned hold_version; /* the last one whose inspect is held */
-    int inspect_fails;
-    int list_fails;
-};
-
-static int fake_list(struct berth_backend *backend, const char *id, struct berth_app_list *apps,
-                     struct berth_error *err)
-{
-    struct fake *fake = (struct fake *)backend;
-    BERTH_LOCK_SCOPE(guard, &fake->lock);
-    if (fake->list_fails)
-        return berth_error_set(err, (enum berth_status)fake->list_fails, "scripted");
-    int status = 0;
-    for (size_t i = 0; i < fake->rows.count && !status; i++)
-        if (!id || strcmp(fake->rows.items[i]->id, id) == 0)
-            status = berth_app_list_add(apps, berth_app_ref(fake->rows.items[i]), err);
-    return status;
-}
-
-static int fake_inspect(struct berth_backend *backend, const char *id, struct berth_strbuf *body,
-                        struct berth_error *err)
-{
-    struct fake *fake = (struct fake *)backend;
-    BERTH_LOCK_SCOPE(guard, &fake->lock);
-    fake->inspects++;
-    unsigned version = fake->version;
-    (void)pthread_cond_broadcast(&fake->changed);
-    while (fake->hold_inspect && version <= fake->hold_version)
-        (void)pthread_cond_wait(&fake->changed, &fake->lock);
-    if (fake->inspect_fails)
-        return berth_error_set(err, (enum berth_status)fake->inspect_fails, "scripted");
-    berth_strbuf_addf(body, "%s %u", id, version);
-    if (body->len < fake->body_bytes)
-        berth_strbuf_addf(body, "%*s", (int)(fake->body_bytes - body->len), "");
-    return 0;
-}
-
-static int fake_images(struct berth_backend *backend, struct berth_image_list **ret_images,
-                       struct berth_error *err)
-{
-    (void)backend;
-    char id[] = "sha256:1";
-    char tag[] = "httpd:latest";
-    struct berth_image image = {
-        .id = id, .tags = (char *[]){tag, NULL}, .digests = (char *[]){NULL}};
-    BERTH_CLEANUP(image_list) struct berth_image_list *images = NULL;
-    int status = berth_image_list_new(&images, err);
-    if (!status)
-        status = berth_image_list_add(images, &image, err);
-    if (!status)
-        *ret_images = berth_steal(&images);
-    return status;
-}
-
-static int fake_watch(struct berth_backend *backend, const struct berth_watch_sink *sink,
-                      struct berth_error *err)
-{
-    (void)err;
-    ((struct fake *)backend)->sink = sink;
-    return 0;
-}
-
-static void fake_touch(struct berth_backend *backend)
-{
-    (void)__atomic_add_fetch(&((struct fake *)backend)->touches, 1, __ATOMIC_RELAXED);
-}
-
-static const struct berth_backend_ops fake_ops = {
-    .name = "fake",
-    .list = fake_list,
-    .inspect = fake_inspect,
-    .images = fake_images,
-    .watch = fake_watch,
-    .touch = fake_touch,
-};
-
-static void fake_init(struct fake *fake)
-{
-    *fake = (struct fake){.head = {.ops = &fake_ops, .max_inflight = 32}, .hold_version = ~0U};
-    (void)pthread_mutex_init(&fake->lock, NULL);
-    (void)pthread_cond_init(&fake->changed, NULL);
-}
-
-static void fake_release(struct fake *fake)
-{
-    berth_app_list_release(&fake->rows);
-    (void)pthread_cond_destroy(&fake->changed);
-    (void)pthread_mutex_destroy(&fake->lock);
-}
-
-static struct berth_app *make_app(const char *id, enum berth_app_state state)
-{
-    char name[64];
-    (void)snprintf(name, sizeof(name), "app-%s--ana", id);
-    struct berth_app fields = {
-        .id = id, .name = name, .user = "ana", .state = state, .created_ns = 10 * SECOND};
-    struct berth_app *app;
-    ck_assert_int_eq(berth_app_new(&fields, &app, NULL), 0);
-    return app;
-}
-
-/* The engine now has the app in this state; UNKNOWN: has it no more. */
-static void fake_set(struct fake *fake, const char *id, enum berth_app_state state)
-{
-    struct berth_app *app = state == BERTH_APP_UNKNOWN ? NULL : make_app(id, state);
-    BERTH_LOCK_SCOPE(guard, &fake->lock);
-    for (size_t i = 0; i < fake->rows.count; i++) {
-        if (strcmp(fake->rows.items[i]->id, id) != 0)
-            continue;
-        berth_app_unref(fake->rows.items[i]);
-        if (app)
-            fake->rows.items[i] = app;
-        else
-            fake->rows.items[i] = fake->rows.items[--fake->rows.count];
-        return;
-    }
-    if (app)
-        ck_assert_int_eq(berth_app_list_add(&fake->rows, app, NULL), 0);
-}
-
-static void fake_hold_inspect(struct fake *fake, bool hold)
-{
-    BERTH_LOCK_SCOPE(guard, &fake->lock);
-    fake->hold_inspect = hold;
-    (void)pthread_cond_broadcast(&fake->changed);
-}
-
-static void fake_await_inspects(struct fake *fake, unsigned count)
-{
-    BERTH_LOCK_SCOPE(guard, &fake->lock);
-    while (fake->inspects < count)
-        (void)pthread_cond_wait(&fake->changed, &fake->lock);
-}
-
-/* ---- What the backend tells ---- */
-
-static void tell_app(struct fake *fake, uint64_t ticket, const char *id, enum berth_app_state state)
-{
-    BERTH_CLEANUP(app) struct berth_app *app = make_app(id, state);
-    fake->sink->app(fake->sink->ctx, ticket, app);
-}
-
-static uint64_t draw(struct fake *fake)
-{
-    return fake->sink->ticket(fake->sink->ctx);
-}
-
-/* Lists what the engine holds. */
-static void tell_listing(struct fake *fake, uint64_t ticket, int64_t as_of_ns)
-{
-    fake->sink->listing(fake->sink->ctx, ticket, &fake->rows, as_of_ns);
-}
-
-static void tell_lost(struct fake *fake, const char *why, int64_t last_alive_ns)
-{
-    struct berth_error err = BERTH_ERROR_INIT;
-    (void)berth_error_set(&err, BERTH_E_TIMEOUT, "%s", why);
-    fake->sink->lost(fake->sink->ctx, &err, last_alive_ns);
-}
 
 static struct berth_snapshot *take(struct berth_mirror *mirror)
 {
@@ -278,7 +106,7 @@ static void open_mirror(void)
 static void open_listed(void)
 {
     open_mirror();
-    tell_listing(&fake, draw(&fake), LISTED);
+    fake_tell_listing(&fake, fake_draw(&fake), LISTED);
     diary.text[0] = '\0';
 }
 
@@ -295,7 +123,7 @@ static void *list_when_asked_for(void *arg)
     (void)arg;
     while (__atomic_load_n(&fake.touches, __ATOMIC_RELAXED) == 0)
         (void)sched_yield();
-    tell_listing(&fake, draw(&fake), LISTED);
+    fake_tell_listing(&fake, fake_draw(&fake), LISTED);
     return NULL;
 }
 
@@ -333,7 +161,7 @@ END_TEST
 START_TEST(a_first_listing_that_failed_is_not_waited_for)
 {
     open_mirror();
-    tell_lost(&fake, "no such socket", 0);
+    fake_tell_lost(&fake, "no such socket", 0);
     struct berth_error err = BERTH_ERROR_INIT;
     struct berth_snapshot *snapshot;
     int64_t begin_ms = berth_clock_monotonic_ms();
@@ -350,12 +178,12 @@ START_TEST(lost_contact_makes_the_snapshot_stale_until_the_next_listing)
 {
     open_mirror();
     fake_set(&fake, "1", BERTH_APP_RUNNING);
-    tell_listing(&fake, draw(&fake), LISTED);
+    fake_tell_listing(&fake, fake_draw(&fake), LISTED);
     ck_assert_int_eq(berth_mirror_status(mirror, NULL), 0);
     BERTH_CLEANUP(snapshot) struct berth_snapshot *fresh = take(mirror);
     ck_assert(!fresh->stale);
 
-    tell_lost(&fake, "the engine is silent", LISTED + 5 * SECOND);
+    fake_tell_lost(&fake, "the engine is silent", LISTED + 5 * SECOND);
     struct berth_error err = BERTH_ERROR_INIT;
     BERTH_CLEANUP(snapshot) struct berth_snapshot *stale = NULL;
     ck_assert_int_eq(berth_mirror_snapshot(mirror, false, &stale, &err), BERTH_E_UNREACHABLE);
@@ -369,8 +197,8 @@ START_TEST(lost_contact_makes_the_snapshot_stale_until_the_next_listing)
     ck_assert_ptr_nonnull(berth_snapshot_find(stale, "app-1--ana"));
     ck_assert(!fresh->stale);
 
-    tell_lost(&fake, "still silent", LISTED + 5 * SECOND);
-    tell_listing(&fake, draw(&fake), LISTED + 60 * SECOND);
+    fake_tell_lost(&fake, "still silent", LISTED + 5 * SECOND);
+    fake_tell_listing(&fake, fake_draw(&fake), LISTED + 60 * SECOND);
     ck_assert_int_eq(berth_mirror_status(mirror, NULL), 0);
     BERTH_CLEANUP(snapshot) struct berth_snapshot *again = take(mirror);
     ck_assert(!again->stale);
@@ -385,7 +213,7 @@ START_TEST(a_refresh_while_contact_is_lost_shows_in_stale_reads_alone)
 {
     open_listed();
     fake_set(&fake, "1", BERTH_APP_RUNNING);
-    tell_lost(&fake, "the engine is silent", LISTED);
+    fake_tell_lost(&fake, "the engine is silent", LISTED);
     diary.text[0] = '\0';
     ck_assert_int_eq(berth_mirror_refresh(mirror, "1", NULL), 0);
     BERTH_CLEANUP(snapshot) struct berth_snapshot *snapshot = NULL;
@@ -398,167 +226,6 @@ START_TEST(a_refresh_while_contact_is_lost_shows_in_stale_reads_alone)
 }
 END_TEST
 
-/* ---- Order ---- */
-
-enum what { END, APP, GONE, LISTED_WITH, LISTED_WITHOUT, LOST, ASKED };
-
-struct step {
-    enum what what;
-    uint64_t ticket;
-    enum berth_app_state state;
-};
-
-static void take_step(const struct step *step)
-{
-    switch (step->what) {
-    case APP:
-        tell_app(&fake, step->ticket, "1", step->state);
-        break;
-    case GONE:
-        fake.sink->gone(fake.sink->ctx, step->ticket, "1", LISTED + SECOND);
-        break;
-    case LISTED_WITH:
-    case LISTED_WITHOUT:
-        fake_set(&fake, "1", step->what == LISTED_WITH ? step->state : BERTH_APP_UNKNOWN);
-        tell_listing(&fake, step->ticket, LISTED);
-        break;
-    case LOST:
-        tell_lost(&fake, "scripted", LISTED);
-        break;
-    case ASKED:
-        fake_set(&fake, "1", step->state);
-        mirror->tickets = step->ticket - 1;
-        ck_assert_int_eq(berth_mirror_refresh(mirror, "1", NULL), 0);
-        break;
-    case END:
-        break;
-    }
-}
-
-START_TEST(old_answers_neither_overwrite_nor_resurrect)
-{
-    static const struct {
-        const char *name;
-        struct step steps[8];
-        enum berth_app_state expected; /* UNKNOWN: there is no such app */
-    } rows[] = {
-        {"a newer row wins",
-         {{LISTED_WITHOUT, 1, 0}, {APP, 2, BERTH_APP_CREATED}, {APP, 3, BERTH_APP_RUNNING}},
-         BERTH_APP_RUNNING},
-        {"an older row is ignored",
-         {{LISTED_WITHOUT, 1, 0}, {APP, 3, BERTH_APP_RUNNING}, {APP, 2, BERTH_APP_CREATED}},
-         BERTH_APP_RUNNING},
-        {"a row of the same ticket counts",
-         {{LISTED_WITHOUT, 1, 0}, {APP, 2, BERTH_APP_CREATED}, {APP, 2, BERTH_APP_RUNNING}},
-         BERTH_APP_RUNNING},
-        {"gone, then a late row",
-         {{LISTED_WITH, 1, BERTH_APP_RUNNING}, {GONE, 3, 0}, {APP, 2, BERTH_APP_EXITED}},
-         BERTH_APP_UNKNOWN},
-        {"gone before it was known, then a late row",
-         {{LISTED_WITHOUT, 1, 0}, {GONE, 3, 0}, {APP, 2, BERTH_APP_EXITED}},
-         BERTH_APP_UNKNOWN},
-        {"gone, then a late listing",
-         {{LISTED_WITH, 1, BERTH_APP_RUNNING}, {GONE, 3, 0}, {LISTED_WITH, 2, BERTH_APP_RUNNING}},
-         BERTH_APP_UNKNOWN},
-        {"an event that it is gone counts with any ticket",
-         {{LISTED_WITHOUT, 1, 0}, {APP, 5, BERTH_APP_RUNNING}, {GONE, 4, 0}},
-         BERTH_APP_UNKNOWN},
-        {"gone after a later row, then a row in between",
-         {{LISTED_WITHOUT, 1, 0},
-          {APP, 5, BERTH_APP_RUNNING},
-          {GONE, 3, 0},
-          {APP, 4, BERTH_APP_RUNNING}},
-         BERTH_APP_UNKNOWN},
-        {"a listing replaces what was learned before it",
-         {{LISTED_WITHOUT, 1, 0}, {APP, 2, BERTH_APP_CREATED}, {LISTED_WITH, 3, BERTH_APP_RUNNING}},
-         BERTH_APP_RUNNING},
-        {"a listing keeps what was learned after it began",
-         {{LISTED_WITHOUT, 1, 0}, {APP, 3, BERTH_APP_RUNNING}, {LISTED_WITH, 2, BERTH_APP_CREATED}},
-         BERTH_APP_RUNNING},
-        {"a listing without the app removes it",
-         {{LISTED_WITH, 1, BERTH_APP_RUNNING}, {LISTED_WITHOUT, 2, 0}},
-         BERTH_APP_UNKNOWN},
-        {"a listing begun before the app was seen keeps it",
-         {{LISTED_WITHOUT, 1, 0}, {APP, 3, BERTH_APP_RUNNING}, {LISTED_WITHOUT, 2, 0}},
-         BERTH_APP_RUNNING},
-        {"a row older than a listing without the app",
-         {{LISTED_WITHOUT, 1, 0}, {LISTED_WITHOUT, 3, 0}, {APP, 2, BERTH_APP_RUNNING}},
-         BERTH_APP_UNKNOWN},
-        {"a row older than a listing with the app",
-         {{LISTED_WITHOUT, 1, 0}, {LISTED_WITH, 3, BERTH_APP_RUNNING}, {APP, 2, BERTH_APP_CREATED}},
-         BERTH_APP_RUNNING},
-        {"listings in the wrong order",
-         {{LISTED_WITH, 2, BERTH_APP_RUNNING}, {LISTED_WITHOUT, 1, 0}},
-         BERTH_APP_RUNNING},
-        {"listings in the wrong order, then a row in between",
-         {{LISTED_WITHOUT, 3, 0}, {LISTED_WITHOUT, 1, 0}, {APP, 2, BERTH_APP_RUNNING}},
-         BERTH_APP_UNKNOWN},
-        {"a row before the first listing, asked for later than it",
-         {{APP, 2, BERTH_APP_RUNNING}, {LISTED_WITH, 1, BERTH_APP_CREATED}},
-         BERTH_APP_RUNNING},
-        {"gone before the first listing is told",
-         {{GONE, 2, 0}, {LISTED_WITH, 1, BERTH_APP_CREATED}},
-         BERTH_APP_UNKNOWN},
-        {"an answer without the app",
-         {{LISTED_WITH, 1, BERTH_APP_RUNNING}, {ASKED, 2, BERTH_APP_UNKNOWN}},
-         BERTH_APP_UNKNOWN},
-        {"an old answer without the app",
-         {{LISTED_WITHOUT, 1, 0}, {APP, 3, BERTH_APP_RUNNING}, {ASKED, 2, BERTH_APP_UNKNOWN}},
-         BERTH_APP_RUNNING},
-        {"an answer without the app, then a late row",
-         {{LISTED_WITH, 1, BERTH_APP_RUNNING},
-          {ASKED, 3, BERTH_APP_UNKNOWN},
-          {APP, 2, BERTH_APP_EXITED}},
-         BERTH_APP_UNKNOWN},
-        {"an old answer with the app",
-         {{LISTED_WITH, 1, BERTH_APP_RUNNING},
-          {APP, 3, BERTH_APP_EXITED},
-          {ASKED, 2, BERTH_APP_RUNNING}},
-         BERTH_APP_EXITED},
-        {"what is gone stays gone over a loss of contact",
-         {{LISTED_WITH, 1, BERTH_APP_RUNNING},
-          {GONE, 2, 0},
-          {LOST, 0, 0},
-          {LISTED_WITHOUT, 4, 0},
-          {APP, 3, BERTH_APP_EXITED}},
-         BERTH_APP_UNKNOWN},
-    };
-    for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
-        open_mirror();
-        for (const struct step *step = rows[i].steps; step->what != END; step++)
-            take_step(step);
-        enum berth_app_state state = state_of(mirror, "1");
-        ck_assert_msg(state == rows[i].expected, "%s: %s", rows[i].name,
-                      berth_app_state_name(state));
-        close_mirror();
-    }
-}
-END_TEST
-
-START_TEST(tombstones_are_bounded_and_forgetting_them_resurrects_nothing)
-{
-    open_listed();
-    uint64_t early = draw(&fake);
-    char id[32];
-    for (int i = 0; i < BERTH_MIRROR_TOMBSTONES + 100; i++) {
-        (void)snprintf(id, sizeof(id), "%d", i);
-        tell_app(&fake, draw(&fake), id, BERTH_APP_EXITED);
-        fake.sink->gone(fake.sink->ctx, draw(&fake), id, LISTED + SECOND);
-    }
-    ck_assert_uint_eq(mirror->known.gone_count, BERTH_MIRROR_TOMBSTONES);
-    ck_assert_uint_eq(berth_pmap_count(mirror->known.entries), BERTH_MIRROR_TOMBSTONES);
-    tell_app(&fake, early, "0", BERTH_APP_RUNNING);
-    ck_assert_int_eq(state_of(mirror, "0"), BERTH_APP_UNKNOWN);
-    tell_app(&fake, draw(&fake), "new", BERTH_APP_RUNNING);
-    ck_assert_int_eq(state_of(mirror, "new"), BERTH_APP_RUNNING);
-
-    tell_listing(&fake, draw(&fake), LISTED + SECOND);
-    ck_assert_uint_eq(berth_pmap_count(mirror->known.entries), 0);
-    ck_assert_uint_eq(mirror->known.gone_count, 0);
-    close_mirror();
-}
-END_TEST
-
 /* ---- What is published and told ---- */
 
 START_TEST(a_listing_is_applied_as_a_difference)
@@ -567,12 +234,12 @@ START_TEST(a_listing_is_applied_as_a_difference)
     fake_set(&fake, "same", BERTH_APP_RUNNING);
     fake_set(&fake, "other", BERTH_APP_RUNNING);
     fake_set(&fake, "leaving", BERTH_APP_EXITED);
-    tell_listing(&fake, draw(&fake), LISTED);
+    fake_tell_listing(&fake, fake_draw(&fake), LISTED);
     BERTH_CLEANUP(snapshot) struct berth_snapshot *first = take(mirror);
 
     /* New objects of the same content are no change. */
     fake_set(&fake, "same", BERTH_APP_RUNNING);
-    tell_listing(&fake, draw(&fake), LISTED + 10 * SECOND);
+    fake_tell_listing(&fake, fake_draw(&fake), LISTED + 10 * SECOND);
     BERTH_CLEANUP(snapshot) struct berth_snapshot *second = take(mirror);
     ck_assert_ptr_eq(second, first);
 
@@ -580,8 +247,8 @@ START_TEST(a_listing_is_applied_as_a_difference)
     fake_set(&fake, "leaving", BERTH_APP_UNKNOWN);
     fake_set(&fake, "coming", BERTH_APP_PAUSED);
     /* Listed twice is once. */
-    ck_assert_int_eq(berth_app_list_add(&fake.rows, make_app("coming", BERTH_APP_PAUSED), NULL), 0);
-    tell_listing(&fake, draw(&fake), LISTED + 20 * SECOND);
+    ck_assert_int_eq(berth_app_list_add(&fake.rows, fake_app("coming", BERTH_APP_PAUSED), NULL), 0);
+    fake_tell_listing(&fake, fake_draw(&fake), LISTED + 20 * SECOND);
     BERTH_CLEANUP(snapshot) struct berth_snapshot *third = take(mirror);
     ck_assert_uint_eq(third->sequence, first->sequence + 1);
     ck_assert_ptr_eq(berth_snapshot_find(third, "app-same--ana"),
@@ -598,10 +265,10 @@ END_TEST
 START_TEST(a_row_that_says_nothing_new_is_no_change)
 {
     open_listed();
-    tell_app(&fake, draw(&fake), "1", BERTH_APP_PAUSED);
+    fake_tell_app(&fake, fake_draw(&fake), "1", BERTH_APP_PAUSED);
     BERTH_CLEANUP(snapshot) struct berth_snapshot *before = take(mirror);
     diary.text[0] = '\0';
-    tell_app(&fake, draw(&fake), "1", BERTH_APP_PAUSED);
+    fake_tell_app(&fake, fake_draw(&fake), "1", BERTH_APP_PAUSED);
     BERTH_CLEANUP(snapshot) struct berth_snapshot *after = take(mirror);
     ck_assert_ptr_eq(before, after);
     ck_assert_str_eq(diary.text, "");
@@ -679,9 +346,9 @@ START_TEST(every_member_of_a_row_counts)
         BERTH_CLEANUP(app) struct berth_app *second = NULL;
         ck_assert_int_eq(berth_app_new(&base, &first, NULL), 0);
         ck_assert_int_eq(berth_app_new(&rows[i], &second, NULL), 0);
-        fake.sink->app(fake.sink->ctx, draw(&fake), first);
+        fake.sink->app(fake.sink->ctx, fake_draw(&fake), first);
         BERTH_CLEANUP(snapshot) struct berth_snapshot *before = take(mirror);
-        fake.sink->app(fake.sink->ctx, draw(&fake), second);
+        fake.sink->app(fake.sink->ctx, fake_draw(&fake), second);
         BERTH_CLEANUP(snapshot) struct berth_snapshot *after = take(mirror);
         ck_assert_msg(after->sequence == before->sequence + 1, "row %zu", i);
     }
@@ -693,23 +360,23 @@ START_TEST(the_observer_is_told_in_order)
 {
     open_mirror();
     fake_set(&fake, "1", BERTH_APP_RUNNING);
-    tell_app(&fake, draw(&fake), "0", BERTH_APP_RUNNING); /* part of the listing, then */
+    fake_tell_app(&fake, fake_draw(&fake), "0", BERTH_APP_RUNNING); /* part of the listing, then */
     fake.sink->alive(fake.sink->ctx, LISTED);
     fake.sink->changed(fake.sink->ctx, "0", BERTH_APP_EXITED, LISTED);
-    uint64_t listed = draw(&fake);
-    tell_app(&fake, draw(&fake), "2", BERTH_APP_RUNNING);
-    tell_listing(&fake, listed, LISTED);
+    uint64_t listed = fake_draw(&fake);
+    fake_tell_app(&fake, fake_draw(&fake), "2", BERTH_APP_RUNNING);
+    fake_tell_listing(&fake, listed, LISTED);
     fake.sink->alive(fake.sink->ctx, LISTED + SECOND);
     fake.sink->changed(fake.sink->ctx, "1", BERTH_APP_PAUSED, LISTED + 2 * SECOND);
     fake.sink->changed(fake.sink->ctx, "stranger", BERTH_APP_PAUSED, LISTED + 2 * SECOND);
-    fake.sink->gone(fake.sink->ctx, draw(&fake), "1", LISTED + 3 * SECOND);
-    fake.sink->gone(fake.sink->ctx, draw(&fake), "1", LISTED + 4 * SECOND);
-    tell_lost(&fake, "scripted", LISTED + 5 * SECOND);
-    tell_lost(&fake, "scripted", LISTED + 5 * SECOND);
+    fake.sink->gone(fake.sink->ctx, fake_draw(&fake), "1", LISTED + 3 * SECOND);
+    fake.sink->gone(fake.sink->ctx, fake_draw(&fake), "1", LISTED + 4 * SECOND);
+    fake_tell_lost(&fake, "scripted", LISTED + 5 * SECOND);
+    fake_tell_lost(&fake, "scripted", LISTED + 5 * SECOND);
     fake.sink->alive(fake.sink->ctx, LISTED + 6 * SECOND);
     fake.sink->changed(fake.sink->ctx, "2", BERTH_APP_PAUSED, LISTED + 6 * SECOND);
-    tell_app(&fake, draw(&fake), "3", BERTH_APP_RUNNING);
-    tell_listing(&fake, draw(&fake), LISTED + 7 * SECOND);
+    fake_tell_app(&fake, fake_draw(&fake), "3", BERTH_APP_RUNNING);
+    fake_tell_listing(&fake, fake_draw(&fake), LISTED + 7 * SECOND);
     ck_assert_str_eq(diary.text, "listing of 2 at 1000\n"
                                  "alive at 1001\n"
                                  "1: changed to paused at 1002\n"
@@ -784,7 +451,7 @@ START_TEST(changes_carry_the_time_the_row_tells)
             BERTH_CLEANUP(app) struct berth_app *app = NULL;
             ck_assert_int_eq(berth_app_new(&states[j], &app, NULL), 0);
             diary.text[0] = '\0';
-            fake.sink->app(fake.sink->ctx, draw(&fake), app);
+            fake.sink->app(fake.sink->ctx, fake_draw(&fake), app);
         }
         const char *told = strstr(diary.text, " at ");
         ck_assert_msg(told != NULL, "%s: %s", rows[i].name, diary.text);
@@ -818,7 +485,7 @@ START_TEST(images_are_published)
     fake.sink->images(fake.sink->ctx, 1, none); /* asked for long ago */
     BERTH_CLEANUP(snapshot) struct berth_snapshot *late = take(mirror);
     ck_assert_ptr_eq(late, after);
-    fake.sink->images(fake.sink->ctx, draw(&fake), none);
+    fake.sink->images(fake.sink->ctx, fake_draw(&fake), none);
     BERTH_CLEANUP(snapshot) struct berth_snapshot *last = take(mirror);
     ck_assert_uint_eq(last->images->count, 0);
     ck_assert_uint_eq(after->images->count, 1);
@@ -841,7 +508,7 @@ END_TEST
 START_TEST(a_refresh_that_fails_changes_nothing)
 {
     open_listed();
-    tell_app(&fake, draw(&fake), "1", BERTH_APP_RUNNING);
+    fake_tell_app(&fake, fake_draw(&fake), "1", BERTH_APP_RUNNING);
     fake.list_fails = BERTH_E_TIMEOUT;
     struct berth_error err = BERTH_ERROR_INIT;
     ck_assert_int_eq(berth_mirror_refresh(mirror, "1", &err), BERTH_E_TIMEOUT);
@@ -887,14 +554,14 @@ END_TEST
 START_TEST(without_memory_a_listing_changes_nothing)
 {
     open_listed();
-    tell_app(&fake, draw(&fake), "1", BERTH_APP_RUNNING);
-    tell_app(&fake, draw(&fake), "2", BERTH_APP_RUNNING);
+    fake_tell_app(&fake, fake_draw(&fake), "1", BERTH_APP_RUNNING);
+    fake_tell_app(&fake, fake_draw(&fake), "2", BERTH_APP_RUNNING);
     fake_set(&fake, "2", BERTH_APP_EXITED);
     fake_set(&fake, "3", BERTH_APP_EXITED);
     for (size_t n = 0;; n++) {
         BERTH_CLEANUP(snapshot) struct berth_snapshot *before = take(mirror);
         struct berth_app_list *rows = &fake.rows;
-        uint64_t ticket = draw(&fake);
+        uint64_t ticket = fake_draw(&fake);
         (void)pthread_mutex_lock(&mirror->order_lock);
         unit_alloc_fail_after(n);
         int status = berth_mirror_apply_listing(mirror, ticket, rows, LISTED, NULL);
@@ -942,7 +609,7 @@ START_TEST(readers_see_whole_versions_while_writers_write)
 {
     open_listed();
     fake_set(&fake, "always", BERTH_APP_RUNNING);
-    tell_listing(&fake, draw(&fake), LISTED);
+    fake_tell_listing(&fake, fake_draw(&fake), LISTED);
     pthread_t threads[READERS];
     uint64_t reads[READERS] = {0};
     for (size_t i = 0; i < READERS; i++)
@@ -951,11 +618,11 @@ START_TEST(readers_see_whole_versions_while_writers_write)
     char id[16];
     for (int i = 0; i < ROUNDS; i++) {
         (void)snprintf(id, sizeof(id), "%d", i % 20);
-        tell_app(&fake, draw(&fake), id, i % 3 ? BERTH_APP_RUNNING : BERTH_APP_EXITED);
+        fake_tell_app(&fake, fake_draw(&fake), id, i % 3 ? BERTH_APP_RUNNING : BERTH_APP_EXITED);
         if (i % 7 == 0)
-            fake.sink->gone(fake.sink->ctx, draw(&fake), id, LISTED + SECOND);
+            fake.sink->gone(fake.sink->ctx, fake_draw(&fake), id, LISTED + SECOND);
         if (i % 50 == 0)
-            tell_listing(&fake, draw(&fake), LISTED + SECOND);
+            fake_tell_listing(&fake, fake_draw(&fake), LISTED + SECOND);
     }
     __atomic_store_n(&stop, true, __ATOMIC_RELEASE);
     for (size_t i = 0; i < READERS; i++)
@@ -990,8 +657,8 @@ static void *tell_late(void *arg)
     (void)arg;
     while (!__atomic_load_n(&stop, __ATOMIC_ACQUIRE)) {
         BERTH_CLEANUP(app_list) struct berth_app_list apps = {0};
-        uint64_t ticket = draw(&fake);
-        ck_assert_int_eq(fake_list(&fake.head, NULL, &apps, NULL), 0);
+        uint64_t ticket = fake_draw(&fake);
+        ck_assert_int_eq(berth_backend_list(&fake.head, NULL, &apps, NULL), 0);
         for (int i = 0; i < 10; i++)
             (void)sched_yield();
         for (size_t i = 0; i < apps.count; i++)
@@ -1022,293 +689,6 @@ START_TEST(writes_are_read_whatever_comes_late)
 }
 END_TEST
 
-/* ---- Inspect ---- */
-
-/* The body, "ID VERSION", asked for from this thread; text takes 64 bytes. */
-static int inspect(const char *id, bool fresh, char *text)
-{
-    BERTH_CLEANUP(app) struct berth_app *app = make_app(id, BERTH_APP_RUNNING);
-    BERTH_CLEANUP(inspect) struct berth_inspect *body = NULL;
-    int status = berth_mirror_inspect(mirror, app, fresh, &body, NULL);
-    (void)snprintf(text, 64, "%s", status ? "failed" : body->body);
-    return status;
-}
-
-static void ck_inspect(const char *id, bool fresh, const char *expected)
-{
-    char text[64];
-    (void)inspect(id, fresh, text);
-    ck_assert_str_eq(text, expected);
-}
-
-START_TEST(a_body_is_kept_until_the_app_changes)
-{
-    open_listed();
-    tell_app(&fake, draw(&fake), "1", BERTH_APP_RUNNING);
-    ck_inspect("1", false, "1 0");
-    fake.version = 1;
-    ck_inspect("1", false, "1 0");
-    ck_assert_uint_eq(fake.inspects, 1);
-    ck_inspect("2", false, "2 1");
-
-    fake.sink->changed(fake.sink->ctx, "1", BERTH_APP_RUNNING, LISTED);
-    ck_inspect("1", false, "1 1");
-    fake.version = 2;
-    ck_inspect("2", false, "2 1");
-    tell_app(&fake, draw(&fake), "1", BERTH_APP_RUNNING); /* the same row, but it was told */
-    ck_inspect("1", false, "1 2");
-    fake.version = 3;
-    fake.sink->gone(fake.sink->ctx, draw(&fake), "1", LISTED);
-    ck_inspect("1", false, "1 3");
-    fake.version = 4;
-    fake_set(&fake, "2", BERTH_APP_EXITED);
-    ck_assert_int_eq(berth_mirror_refresh(mirror, "2", NULL), 0);
-    ck_inspect("2", false, "2 4");
-    fake.version = 5;
-    fake_set(&fake, "2", BERTH_APP_PAUSED);
-    tell_listing(&fake, draw(&fake), LISTED);
-    ck_inspect("2", false, "2 5");
-    fake.version = 6;
-    ck_inspect("2", true, "2 6");
-    ck_inspect("2", false, "2 6");
-    close_mirror();
-}
-END_TEST
-
-START_TEST(nothing_is_kept_over_a_loss_of_contact)
-{
-    open_listed();
-    ck_inspect("1", false, "1 0");
-    tell_lost(&fake, "scripted", LISTED);
-    fake.version = 1;
-    ck_inspect("1", false, "1 1");
-    fake.version = 2;
-    ck_inspect("1", false, "1 2");
-    tell_listing(&fake, draw(&fake), LISTED);
-    fake.version = 3;
-    ck_inspect("1", false, "1 3");
-    fake.version = 4;
-    ck_inspect("1", false, "1 3");
-    close_mirror();
-}
-END_TEST
-
-START_TEST(a_failure_is_not_kept)
-{
-    open_listed();
-    char text[64];
-    fake.inspect_fails = BERTH_E_NOT_FOUND;
-    ck_assert_int_eq(inspect("1", false, text), BERTH_E_NOT_FOUND);
-    fake.inspect_fails = 0;
-    ck_inspect("1", false, "1 0");
-    close_mirror();
-}
-END_TEST
-
-START_TEST(bodies_are_bounded_in_bytes)
-{
-    open_listed();
-    fake.body_bytes = BERTH_INSPECT_CACHE_MAX / 4;
-    char text[64];
-    ck_assert_int_eq(inspect("1", false, text), 0);
-    ck_assert_int_eq(inspect("2", false, text), 0);
-    ck_assert_int_eq(inspect("3", false, text), 0);
-    ck_assert_int_eq(inspect("1", false, text), 0);
-    ck_assert_uint_eq(fake.inspects, 3);
-    ck_assert_int_eq(inspect("4", false, text), 0); /* in the place of 2 */
-    ck_assert_uint_le(mirror->inspect.bytes, BERTH_INSPECT_CACHE_MAX);
-    ck_assert_int_eq(inspect("1", false, text), 0);
-    ck_assert_int_eq(inspect("3", false, text), 0);
-    ck_assert_uint_eq(fake.inspects, 4);
-    ck_assert_int_eq(inspect("2", false, text), 0);
-    ck_assert_uint_eq(fake.inspects, 5);
-
-    fake.body_bytes = BERTH_INSPECT_CACHE_MAX + 1;
-    ck_assert_int_eq(inspect("huge", false, text), 0);
-    ck_assert_uint_le(mirror->inspect.bytes, BERTH_INSPECT_CACHE_MAX);
-    ck_assert_int_eq(inspect("huge", false, text), 0);
-    ck_assert_uint_eq(fake.inspects, 7);
-    ck_assert_int_eq(inspect("2", false, text), 0); /* not driven out by what cannot be kept */
-    ck_assert_uint_eq(fake.inspects, 7);
-    close_mirror();
-}
-END_TEST
-
-START_TEST(bodies_nobody_asks_for_are_dropped)
-{
-    open_listed();
-    ck_inspect("1", false, "1 0");
-    ck_inspect("2", false, "2 0");
-    int64_t asked_ms = berth_clock_monotonic_ms();
-    fake.sink->alive(fake.sink->ctx, LISTED);
-    ck_assert_uint_eq(berth_pmap_count(mirror->inspect.entries), 2);
-    while (berth_clock_monotonic_ms() <= asked_ms + 1)
-        (void)sched_yield();
-    ck_inspect("1", false, "1 0");
-    berth_inspect_cache_expire(&mirror->inspect, asked_ms + 1 + BERTH_INSPECT_KEEP_MS);
-    ck_assert_uint_eq(berth_pmap_count(mirror->inspect.entries), 1);
-    fake.version = 1;
-    ck_inspect("1", false, "1 0");
-    ck_inspect("2", false, "2 1");
-    berth_inspect_cache_expire(&mirror->inspect, INT64_MAX);
-    ck_assert_uint_eq(berth_pmap_count(mirror->inspect.entries), 0);
-    ck_assert_uint_eq(mirror->inspect.bytes, 0);
-    close_mirror();
-}
-END_TEST
-
-struct asker {
-    pthread_t thread;
-    int status;
-    char text[64];
-};
-
-static void *ask_for_one(void *arg)
-{
-    struct asker *asker = arg;
-    asker->status = inspect("1", false, asker->text);
-    return NULL;
-}
-
-static void start_askers(struct asker *askers, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        ck_assert_int_eq(
-            berth_thread_start(&askers[i].thread, "asker", ask_for_one, &askers[i], NULL), 0);
-}
-
-static void await_waiting(unsigned count)
-{
-    for (;;) {
-        BERTH_LOCK_SCOPE(guard, &mirror->inspect.lock);
-        if (mirror->inspect.waiting == count)
-            return;
-        (void)sched_yield();
-    }
-}
-
-START_TEST(a_hundred_askers_cost_one_question)
-{
-    open_listed();
-    fake.head.max_inflight = 100;
-    static struct asker askers[100];
-    fake_hold_inspect(&fake, true);
-    start_askers(askers, 100);
-    await_waiting(99);
-    fake_hold_inspect(&fake, false);
-    for (size_t i = 0; i < 100; i++) {
-        (void)pthread_join(askers[i].thread, NULL);
-        ck_assert_str_eq(askers[i].text, "1 0");
-    }
-    ck_assert_uint_eq(fake.inspects, 1);
-    close_mirror();
-}
-END_TEST
-
-START_TEST(a_failure_is_everybodys)
-{
-    open_listed();
-    static struct asker askers[10];
-    fake_hold_inspect(&fake, true);
-    fake.inspect_fails = BERTH_E_TIMEOUT;
-    start_askers(askers, 10);
-    await_waiting(9);
-    fake_hold_inspect(&fake, false);
-    for (size_t i = 0; i < 10; i++) {
-        (void)pthread_join(askers[i].thread, NULL);
-        ck_assert_int_eq(askers[i].status, BERTH_E_TIMEOUT);
-    }
-    ck_assert_uint_eq(fake.inspects, 1);
-    close_mirror();
-}
-END_TEST
-
-START_TEST(a_hung_engine_holds_max_inflight_askers)
-{
-    open_listed();
-    fake.head.max_inflight = 3;
-    static struct asker askers[10];
-    fake_hold_inspect(&fake, true);
-    start_askers(askers, 10);
-    await_waiting(9);
-    await_waiting(3);
-    fake_hold_inspect(&fake, false);
-    size_t busy = 0;
-    for (size_t i = 0; i < 10; i++) {
-        (void)pthread_join(askers[i].thread, NULL);
-        if (askers[i].status == BERTH_E_BUSY)
-            busy++;
-        else
-            ck_assert_int_eq(askers[i].status, 0);
-    }
-    ck_assert_uint_eq(busy, 6);
-    close_mirror();
-}
-END_TEST
-
-START_TEST(a_change_meanwhile_makes_the_answer_old)
-{
-    open_listed();
-    static struct asker early[5];
-    fake_hold_inspect(&fake, true);
-    start_askers(early, 5);
-    fake_await_inspects(&fake, 1);
-    await_waiting(4);
-    fake.version = 1;
-    fake.sink->changed(fake.sink->ctx, "1", BERTH_APP_PAUSED, LISTED);
-    static struct asker late[5];
-    start_askers(late, 5);
-    fake_await_inspects(&fake, 2);
-    await_waiting(8);
-    fake_hold_inspect(&fake, false);
-    for (size_t i = 0; i < 5; i++) {
-        (void)pthread_join(early[i].thread, NULL);
-        ck_assert_str_eq(early[i].text, "1 0");
-        (void)pthread_join(late[i].thread, NULL);
-        ck_assert_str_eq(late[i].text, "1 1");
-    }
-    ck_inspect("1", false, "1 1");
-    ck_assert_uint_eq(fake.inspects, 2);
-    close_mirror();
-}
-END_TEST
-
-START_TEST(an_answer_that_is_old_is_not_kept)
-{
-    open_listed();
-    static struct asker early;
-    fake_hold_inspect(&fake, true);
-    start_askers(&early, 1);
-    fake_await_inspects(&fake, 1);
-    fake.version = 1;
-    fake.sink->changed(fake.sink->ctx, "1", BERTH_APP_PAUSED, LISTED);
-    fake_hold_inspect(&fake, false);
-    (void)pthread_join(early.thread, NULL);
-    ck_assert_str_eq(early.text, "1 0");
-    ck_inspect("1", false, "1 1");
-    close_mirror();
-}
-END_TEST
-
-START_TEST(an_answer_does_not_replace_one_asked_for_later)
-{
-    open_listed();
-    static struct asker early;
-    fake_hold_inspect(&fake, true);
-    start_askers(&early, 1);
-    fake_await_inspects(&fake, 1);
-    fake.hold_version = 0;
-    fake.version = 1;
-    ck_inspect("1", true, "1 1");
-    fake_hold_inspect(&fake, false);
-    (void)pthread_join(early.thread, NULL);
-    ck_assert_str_eq(early.text, "1 0");
-    ck_inspect("1", false, "1 1");
-    ck_assert_uint_eq(fake.inspects, 2);
-    close_mirror();
-}
-END_TEST
-
 /* ---- Size ---- */
 
 #define MANY 100000
@@ -1328,16 +708,16 @@ START_TEST(many_apps)
     char id[65];
     for (int i = 0; i < MANY; i++) {
         (void)snprintf(id, sizeof(id), "%064d", i);
-        ck_assert_int_eq(berth_app_list_add(&fake.rows, make_app(id, BERTH_APP_RUNNING), NULL), 0);
+        ck_assert_int_eq(berth_app_list_add(&fake.rows, fake_app(id, BERTH_APP_RUNNING), NULL), 0);
     }
     size_t before_kib = resident_kib();
     int64_t begin_ns = berth_clock_monotonic_ns();
-    tell_listing(&fake, draw(&fake), LISTED);
+    fake_tell_listing(&fake, fake_draw(&fake), LISTED);
     int64_t listed_ns = berth_clock_monotonic_ns();
     size_t after_kib = resident_kib();
     for (int i = 0; i < 1000; i++) {
         (void)snprintf(id, sizeof(id), "%064d", i * 97);
-        tell_app(&fake, draw(&fake), id, BERTH_APP_EXITED);
+        fake_tell_app(&fake, fake_draw(&fake), id, BERTH_APP_EXITED);
         diary.text[0] = '\0';
     }
     int64_t changed_ns = berth_clock_monotonic_ns();
@@ -1353,18 +733,10 @@ UNIT_SUITE("mirror", the_first_listing_is_waited_for, the_wait_ends,
            a_first_listing_that_failed_is_not_waited_for,
            lost_contact_makes_the_snapshot_stale_until_the_next_listing,
            a_refresh_while_contact_is_lost_shows_in_stale_reads_alone,
-           old_answers_neither_overwrite_nor_resurrect,
-           tombstones_are_bounded_and_forgetting_them_resurrects_nothing,
            a_listing_is_applied_as_a_difference, a_row_that_says_nothing_new_is_no_change,
            every_member_of_a_row_counts, the_observer_is_told_in_order,
            changes_carry_the_time_the_row_tells, images_are_published,
            reads_pass_their_interest_on_now_and_then, a_refresh_that_fails_changes_nothing,
            a_refresh_needs_no_slot, without_memory_a_refresh_changes_nothing,
            without_memory_a_listing_changes_nothing, readers_see_whole_versions_while_writers_write,
-           writes_are_read_whatever_comes_late, a_body_is_kept_until_the_app_changes,
-           nothing_is_kept_over_a_loss_of_contact, a_failure_is_not_kept,
-           bodies_are_bounded_in_bytes, bodies_nobody_asks_for_are_dropped,
-           a_hundred_askers_cost_one_question, a_failure_is_everybodys,
-           a_hung_engine_holds_max_inflight_askers, a_change_meanwhile_makes_the_answer_old,
-           an_answer_that_is_old_is_not_kept, an_answer_does_not_replace_one_asked_for_later,
-           many_apps)
+           writes_are_read_whatever_comes_late, many_apps)
