@@ -107,6 +107,8 @@ static void run_pull(struct berth_approvals *approvals, struct berth_pull *pull)
     pull->result = r;
     if (r == BERTH_E_CANCELLED)
         return;
+    if (r < 0)
+        (void)berth_error_wrap(&pull->err, "image %s", pull->reference);
     struct outcome outcome = {
         .approvals = approvals,
         .id = pull->id,

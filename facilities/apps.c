@@ -293,6 +293,8 @@ int berth_apps_pull(struct berth_facility *facility, const struct berth_caller *
         return r;
     r = berth_backend_pull(facility->backend, berth_strbuf_str(&reference), NULL, NULL, &digest,
                            &id, err);
+    if (r < 0)
+        (void)berth_error_wrap(err, "image %s", berth_strbuf_str(&reference));
     if (r == BERTH_E_REFUSED || r == BERTH_E_NOT_FOUND) {
         if (err)
             err->status = BERTH_E_INVALID; /* the image asked for is what is wrong */
