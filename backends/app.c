@@ -2,6 +2,8 @@
 /* Apps as one allocation: the count of references, the struct, its arrays, then the text. */
 #include "backends/app.h"
 
+#include "backends/backend.h"
+
 #include <string.h>
 
 struct app_block {
@@ -48,10 +50,25 @@ struct packer {
     } seen[PACKER_SEEN_MAX];
 };
 
+/* What every app of ours says is not laid out at all. */
+static const char *find_common(const char *text)
+{
+    static const char *const common[] = {BERTH_LABEL_APP,   BERTH_LABEL_FACILITY,
+                                         BERTH_LABEL_IMAGE, BERTH_LABEL_USER,
+                                         "bridge",          "tcp"};
+    for (size_t i = 0; i < sizeof(common) / sizeof(common[0]); i++)
+        if (common[i][0] == text[0] && strcmp(common[i], text) == 0)
+            return common[i];
+    return NULL;
+}
+
 static const char *pack(struct packer *packer, const char *text)
 {
     if (!text || text[0] == '\0')
         return "";
+    const char *common = find_common(text);
+    if (common)
+        return common;
     for (size_t i = 0; i < packer->seen_count; i++)
         if (packer->seen[i].source[0] == text[0] && strcmp(packer->seen[i].source, text) == 0)
             return packer->seen[i].packed;

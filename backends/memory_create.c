@@ -76,9 +76,10 @@ static int container_new(struct memory *memory, const struct berth_create_spec *
     struct memory_container *container = calloc(1, sizeof(*container));
     if (!container)
         return berth_error_nomem(err);
-    container->image_config = berth_text_dup(spec->image);
+    bool hidden = strcmp(shown, spec->image) != 0;
+    container->image_config = hidden ? berth_text_dup(spec->image) : NULL;
     container->run_as = berth_text_dup(spec->run_as);
-    if (!container->image_config || (spec->run_as && !container->run_as))
+    if ((hidden && !container->image_config) || (spec->run_as && !container->run_as))
         return berth_error_nomem(err);
     container->cpu_nano = spec->cpu_nano;
     container->memory_bytes = spec->memory_bytes;

@@ -128,7 +128,8 @@ static void add_config(struct berth_json_writer *w, const struct memory_containe
                           "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
     berth_json_close_array(w);
     add_words(w, "Cmd", app->command);
-    berth_json_add_string(w, "Image", container->image_config);
+    berth_json_add_string(w, "Image",
+                          container->image_config ? container->image_config : app->image);
     berth_json_add_null(w, "Volumes");
     berth_json_add_string(w, "WorkingDir", "");
     berth_json_add_null(w, "Entrypoint");

@@ -36,7 +36,7 @@ enum { MEMORY_HELD = 1, MEMORY_HELD_LATEST = 2, MEMORY_HELD_VERSION = 4 };
 /* A container. What everyone may see is in app, replaced whole when it changes. */
 struct memory_container {
     struct berth_app *app;
-    char *image_config; /* the reference it was created from, digest and all */
+    char *image_config; /* the reference it was created from; NULL: as app->image shows it */
     char *run_as;       /* or NULL */
     int64_t cpu_nano;
     int64_t memory_bytes;

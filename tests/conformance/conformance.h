@@ -17,6 +17,7 @@
 #define BERTH_TESTS_CONFORMANCE_CONFORMANCE_H
 
 #include "backends/backend.h"
+#include "base/json.h"
 
 #include <check.h>
 
@@ -63,6 +64,7 @@ void act_ok(struct fixture *fixture, enum berth_verb verb, const char *id);
 struct berth_app *app_get(struct fixture *fixture, const char *id);
 enum berth_app_state app_state(struct fixture *fixture, const char *id);
 size_t app_count(struct fixture *fixture);
+cJSON *app_inspect(struct fixture *fixture, const char *id);
 
 const char *verb_name(enum berth_verb verb);
 

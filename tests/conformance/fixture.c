@@ -132,6 +132,16 @@ enum berth_app_state app_state(struct fixture *fixture, const char *id)
     return app->state;
 }
 
+cJSON *app_inspect(struct fixture *fixture, const char *id)
+{
+    BERTH_CLEANUP(strbuf) struct berth_strbuf body = BERTH_STRBUF_INIT(1 << 20);
+    struct berth_error err = BERTH_ERROR_INIT;
+    ASSERT_OK(berth_backend_inspect(fixture->backend, id, &body, &err), &err);
+    cJSON *json = NULL;
+    ASSERT_OK(berth_json_parse(berth_strbuf_str(&body), body.len, &json, &err), &err);
+    return json;
+}
+
 size_t app_count(struct fixture *fixture)
 {
     BERTH_CLEANUP(app_list) struct berth_app_list apps = {0};

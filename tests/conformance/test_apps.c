@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* How apps come, are listed, and go. */
 #include "base/clock.h"
-#include "base/json.h"
 #include "base/thread.h"
 #include "tests/conformance/conformance.h"
 
@@ -102,16 +101,6 @@ START_TEST(an_unknown_image_makes_nothing)
 }
 END_TEST
 
-static cJSON *inspect(struct fixture *fixture, const char *id)
-{
-    BERTH_CLEANUP(strbuf) struct berth_strbuf body = BERTH_STRBUF_INIT(1 << 20);
-    struct berth_error err = BERTH_ERROR_INIT;
-    ASSERT_OK(berth_backend_inspect(fixture->backend, id, &body, &err), &err);
-    cJSON *json = NULL;
-    ASSERT_OK(berth_json_parse(berth_strbuf_str(&body), body.len, &json, &err), &err);
-    return json;
-}
-
 START_TEST(limits_and_user_reach_the_app)
 {
     BERTH_CLEANUP(fixture) struct fixture fixture = fixture_open();
@@ -123,7 +112,7 @@ START_TEST(limits_and_user_reach_the_app)
     struct berth_error err = BERTH_ERROR_INIT;
     BERTH_CLEANUP(free) char *id = NULL;
     ASSERT_OK(berth_backend_create(fixture.backend, &spec, &id, &err), &err);
-    BERTH_CLEANUP(json) cJSON *json = inspect(&fixture, id);
+    BERTH_CLEANUP(json) cJSON *json = app_inspect(&fixture, id);
     const cJSON *host_config = berth_json_get(json, "HostConfig");
     ck_assert_int_eq(berth_json_int(host_config, "NanoCpus", 0), spec.cpu_nano);
     ck_assert_int_eq(berth_json_int(host_config, "Memory", 0), spec.memory_bytes);
@@ -148,7 +137,7 @@ START_TEST(inspect_is_the_engines_object)
     BERTH_CLEANUP(free) char *id = app_create(&fixture, "ana");
     for (size_t i = 0; i < COUNT(rows); i++) {
         act_ok(&fixture, rows[i].verb, id);
-        BERTH_CLEANUP(json) cJSON *json = inspect(&fixture, id);
+        BERTH_CLEANUP(json) cJSON *json = app_inspect(&fixture, id);
         ck_assert_str_eq(berth_json_string(json, "Id", ""), id);
         ck_assert_str_eq(berth_json_string(json, "Name", ""), "/test--ana");
         const cJSON *state = berth_json_get(json, "State");

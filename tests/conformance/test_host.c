@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Resource use and the hosts. */
 #include "base/clock.h"
-#include "base/json.h"
 #include "tests/conformance/conformance.h"
 
 #include <string.h>

@@ -126,6 +126,8 @@ START_TEST(an_app_is_made_of_a_pinned_image)
     BERTH_CLEANUP(app) struct berth_app *app = app_get(&fixture, id);
     ck_assert_str_eq(app->image, reference);
     ck_assert_str_eq(app->image_id, pulled.id);
+    BERTH_CLEANUP(json) cJSON *json = app_inspect(&fixture, id);
+    ck_assert_str_eq(berth_json_string(berth_json_get(json, "Config"), "Image", ""), pinned);
     /* An image in use stays. */
     ASSERT_STATUS(berth_backend_image_remove(fixture.backend, reference, &err), BERTH_E_CONFLICT,
                   &err);
