@@ -108,7 +108,7 @@ struct berth_uptime {
 struct uptime_facility *berth_uptime_find(const struct berth_uptime *uptime, const char *facility);
 struct uptime_track *berth_uptime_find_track(const struct uptime_facility *facility,
                                              const char *app);
-void berth_uptime_track_unref(void *track);
+void berth_uptime_track_unref(void *value);
 /* Queues what tracks that are behind have to say, as far as there is room and memory. */
 void berth_uptime_catch_up(struct berth_uptime *uptime);
 /* For each facility, in the order of ids. */
@@ -119,7 +119,7 @@ void berth_uptime_unref_facilities(struct berth_pmap_node *facilities);
 
 /* ---- uptime_recorder.c ---- */
 
-void *berth_uptime_record(void *uptime);
+void *berth_uptime_record(void *arg);
 /* Waits until what was observed of the facility is written; false if it cannot be, or takes too
  * long. */
 bool berth_uptime_flush_locked(struct berth_uptime *uptime, const struct uptime_facility *facility);
