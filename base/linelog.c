@@ -18,6 +18,7 @@
 #define KEEP_MOST         100
 #define PATH_MOST         (PATH_MAX - sizeof(".100"))
 #define NOTICE_BYTES_MOST 128
+#define GATHER_MS         20 /* how long a line may wait for others to be written with it */
 
 /* Whole lines, each with its newline. */
 struct lines {
@@ -215,6 +216,24 @@ static void write_batch(struct berth_linelog *log)
     }
 }
 
+/* Too full to wait for more. */
+static bool is_half_full(const struct berth_linelog *log)
+{
+    return log->queue.len >= log->queue_bytes / 2;
+}
+
+/* Returns when there is something to do. Waking up for each line would cost a busy gateway more
+ * than all else about the line, so the first one waits a little for others. */
+static void wait_for_lines(struct berth_linelog *log)
+{
+    while (log->queue.len == 0 && !log->reopen && !log->closing)
+        (void)pthread_cond_wait(&log->changed, &log->mutex);
+    int64_t deadline_ms = berth_clock_monotonic_ms() + GATHER_MS;
+    while (!is_half_full(log) && !log->reopen && !log->closing &&
+           berth_cond_wait_until(&log->changed, &log->mutex, deadline_ms))
+        continue;
+}
+
 static void *run(void *arg)
 {
     struct berth_linelog *log = arg;
@@ -224,8 +243,7 @@ static void *run(void *arg)
         uint64_t dropped;
         {
             BERTH_LOCK_SCOPE(guard, &log->mutex);
-            while (log->queue.len == 0 && !log->reopen && !log->closing)
-                (void)pthread_cond_wait(&log->changed, &log->mutex);
+            wait_for_lines(log);
             struct lines emptied = log->batch;
             log->batch = log->queue;
             log->queue = emptied;
@@ -323,11 +341,13 @@ bool berth_linelog_write(struct berth_linelog *log, const char *line, size_t len
         log->dropped++;
         return false;
     }
-    if (queue->len == 0)
-        (void)pthread_cond_signal(&log->changed);
+    bool was_empty = queue->len == 0;
+    bool was_half_full = is_half_full(log);
     memcpy(queue->text + queue->len, line, len);
     queue->text[queue->len + len] = '\n';
     queue->len += len + 1;
+    if (was_empty || (is_half_full(log) && !was_half_full))
+        (void)pthread_cond_signal(&log->changed);
     return true;
 }
 
