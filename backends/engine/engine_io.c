@@ -11,7 +11,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 
-#define EVENTS_PER_ROUND 128
+#define EVENTS_PER_ROUND 1024
 
 struct berth_engine_transfer {
     struct berth_engine_io *io;
@@ -426,8 +426,6 @@ static void *run_thread(void *ctx)
             run_event(io, &events[i]);
         /* What has arrived goes before what is overdue: a limit on silence must not strike
          * because we were late. */
-        if (count == EVENTS_PER_ROUND)
-            continue;
         int64_t now_ms = berth_clock_monotonic_ms();
         run_curl_timer(io, now_ms);
         run_timers(io, now_ms);

@@ -182,7 +182,8 @@ struct probe {
     enum moment free_at;
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    long status;  /* lock */
+    long status;
+    unsigned heads;
     size_t bytes; /* lock */
     bool done;    /* lock */
     CURLcode code;
@@ -205,6 +206,7 @@ static void probe_head(void *ctx, long status)
 {
     struct probe *probe = ctx;
     probe->status = status;
+    probe->heads++;
     saw(probe, AT_HEAD);
 }
 
@@ -281,6 +283,53 @@ START_TEST(a_transfer_tells_head_data_and_end)
     berth_engine_transfer_free(probe.transfer);
     berth_engine_io_close(io);
     engine_server_free(server);
+}
+END_TEST
+
+START_TEST(an_answer_has_one_head)
+{
+    struct engine_server *server = engine_server_new();
+    engine_server_answer(server, "/x",
+                         "HTTP/1.1 103 Early Hints\r\nLink: <x>\r\n\r\n"
+                         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: A\r\n\r\n"
+                         "3\r\nabc\r\n0\r\nA: b\r\n\r\n");
+    struct berth_engine_io *io;
+    ck_assert_int_eq(berth_engine_io_open(&io, NULL), 0);
+    struct probe probe;
+    probe_start(&probe, io, server, "/x", NEVER);
+    ck_assert(probe_wait(&probe, &probe.done, NULL, 0));
+    ck_assert_int_eq(probe.code, CURLE_OK);
+    ck_assert_int_eq(probe.status, 200);
+    ck_assert_uint_eq(probe.heads, 1);
+    ck_assert_uint_eq(probe.bytes, 3);
+    berth_engine_transfer_free(probe.transfer);
+    berth_engine_io_close(io);
+    engine_server_free(server);
+}
+END_TEST
+
+START_TEST(out_of_memory_leaves_nothing_behind)
+{
+    for (size_t n = 0;; n++) {
+        struct berth_engine_io *io = NULL;
+        unit_alloc_fail_after(n);
+        int status = berth_engine_io_open(&io, NULL);
+        bool failed = unit_alloc_restore();
+        ck_assert_int_eq(status, failed ? BERTH_E_NOMEM : 0);
+        berth_engine_io_close(io);
+        if (!failed)
+            break;
+    }
+    struct berth_engine_io *io;
+    struct berth_engine_transfer *transfer = NULL;
+    ck_assert_int_eq(berth_engine_io_open(&io, NULL), 0);
+    CURL *easy = curl_easy_init();
+    unit_alloc_fail_after(0);
+    int status = berth_engine_transfer_start(io, easy, &probe_ops, NULL, &transfer, NULL);
+    unit_alloc_restore();
+    ck_assert_int_eq(status, BERTH_E_NOMEM);
+    ck_assert_ptr_null(transfer);
+    berth_engine_io_close(io);
 }
 END_TEST
 
@@ -386,7 +435,8 @@ END_TEST
 UNIT_SUITE("engine_io", heap_gives_timers_in_order,
            timers_run_once_in_order_and_may_be_cleared_and_moved,
            calls_from_many_threads_run_one_at_a_time, a_posted_task_runs_once_and_may_be_withdrawn,
-           a_transfer_tells_head_data_and_end, a_transfer_may_be_freed_in_each_of_its_callbacks,
+           a_transfer_tells_head_data_and_end, an_answer_has_one_head,
+           out_of_memory_leaves_nothing_behind, a_transfer_may_be_freed_in_each_of_its_callbacks,
            freeing_from_elsewhere_ends_the_callbacks,
            many_streams_share_the_thread_and_one_that_floods_holds_up_no_other,
            an_idle_thread_sleeps)

@@ -388,6 +388,29 @@ START_TEST(streams_end_when_nobody_asks)
 }
 END_TEST
 
+START_TEST(out_of_memory_is_an_error)
+{
+    struct scene scene;
+    scene_open(&scene);
+    const struct berth_app *const stopped[] = {&exited_c};
+    const struct berth_app *const running[] = {&running_a};
+    struct berth_stats_list stats = {0};
+    for (size_t n = 0;; n++) {
+        unit_alloc_fail_after(n);
+        int status = berth_engine_stats_ask(scene.stats, stopped, 1, &stats, NULL);
+        bool failed = unit_alloc_restore();
+        ck_assert_int_eq(status, failed ? BERTH_E_NOMEM : 0);
+        if (!failed)
+            break;
+    }
+    berth_stats_list_release(&stats);
+    unit_alloc_fail_after(1);
+    ck_assert_int_eq(berth_engine_stats_ask(scene.stats, running, 1, &stats, NULL), BERTH_E_NOMEM);
+    ck_assert(unit_alloc_restore());
+    scene_close(&scene);
+}
+END_TEST
+
 START_TEST(it_may_be_freed_with_streams_open)
 {
     struct scene scene;
@@ -412,4 +435,5 @@ UNIT_SUITE("engine_stats", samples_are_computed_as_the_docker_command_does,
            one_that_ends_is_not_known_and_may_start_again,
            what_cannot_be_learned_is_an_error_only_where_nothing_is_known,
            a_silent_engine_is_waited_for_in_bounds, many_may_ask_at_once,
-           streams_end_when_nobody_asks, it_may_be_freed_with_streams_open)
+           streams_end_when_nobody_asks, out_of_memory_is_an_error,
+           it_may_be_freed_with_streams_open)

@@ -709,6 +709,24 @@ START_TEST(an_engine_that_accepts_and_says_nothing_is_lost)
 }
 END_TEST
 
+START_TEST(a_watch_that_lacks_memory_does_not_open)
+{
+    struct scene scene;
+    scene_open(&scene);
+    const struct berth_engine_scope scope = {.facility = "demo"};
+    const struct berth_watch_sink sink = {.ctx = &scene.recorder}; /* never called */
+    for (size_t n = 0; n < 2; n++) {
+        unit_alloc_fail_after(n);
+        int status =
+            berth_engine_watch_open(scene.io, scene.engine, &scope, &sink, &scene.watch, NULL);
+        ck_assert(unit_alloc_restore());
+        ck_assert_int_eq(status, BERTH_E_NOMEM);
+        ck_assert_ptr_null(scene.watch);
+    }
+    scene_close(&scene);
+}
+END_TEST
+
 START_TEST(a_watch_may_be_closed_at_any_moment)
 {
     for (int round = 0; round < 40; round++) {
@@ -745,4 +763,5 @@ UNIT_SUITE("engine_watch", lists_everything_once_the_stream_is_open, adopts_what
            garbage_on_the_stream_is_a_loss, what_happened_meanwhile_is_told_before_the_listing,
            nothing_is_told_before_the_first_listing,
            a_frozen_engine_is_noticed_while_somebody_reads, pings_are_rare_while_nobody_reads,
-           an_engine_that_accepts_and_says_nothing_is_lost, a_watch_may_be_closed_at_any_moment)
+           an_engine_that_accepts_and_says_nothing_is_lost, a_watch_that_lacks_memory_does_not_open,
+           a_watch_may_be_closed_at_any_moment)
