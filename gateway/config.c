@@ -3,18 +3,19 @@
 
 #include "base/text.h"
 #include "gateway/config_file.h"
-#include "gateway/config_keys.h"
+#include "gateway/config_values.h"
 #include "gateway/environment.h"
 
 #include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#define DEFAULT_PATH "/etc/berth/berth.conf"
-#define DEFAULT_DIR  "/etc/berth/facilities.d"
-#define FILE_SUFFIX  ".conf"
-#define FILES_MAX    1000 /* in facilities.d */
+#define DEFAULT_PATH   "/etc/berth/berth.conf"
+#define FACILITIES     "facilities.d"
+#define FACILITIES_MAX 1000 /* files there */
+#define FILE_SUFFIX    ".conf"
 
 static void config_free(struct berth_config *config)
 {
@@ -62,6 +63,17 @@ static int set_defaults(struct berth_config *config, struct berth_error *err)
 
 /* ---- Files ---- */
 
+/* The path of a file in the folder of the configuration. */
+static int path_beside(const struct berth_config *config, const char *name,
+                       struct berth_strbuf *out, struct berth_error *err)
+{
+    const char *slash = strrchr(config->path, '/');
+    if (slash)
+        berth_strbuf_add(out, config->path, (size_t)(slash + 1 - config->path));
+    berth_strbuf_adds(out, name);
+    return berth_strbuf_check(out, err);
+}
+
 static int is_config_file(const struct dirent *entry)
 {
     size_t len = strlen(entry->d_name);
@@ -79,9 +91,10 @@ static int read_directory(struct berth_config *config, const char *path, struct 
         return errno == ENOENT ? 0
                                : berth_error_set_errno(err, BERTH_E_INVALID, errno,
                                                        "%s cannot be read: %m", path);
-    int r = count > FILES_MAX ? berth_error_set(err, BERTH_E_TOO_LARGE,
-                                                "%s holds more than %d files", path, FILES_MAX)
-                              : 0;
+    int r = count > FACILITIES_MAX
+                ? berth_error_set(err, BERTH_E_TOO_LARGE, "%s holds more than %d files", path,
+                                  FACILITIES_MAX)
+                : 0;
     for (int i = 0; i < count; i++) {
         BERTH_CLEANUP(strbuf) struct berth_strbuf file = BERTH_STRBUF_INIT(4096);
         berth_strbuf_addf(&file, "%s/%s", path, entries[i]->d_name);
@@ -96,16 +109,16 @@ static int read_directory(struct berth_config *config, const char *path, struct 
 static int read_files(struct berth_config *config, const char *path, struct berth_error *err)
 {
     const char *from_environment = getenv("BERTH_CONFIG");
-    bool is_installed = !path && (!from_environment || !*from_environment);
     if (!path)
-        path = is_installed ? DEFAULT_PATH : from_environment;
+        path = from_environment && *from_environment ? from_environment : DEFAULT_PATH;
     config->path = berth_text_dup(path);
     if (!config->path)
         return berth_error_nomem(err);
+    BERTH_CLEANUP(strbuf) struct berth_strbuf folder = BERTH_STRBUF_INIT(PATH_MAX);
     int r = berth_config_read_file(config, path, err);
-    if (r == 0 && is_installed)
-        r = read_directory(config, DEFAULT_DIR, err);
-    return r;
+    if (r == 0)
+        r = path_beside(config, FACILITIES, &folder, err);
+    return r == 0 ? read_directory(config, berth_strbuf_str(&folder), err) : r;
 }
 
 /* ---- Environment ---- */
@@ -116,12 +129,8 @@ static int load_environment(const struct berth_config *config,
 {
     if (config->env_file)
         return berth_environment_load(config->env_file, true, environment, err);
-    BERTH_CLEANUP(strbuf) struct berth_strbuf path = BERTH_STRBUF_INIT(4096);
-    const char *slash = strrchr(config->path, '/');
-    if (slash)
-        berth_strbuf_add(&path, config->path, (size_t)(slash + 1 - config->path));
-    berth_strbuf_adds(&path, ".env");
-    int r = berth_strbuf_check(&path, err);
+    BERTH_CLEANUP(strbuf) struct berth_strbuf path = BERTH_STRBUF_INIT(PATH_MAX);
+    int r = path_beside(config, ".env", &path, err);
     return r < 0 ? r : berth_environment_load(berth_strbuf_str(&path), false, environment, err);
 }
 
@@ -160,6 +169,8 @@ static int apply_environment(struct berth_config *config,
     BERTH_CLEANUP(free) char *uid = NULL;
     if (r == 0)
         r = berth_environment_get(environment, "DEFAULT_USER_UID", &uid, err);
+    if (r == 0 && uid && berth_config_check_uid(uid, err) < 0)
+        r = berth_error_wrap(err, "DEFAULT_USER_UID");
     for (size_t i = 0; r == 0 && uid && i < config->facility_count; i++) {
         if (config->facilities[i].default_user_uid)
             continue;
@@ -178,31 +189,9 @@ static int apply_environment(struct berth_config *config,
 
 /* ---- Checks over all ---- */
 
-/* "UID" or "UID:GID". */
-static bool is_uid(const char *text)
-{
-    size_t uid = strspn(text, "0123456789");
-    if (uid == 0 || uid > 10)
-        return false;
-    if (text[uid] == '\0')
-        return true;
-    size_t gid = strspn(text + uid + 1, "0123456789");
-    return text[uid] == ':' && gid > 0 && gid <= 10 && text[uid + 1 + gid] == '\0';
-}
-
 static int check_facility(const struct berth_config *config,
                           const struct berth_facility_config *facility, struct berth_error *err)
 {
-    if (!berth_backend_find(facility->backend)) {
-        BERTH_CLEANUP(strbuf) struct berth_strbuf names = BERTH_STRBUF_INIT(256);
-        for (size_t i = 0; berth_backends[i]; i++)
-            berth_strbuf_addf(&names, "%s%s", i ? ", " : "", berth_backends[i]->name);
-        return berth_error_set(err, BERTH_E_INVALID, "backend %s is none of %s", facility->backend,
-                               berth_strbuf_str(&names));
-    }
-    if (facility->default_user_uid && !is_uid(facility->default_user_uid))
-        return berth_error_set(err, BERTH_E_INVALID,
-                               "default_user_uid must be UID or UID:GID, in digits");
     if (facility->auth == BERTH_AUTH_OPEN && !config->allow_open && !berth_config_is_local(config))
         return berth_error_set(err, BERTH_E_INVALID,
                                "auth = open needs every listener on a loopback address or a unix "
@@ -210,6 +199,24 @@ static int check_facility(const struct berth_config *config,
     if (!facility->engine.tls_cert != !facility->engine.tls_key)
         return berth_error_set(err, BERTH_E_INVALID, "tls_cert and tls_key must be set together");
     return 0;
+}
+
+static int check_root_facility(const struct berth_config *config, struct berth_error *err)
+{
+    const char *root = config->root_facility;
+    BERTH_CLEANUP(free) const char **ids = calloc(config->facility_count + 1, sizeof(*ids));
+    if (!ids)
+        return berth_error_nomem(err);
+    for (size_t i = 0; i < config->facility_count; i++) {
+        ids[i] = config->facilities[i].id;
+        if (strcmp(ids[i], root) == 0)
+            return 0;
+    }
+    const char *nearest = berth_text_nearest(root, ids, config->facility_count);
+    if (nearest)
+        return berth_error_set(err, BERTH_E_INVALID,
+                               "root_facility %s is no facility; did you mean %s?", root, nearest);
+    return berth_error_set(err, BERTH_E_INVALID, "root_facility %s is no facility", root);
 }
 
 static int check_gateway(const struct berth_config *config, struct berth_error *err)
@@ -220,17 +227,13 @@ static int check_gateway(const struct berth_config *config, struct berth_error *
     if (config->listen_tls || config->tls_cert || config->tls_key || config->tls_client_ca)
         return berth_error_set(err, BERTH_E_INVALID,
                                "listen_tls and tls_*: this version does not serve HTTPS");
-    if (config->root_facility) {
-        for (size_t i = 0; i < config->facility_count; i++)
-            if (strcmp(config->facilities[i].id, config->root_facility) == 0)
-                return 0;
-        return berth_error_set(err, BERTH_E_INVALID, "root_facility %s is no facility",
-                               config->root_facility);
-    }
-    return 0;
+    if (config->listen.count > BERTH_LISTENERS_MAX)
+        return berth_error_set(err, BERTH_E_INVALID, "listen is given more than %d times",
+                               BERTH_LISTENERS_MAX);
+    return config->root_facility ? check_root_facility(config, err) : 0;
 }
 
-static int check(const struct berth_config *config, struct berth_error *err)
+static int check_all(const struct berth_config *config, struct berth_error *err)
 {
     int r = check_gateway(config, err);
     for (size_t i = 0; r == 0 && i < config->facility_count; i++) {
@@ -239,6 +242,12 @@ static int check(const struct berth_config *config, struct berth_error *err)
             return berth_error_wrap(err, "[facility %s]", config->facilities[i].id);
     }
     return r;
+}
+
+/* What no single line is wrong with. */
+static int check(const struct berth_config *config, struct berth_error *err)
+{
+    return check_all(config, err) < 0 ? berth_error_wrap(err, "%s", config->path) : 0;
 }
 
 /* What a facility and its backend share is said once in the file. */

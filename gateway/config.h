@@ -69,8 +69,8 @@ struct berth_config {
 };
 
 /*
- * Loads path (NULL: $BERTH_CONFIG, else /etc/berth/berth.conf with
- * /etc/berth/facilities.d), .env and environment, and checks it all.
+ * Loads path (NULL: $BERTH_CONFIG, else /etc/berth/berth.conf), beside it the
+ * files of facilities.d and .env, and the environment, and checks it all.
  */
 BERTH_MUST_CHECK int berth_config_load(const char *path, struct berth_config **ret_config,
                                        struct berth_error *err);

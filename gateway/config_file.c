@@ -2,24 +2,24 @@
 #include "gateway/config_file.h"
 
 #include "base/text.h"
-#include "gateway/config_keys.h"
+#include "gateway/config_values.h"
+#include "gateway/text_file.h"
 
-#include <errno.h>
 #include <ini.h>
 #include <string.h>
 
 #define FACILITY_PREFIX "facility "
 #define SECTION_MAX     63
+#define SECTIONS_MAX    16
 #define KEYS_MAX        64 /* of one section */
 
 struct reader {
     struct berth_config *config;
     const char *path;
-    FILE *file;
-    unsigned line;                              /* of the text that inih was given last */
+    struct berth_text_file file;
     const struct berth_config_section *section; /* NULL before the first */
     void *target;                               /* what its keys are written to */
-    uint64_t seen;                              /* its keys that were given, by index */
+    uint64_t seen[SECTIONS_MAX];                /* per section: its keys that were given */
     int result;
     struct berth_error *err;
 };
@@ -34,14 +34,13 @@ static int fail(struct reader *reader, const char *format, ...)
     (void)vsnprintf(message, sizeof(message), format, args);
     va_end(args);
     reader->result = berth_error_set(reader->err, BERTH_E_INVALID, "%s:%u: %s", reader->path,
-                                     reader->line, message);
+                                     reader->file.line, message);
     return 0; /* inih's word for failure */
 }
 
 static int fail_unknown(struct reader *reader, const char *what, const char *text,
-                        const char *const *names, size_t count)
+                        const char *nearest)
 {
-    const char *nearest = berth_text_nearest(text, names, count);
     if (nearest)
         return fail(reader, "unknown %s %s; did you mean %s?", what, text, nearest);
     return fail(reader, "unknown %s %s", what, text);
@@ -49,10 +48,13 @@ static int fail_unknown(struct reader *reader, const char *what, const char *tex
 
 static int fail_unknown_section(struct reader *reader, const char *name)
 {
-    const char *names[16];
+    const char *names[SECTIONS_MAX];
     for (size_t i = 0; i < berth_config_section_count; i++)
         names[i] = berth_config_sections[i].name;
-    return fail_unknown(reader, "section", name, names, berth_config_section_count);
+    char word[SECTION_MAX + 1]; /* "facilty" of "facilty demo" */
+    (void)snprintf(word, sizeof(word), "%.*s", (int)strcspn(name, " "), name);
+    return fail_unknown(reader, "section", name,
+                        berth_text_nearest(word, names, berth_config_section_count));
 }
 
 static int fail_unknown_key(struct reader *reader, const struct berth_config_section *section,
@@ -61,10 +63,16 @@ static int fail_unknown_key(struct reader *reader, const struct berth_config_sec
     const char *names[KEYS_MAX];
     for (size_t i = 0; i < section->count; i++)
         names[i] = section->keys[i].name;
-    return fail_unknown(reader, "key", name, names, section->count);
+    return fail_unknown(reader, "key", name, berth_text_nearest(name, names, section->count));
 }
 
 /* ---- Sections ---- */
+
+/* Which keys of the current section were given already. */
+static uint64_t *seen_of_section(struct reader *reader)
+{
+    return &reader->seen[reader->section - berth_config_sections];
+}
 
 static int add_facility(struct reader *reader, const char *id)
 {
@@ -94,13 +102,12 @@ static int add_facility(struct reader *reader, const char *id)
         return fail(reader, "%s", err.message);
     reader->section = section;
     reader->target = facility;
+    *seen_of_section(reader) = 0;
     return 1;
 }
 
 static int enter_section(struct reader *reader, const char *name)
 {
-    reader->seen = 0;
-    reader->section = NULL;
     if (strncmp(name, FACILITY_PREFIX, sizeof(FACILITY_PREFIX) - 1) == 0)
         return add_facility(reader, name + sizeof(FACILITY_PREFIX) - 1);
     if (strcmp(name, "facility") == 0)
@@ -110,35 +117,43 @@ static int enter_section(struct reader *reader, const char *name)
     return reader->section ? 1 : fail_unknown_section(reader, name);
 }
 
+/* Enters the section that the line begins; false if it is refused. */
+static bool read_section(struct reader *reader, const char *line)
+{
+    char name[SECTION_MAX + 1];
+    size_t len = strcspn(line + 1, "]");
+    if (line[1 + len] != ']')
+        return fail(reader, "a section's line must end with ]");
+    if (len > SECTION_MAX)
+        return fail(reader, "the section's name is longer than %d bytes", SECTION_MAX);
+    memcpy(name, line + 1, len);
+    name[len] = '\0';
+    return enter_section(reader, name);
+}
+
 /*
  * inih asks for one line at a time: that is how its line is known. A section is
- * entered here, since inih tells of one only when a key stands in it.
+ * entered here, since inih tells of one only when a key stands in it. Spaces in
+ * front are taken off: inih would add an indented line to the value before it.
  */
-static char *read_line(char *line, int size, void *stream)
+static char *read_line(char *buffer, int size, void *stream)
 {
     struct reader *reader = stream;
-    if (reader->result < 0 || !fgets(line, size, reader->file))
+    struct berth_error err = BERTH_ERROR_INIT;
+    char *line = NULL;
+    if (reader->result < 0)
         return NULL;
-    reader->line++;
-    size_t len = strlen(line);
-    if (len + 1 == (size_t)size && line[len - 1] != '\n' && !feof(reader->file)) {
-        (void)fail(reader, "the line is longer than %d bytes", size - 2);
+    if (berth_text_file_next(&reader->file, (size_t)size - 2, &line, &err) < 0) {
+        (void)fail(reader, "%s", err.message);
         return NULL;
     }
-    const char *start = line + strspn(line, " \t");
-    size_t name_len = *start == '[' ? strcspn(start + 1, "]\r\n") : 0;
-    if (*start == '[' && start[1 + name_len] == ']') {
-        char name[SECTION_MAX + 1];
-        if (name_len > SECTION_MAX) {
-            (void)fail(reader, "the section's name is too long");
-            return NULL;
-        }
-        memcpy(name, start + 1, name_len);
-        name[name_len] = '\0';
-        if (!enter_section(reader, name))
-            return NULL;
-    }
-    return line;
+    if (!line)
+        return NULL;
+    line += strspn(line, " \t");
+    if (line[0] == '[' && !read_section(reader, line))
+        return NULL;
+    (void)snprintf(buffer, (size_t)size, "%s\n", line);
+    return buffer;
 }
 
 /* ---- Keys ---- */
@@ -155,9 +170,10 @@ static int on_value(void *ctx, const char *section_name, const char *name, const
     if (!key)
         return fail_unknown_key(reader, section, name);
     uint64_t bit = UINT64_C(1) << (key - section->keys);
-    if ((reader->seen & bit) && key->type != BERTH_CONFIG_STRINGS)
+    uint64_t *seen = seen_of_section(reader);
+    if ((*seen & bit) && key->type != BERTH_CONFIG_STRINGS)
         return fail(reader, "key %s is given twice", name);
-    reader->seen |= bit;
+    *seen |= bit;
     struct berth_error err = BERTH_ERROR_INIT;
     if (berth_config_set(key, reader->target, value, &err) < 0)
         return fail(reader, "%s %s", name, err.message);
@@ -166,15 +182,14 @@ static int on_value(void *ctx, const char *section_name, const char *name, const
 
 int berth_config_read_file(struct berth_config *config, const char *path, struct berth_error *err)
 {
-    BERTH_CLEANUP(file) FILE *file = fopen(path, "re");
-    if (!file)
-        return berth_error_set_errno(err, BERTH_E_INVALID, errno, "%s cannot be read: %m", path);
-    struct reader reader = {.config = config, .path = path, .file = file, .err = err};
+    struct reader reader = {.config = config, .path = path, .err = err};
+    int r = berth_text_file_open(path, &reader.file, err);
+    if (r < 0)
+        return r;
     int line = ini_parse_stream(read_line, &reader, on_value, &reader);
+    berth_text_file_close(&reader.file);
     if (reader.result < 0)
         return reader.result;
-    if (ferror(file))
-        return berth_error_set(err, BERTH_E_IO, "%s cannot be read", path);
     if (line != 0)
         return berth_error_set(err, BERTH_E_INVALID,
                                "%s:%d: the line is no [section], key = value or comment", path,

@@ -29,6 +29,8 @@ struct berth_config_key {
     int64_t max;
     const char *otherwise;    /* the default, as it would be written; NULL: none */
     const char *const *words; /* NULL-terminated */
+    /* What texts are taken, where not any; the message is as of berth_config_set. NULL: none. */
+    int (*check)(const char *value, struct berth_error *err);
 };
 
 struct berth_config_section {
@@ -43,17 +45,5 @@ extern const size_t berth_config_section_count;
 const struct berth_config_section *berth_config_find_section(const char *name, size_t len);
 const struct berth_config_key *berth_config_find_key(const struct berth_config_section *section,
                                                      const char *name);
-
-/* Writes one value into target (a struct berth_config or facility config). The message names no
- * key: the caller prepends it. */
-BERTH_MUST_CHECK int berth_config_set(const struct berth_config_key *key, void *target,
-                                      const char *value, struct berth_error *err);
-
-/* Writes every default of the section that target's zeroed memory does not stand for. */
-BERTH_MUST_CHECK int berth_config_set_defaults(const struct berth_config_section *section,
-                                               void *target, struct berth_error *err);
-
-/* Frees what the keys of the section put into target. */
-void berth_config_release(const struct berth_config_section *section, void *target);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include "base/limits.h"
 #include "base/text.h"
+#include "gateway/text_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -104,48 +105,63 @@ static int parse_line(char *line, char **ret_name, char **ret_value, struct bert
     return 0;
 }
 
+static int add_line(struct berth_environment *environment, char *line, struct berth_error *err)
+{
+    char *name = NULL;
+    char *value = NULL;
+    int r = parse_line(line, &name, &value, err);
+    return r == 0 && name ? add(environment, name, value, err) : r;
+}
+
 int berth_environment_load(const char *path, bool required, struct berth_environment *environment,
                            struct berth_error *err)
 {
-    BERTH_CLEANUP(file) FILE *file = fopen(path, "re");
-    if (!file) {
-        if (errno == ENOENT && !required)
+    BERTH_CLEANUP(text_file) struct berth_text_file file = BERTH_TEXT_FILE_INIT;
+    int r = berth_text_file_open(path, &file, err);
+    if (r < 0)
+        return errno == ENOENT && !required ? 0 : r;
+    for (;;) {
+        char *line = NULL;
+        r = berth_text_file_next(&file, BERTH_CONFIG_LINE_MAX, &line, err);
+        if (r == 0 && !line)
             return 0;
-        return berth_error_set_errno(err, BERTH_E_INVALID, errno, "%s cannot be read: %m", path);
-    }
-    char line[BERTH_CONFIG_LINE_MAX + 2];
-    for (unsigned number = 1; fgets(line, sizeof(line), file); number++) {
-        char *name = NULL;
-        char *value = NULL;
-        int r = strlen(line) > BERTH_CONFIG_LINE_MAX
-                    ? berth_error_set(err, BERTH_E_INVALID, "the line is longer than %d bytes",
-                                      BERTH_CONFIG_LINE_MAX)
-                    : parse_line(line, &name, &value, err);
-        if (r == 0 && name)
-            r = add(environment, name, value, err);
-        explicit_bzero(line, sizeof(line));
+        if (r == 0)
+            r = add_line(environment, line, err);
         if (r < 0)
-            return berth_error_wrap(err, "%s:%u", path, number);
+            return berth_error_wrap(err, "%s:%u", path, file.line);
     }
+}
+
+/* The value of a variable that is set and not empty, or NULL; borrowed. */
+static const char *find_in_file(const struct berth_environment *environment, const char *name)
+{
+    const char *value = NULL;
+    for (size_t i = 0; i < environment->count; i++) /* the last one counts, as in a shell */
+        if (strcmp(environment->names[i], name) == 0)
+            value = environment->values[i];
+    return value && *value ? value : NULL;
+}
+
+static const char *find_in_process(const char *name)
+{
+    const char *value = getenv(name);
+    return value && *value ? value : NULL;
+}
+
+static int copy(const char *value, char **ret_value, struct berth_error *err)
+{
+    char *text = berth_text_dup(value);
+    if (value && !text)
+        return berth_error_nomem(err);
+    *ret_value = text;
     return 0;
 }
 
 int berth_environment_get(const struct berth_environment *environment, const char *name,
                           char **ret_value, struct berth_error *err)
 {
-    const char *value = getenv(name);
-    for (size_t i = 0; !value && i < environment->count; i++)
-        if (strcmp(environment->names[i], name) == 0)
-            value = environment->values[i];
-    if (!value || !*value) {
-        *ret_value = NULL;
-        return 0;
-    }
-    char *copy = berth_text_dup(value);
-    if (!copy)
-        return berth_error_nomem(err);
-    *ret_value = copy;
-    return 0;
+    const char *value = find_in_process(name);
+    return copy(value ? value : find_in_file(environment, name), ret_value, err);
 }
 
 static int read_secret(const char *path, char **ret_value, struct berth_error *err)
@@ -159,13 +175,15 @@ static int read_secret(const char *path, char **ret_value, struct berth_error *e
         return berth_error_set(err, BERTH_E_INVALID, "%s is longer than %d bytes", path,
                                SECRET_MAX);
     text[len] = '\0';
-    trim_end(text);
-    char *copy = berth_text_dup(text);
+    if (len > 0 && text[len - 1] == '\n')
+        text[--len] = '\0';
+    if (len > 0 && text[len - 1] == '\r')
+        text[--len] = '\0';
+    int r = strlen(text) == (size_t)len
+                ? copy(text, ret_value, err)
+                : berth_error_set(err, BERTH_E_INVALID, "%s must not contain NUL", path);
     explicit_bzero(text, sizeof(text));
-    if (!copy)
-        return berth_error_nomem(err);
-    *ret_value = copy;
-    return 0;
+    return r;
 }
 
 int berth_environment_get_secret(const struct berth_environment *environment, const char *name,
@@ -173,17 +191,14 @@ int berth_environment_get_secret(const struct berth_environment *environment, co
 {
     char file_name[64];
     (void)snprintf(file_name, sizeof(file_name), "%s_FILE", name);
-    BERTH_CLEANUP(free) char *path = NULL;
-    char *value = NULL;
-    int r = berth_environment_get(environment, name, &value, err);
-    if (r == 0 && !value)
-        r = berth_environment_get(environment, file_name, &path, err);
-    if (r == 0 && path) {
-        r = read_secret(path, &value, err);
-        if (r < 0)
-            return berth_error_wrap(err, "%s", file_name);
-    }
-    if (r == 0)
-        *ret_value = value;
-    return r;
+    const char *value = find_in_process(name);
+    const char *path = value ? NULL : find_in_process(file_name);
+    if (!value && !path)
+        value = find_in_file(environment, name);
+    if (!value && !path)
+        path = find_in_file(environment, file_name);
+    if (!path)
+        return copy(value, ret_value, err);
+    int r = read_secret(path, ret_value, err);
+    return r < 0 ? berth_error_wrap(err, "%s", file_name) : 0;
 }

@@ -29,8 +29,9 @@ BERTH_DEFINE_CLEANUP_VALUE(environment, struct berth_environment, berth_environm
 
 /*
  * Reads NAME=VALUE lines: blank lines and # comments are skipped, `export` and
- * one pair of quotes around a value are taken off. A line that is none of this
- * is BERTH_E_INVALID with file and line. required: a missing file is an error.
+ * one pair of quotes around a value are taken off; of a name that is set twice
+ * the last counts. A line that is none of this is BERTH_E_INVALID with file and
+ * line. required: a missing file is an error.
  */
 BERTH_MUST_CHECK int berth_environment_load(const char *path, bool required,
                                             struct berth_environment *environment,
@@ -41,7 +42,8 @@ BERTH_MUST_CHECK int berth_environment_get(const struct berth_environment *envir
                                            const char *name, char **ret_value,
                                            struct berth_error *err);
 
-/* As get, or the content of the file that NAME_FILE names, without its last newline. */
+/* As get, or the content of the file that NAME_FILE names, without its last newline; either in the
+ * process comes before either in the file. */
 BERTH_MUST_CHECK int berth_environment_get_secret(const struct berth_environment *environment,
                                                   const char *name, char **ret_value,
                                                   struct berth_error *err);

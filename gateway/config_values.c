@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: MIT */
+/* From the text of a key's value to what the program goes by. */
+#include "gateway/config_values.h"
+
+#include "base/clock.h"
+#include "base/text.h"
+#include "gateway/config_keys.h"
+
+#include <arpa/inet.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/un.h>
+
+/* ---- Texts with a form of their own ---- */
+
+static bool is_port(const char *text)
+{
+    int64_t port;
+    return berth_text_parse_int(text, 1, 65535, &port, NULL) == 0;
+}
+
+/* "127.0.0.1", "[::1]" or "localhost"; host is cut in place. */
+static bool is_listening_host(char *host)
+{
+    unsigned char address[sizeof(struct in6_addr)];
+    size_t len = strlen(host);
+    if (len > 2 && host[0] == '[' && host[len - 1] == ']') {
+        host[len - 1] = '\0';
+        return inet_pton(AF_INET6, host + 1, address) == 1;
+    }
+    return strcmp(host, "localhost") == 0 || inet_pton(AF_INET, host, address) == 1;
+}
+
+static bool is_listener(const char *value)
+{
+    static const char prefix[] = "unix:";
+    if (strncmp(value, prefix, sizeof(prefix) - 1) == 0) {
+        /* The server takes its listeners as one list, with ',' between and ':' within. */
+        const char *path = value + sizeof(prefix) - 1;
+        return path[0] == '/' && !strpbrk(path, ",:") &&
+               strlen(path) < sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1;
+    }
+    char host[INET6_ADDRSTRLEN + 2];
+    const char *colon = strrchr(value, ':');
+    if (!colon || (size_t)(colon - value) >= sizeof(host) || !is_port(colon + 1))
+        return false;
+    memcpy(host, value, (size_t)(colon - value));
+    host[colon - value] = '\0';
+    return is_listening_host(host);
+}
+
+int berth_config_check_listener(const char *value, struct berth_error *err)
+{
+    if (is_listener(value))
+        return 0;
+    return berth_error_set(err, BERTH_E_INVALID,
+                           "must be ADDRESS:PORT, such as 127.0.0.1:8080 or [::]:8080, or "
+                           "unix:/PATH without , and : and at most %zu bytes long",
+                           sizeof(((struct sockaddr_un *)NULL)->sun_path) - 2);
+}
+
+int berth_config_check_backend(const char *value, struct berth_error *err)
+{
+    if (berth_backend_find(value))
+        return 0;
+    BERTH_CLEANUP(strbuf) struct berth_strbuf names = BERTH_STRBUF_INIT(256);
+    for (size_t i = 0; berth_backends[i]; i++)
+        berth_strbuf_addf(&names, "%s%s", i ? ", " : "", berth_backends[i]->name);
+    return berth_error_set(err, BERTH_E_INVALID, "must be one of %s", berth_strbuf_str(&names));
+}
+
+int berth_config_check_engine(const char *value, struct berth_error *err)
+{
+    if (strncmp(value, "unix:///", 8) == 0 || (strncmp(value, "tcp://", 6) == 0 && value[6]))
+        return 0;
+    return berth_error_set(err, BERTH_E_INVALID, "must be unix:///PATH or tcp://HOST:PORT");
+}
+
+/* What the engine takes for a user id: at most 2^31 - 1. */
+static bool is_id(const char *text, size_t len)
+{
+    char digits[16];
+    int64_t id;
+    if (len == 0 || len >= sizeof(digits) || strspn(text, "0123456789") < len)
+        return false;
+    memcpy(digits, text, len);
+    digits[len] = '\0';
+    return berth_text_parse_int(digits, 0, INT32_MAX, &id, NULL) == 0;
+}
+
+int berth_config_check_uid(const char *value, struct berth_error *err)
+{
+    size_t uid = strcspn(value, ":");
+    const char *gid = value[uid] ? value + uid + 1 : NULL;
+    if (is_id(value, uid) && (!gid || is_id(gid, strlen(gid))))
+        return 0;
+    return berth_error_set(err, BERTH_E_INVALID, "must be UID or UID:GID, in digits");
+}
+
+/* ---- Values ---- */
+
+static int set_string(const struct berth_config_key *key, char **slot, const char *value,
+                      struct berth_error *err)
+{
+    size_t len = strlen(value);
+    if (len < (size_t)key->min || len > (size_t)key->max)
+        return berth_error_set(err, BERTH_E_INVALID,
+                               "must be %" PRId64 " to %" PRId64 " characters long", key->min,
+                               key->max);
+    int r = key->check ? key->check(value, err) : 0;
+    if (r < 0)
+        return r;
+    char *copy = berth_text_dup(value);
+    if (!copy)
+        return berth_error_nomem(err);
+    free(*slot);
+    *slot = copy;
+    return 0;
+}
+
+static int add_to_strings(const struct berth_config_key *key, struct berth_strings *list,
+                          const char *value, struct berth_error *err)
+{
+    char *copy = NULL;
+    int r = set_string(key, &copy, value, err);
+    if (r < 0)
+        return r;
+    char **grown = reallocarray(list->items, list->count + 1, sizeof(*grown));
+    if (!grown) {
+        free(copy);
+        return berth_error_nomem(err);
+    }
+    list->items = grown;
+    list->items[list->count++] = copy;
+    return 0;
+}
+
+static int parse_int(const struct berth_config_key *key, const char *value, int64_t *ret_number,
+                     struct berth_error *err)
+{
+    if (berth_text_parse_int(value, key->min, key->max, ret_number, NULL) < 0)
+        return berth_error_set(err, BERTH_E_INVALID,
+                               "must be a whole number from %" PRId64 " to %" PRId64, key->min,
+                               key->max);
+    return 0;
+}
+
+static int parse_size(const struct berth_config_key *key, const char *value, int64_t *ret_bytes,
+                      struct berth_error *err)
+{
+    int64_t bytes = 0;
+    bool is_zero = strcmp(value, "0") == 0;
+    if ((!is_zero && berth_text_parse_size(value, &bytes, NULL) < 0) || bytes < key->min ||
+        bytes > key->max)
+        return berth_error_set(err, BERTH_E_INVALID,
+                               "must be a size such as 64k, 10m or 2g, from %" PRId64 " to %" PRId64
+                               " bytes",
+                               key->min, key->max);
+    *ret_bytes = bytes;
+    return 0;
+}
+
+/* Digits, a point and up to nine digits: no floating point, so that 0.1 is exact. */
+static int parse_cpus(const struct berth_config_key *key, const char *value, int64_t *ret_nano,
+                      struct berth_error *err)
+{
+    int64_t nano = 0;
+    int64_t unit = BERTH_NS_PER_S;
+    size_t whole = strspn(value, "0123456789");
+    size_t fraction = value[whole] == '.' ? strspn(value + whole + 1, "0123456789") : 0;
+    size_t len = whole + (value[whole] == '.' ? 1 + fraction : 0);
+    bool valid = whole > 0 && whole <= 4 && fraction <= 9 && value[len] == '\0';
+    for (size_t i = 0; valid && i < whole; i++)
+        nano = nano * 10 + (value[i] - '0') * BERTH_NS_PER_S;
+    for (size_t i = 0; valid && i < fraction; i++)
+        nano += (value[whole + 1 + i] - '0') * (unit /= 10);
+    if (!valid || nano > key->max * BERTH_NS_PER_S)
+        return berth_error_set(err, BERTH_E_INVALID,
+                               "must be a number of CPUs such as 1.5, up to %" PRId64, key->max);
+    *ret_nano = nano;
+    return 0;
+}
+
+static int parse_word(const struct berth_config_key *key, const char *value, int *ret_index,
+                      struct berth_error *err)
+{
+    BERTH_CLEANUP(strbuf) struct berth_strbuf list = BERTH_STRBUF_INIT(256);
+    for (int i = 0; key->words[i]; i++) {
+        if (strcmp(key->words[i], value) == 0) {
+            *ret_index = i;
+            return 0;
+        }
+        berth_strbuf_addf(&list, "%s%s", i ? ", " : "", key->words[i]);
+    }
+    return berth_error_set(err, BERTH_E_INVALID, "must be one of %s", berth_strbuf_str(&list));
+}
+
+int berth_config_set(const struct berth_config_key *key, void *target, const char *value,
+                     struct berth_error *err)
+{
+    void *slot = (char *)target + key->offset;
+    int64_t number = 0;
+    int r = 0;
+    switch (key->type) {
+    case BERTH_CONFIG_STRING:
+        return set_string(key, slot, value, err);
+    case BERTH_CONFIG_STRINGS:
+        return add_to_strings(key, slot, value, err);
+    case BERTH_CONFIG_WORD:
+        return parse_word(key, value, slot, err);
+    case BERTH_CONFIG_BOOL:
+        if (berth_text_parse_bool(value, slot, NULL) < 0)
+            return berth_error_set(err, BERTH_E_INVALID, "must be yes or no");
+        return 0;
+    case BERTH_CONFIG_INT:
+        r = parse_int(key, value, &number, err);
+        break;
+    case BERTH_CONFIG_SECONDS:
+        r = parse_int(key, value, &number, err);
+        number *= 1000;
+        break;
+    case BERTH_CONFIG_SIZE:
+        r = parse_size(key, value, &number, err);
+        break;
+    case BERTH_CONFIG_CPUS:
+        r = parse_cpus(key, value, &number, err);
+        break;
+    }
+    if (r == 0)
+        memcpy(slot, &number, sizeof(number));
+    return r;
+}
+
+int berth_config_set_defaults(const struct berth_config_section *section, void *target,
+                              struct berth_error *err)
+{
+    for (size_t i = 0; i < section->count; i++) {
+        const struct berth_config_key *key = &section->keys[i];
+        /* A repeatable key has its default only where the file names none. */
+        if (!key->otherwise || key->type == BERTH_CONFIG_STRINGS)
+            continue;
+        int r = berth_config_set(key, target, key->otherwise, err);
+        if (r < 0)
+            return berth_error_wrap(err, "default of %s", key->name);
+    }
+    return 0;
+}
+
+void berth_config_release(const struct berth_config_section *section, void *target)
+{
+    for (size_t i = 0; i < section->count; i++) {
+        void *slot = (char *)target + section->keys[i].offset;
+        if (section->keys[i].type == BERTH_CONFIG_STRING) {
+            free(*(char **)slot);
+        } else if (section->keys[i].type == BERTH_CONFIG_STRINGS) {
+            struct berth_strings *list = slot;
+            for (size_t n = 0; n < list->count; n++)
+                free(list->items[n]);
+            free(list->items);
+        }
+    }
+}

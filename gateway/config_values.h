@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Values of the configuration: parsing, checking and releasing them by the
+ * types of config_keys.h. No message names the key: the caller prepends it.
+ *
+ * Threading: stateless.
+ */
+#ifndef BERTH_GATEWAY_CONFIG_VALUES_H
+#define BERTH_GATEWAY_CONFIG_VALUES_H
+
+#include "gateway/config_keys.h"
+
+/* Writes one value into target (a struct berth_config or facility config). */
+BERTH_MUST_CHECK int berth_config_set(const struct berth_config_key *key, void *target,
+                                      const char *value, struct berth_error *err);
+
+/* Writes every default of the section that target's zeroed memory does not stand for. */
+BERTH_MUST_CHECK int berth_config_set_defaults(const struct berth_config_section *section,
+                                               void *target, struct berth_error *err);
+
+/* Frees what the keys of the section put into target. */
+void berth_config_release(const struct berth_config_section *section, void *target);
+
+/* "ADDRESS:PORT" or "unix:/PATH". */
+BERTH_MUST_CHECK int berth_config_check_listener(const char *value, struct berth_error *err);
+/* The name of a backend. */
+BERTH_MUST_CHECK int berth_config_check_backend(const char *value, struct berth_error *err);
+/* "unix:///PATH" or "tcp://...": the rest is for the backend to judge. */
+BERTH_MUST_CHECK int berth_config_check_engine(const char *value, struct berth_error *err);
+/* "UID" or "UID:GID". */
+BERTH_MUST_CHECK int berth_config_check_uid(const char *value, struct berth_error *err);
+
+#endif
