@@ -12,6 +12,9 @@
 
 #include <string.h>
 
+#define ARGS_MAX    4
+#define OPTIONS_MAX 3
+
 /* What a command line was parsed into. */
 struct invocation {
     const struct cli_command *command;
@@ -27,9 +30,9 @@ struct cli_option {
 };
 
 struct cli_command {
-    const char *words;   /* "user add" */
-    const char *args[4]; /* members of the request, in order; all required */
-    struct cli_option options[3];
+    const char *words;          /* "user add" */
+    const char *args[ARGS_MAX]; /* members of the request, in order; all required */
+    struct cli_option options[OPTIONS_MAX];
     const char *usage; /* what follows the words */
     const char *help;
     int (*run)(const struct invocation *invocation, struct berth_error *err);
@@ -114,24 +117,31 @@ static int match_words(const struct cli_command *command, int argc, char **argv)
     return 0;
 }
 
-static int find_command(struct invocation *invocation, int argc, char **argv, int *ret_words,
-                        struct berth_error *err)
+/* "add, passwd, remove": the second words of the commands that begin with the first. */
+static size_t list_second_words(const char *first, char *list, size_t size)
+{
+    size_t used = 0;
+    size_t len = strlen(first);
+    for (size_t i = 0; i < COMMAND_COUNT && used < size; i++)
+        if (strncmp(commands[i].words, first, len) == 0 && commands[i].words[len] == ' ')
+            used += (size_t)snprintf(list + used, size - used, "%s%s", used ? ", " : "",
+                                     commands[i].words + len + 1);
+    return used;
+}
+
+static int unknown_command(int argc, char **argv, struct berth_error *err)
 {
     const char *names[COMMAND_COUNT];
-    for (size_t i = 0; i < COMMAND_COUNT; i++) {
-        int words = match_words(&commands[i], argc, argv);
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
         names[i] = commands[i].words;
-        if (words > 0) {
-            invocation->command = &commands[i];
-            *ret_words = words;
-            return 0;
-        }
-    }
     char given[64];
     bool is_pair = argc > 1 && argv[1][0] != '-';
     (void)snprintf(given, sizeof(given), "%s%s%s", argv[0], is_pair ? " " : "",
                    is_pair ? argv[1] : "");
     const char *nearest = berth_text_nearest(given, names, COMMAND_COUNT);
+    char list[128];
+    if (!nearest && list_second_words(argv[0], list, sizeof(list)) > 0)
+        return usage_error(err, NULL, "%s needs one of %s", argv[0], list);
     if (!nearest)
         nearest = berth_text_nearest(argv[0], names, COMMAND_COUNT);
     if (nearest)
@@ -139,35 +149,73 @@ static int find_command(struct invocation *invocation, int argc, char **argv, in
     return usage_error(err, NULL, "there is no command %s", given);
 }
 
+static int find_command(struct invocation *invocation, int argc, char **argv, int *ret_words,
+                        struct berth_error *err)
+{
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        int words = match_words(&commands[i], argc, argv);
+        if (words > 0) {
+            invocation->command = &commands[i];
+            *ret_words = words;
+            return 0;
+        }
+    }
+    return unknown_command(argc, argv, err);
+}
+
 static int add_member(cJSON *request, const char *name, const char *value, struct berth_error *err)
 {
     return cJSON_AddStringToObject(request, name, value) ? 0 : berth_error_nomem(err);
 }
 
+static const struct cli_option *find_option(const struct cli_command *command, const char *name)
+{
+    static const struct cli_option config = {"--config", NULL, true, false};
+    for (size_t i = 0; i < OPTIONS_MAX && command->options[i].name; i++)
+        if (strcmp(command->options[i].name, name) == 0)
+            return &command->options[i];
+    return strcmp(name, config.name) == 0 ? &config : NULL;
+}
+
+static int unknown_option(const struct cli_command *command, const char *name,
+                          struct berth_error *err)
+{
+    const char *names[OPTIONS_MAX + 1] = {"--config"};
+    size_t count = 1;
+    for (size_t i = 0; i < OPTIONS_MAX && command->options[i].name; i++)
+        names[count++] = command->options[i].name;
+    const char *nearest = berth_text_nearest(name, names, count);
+    if (nearest)
+        return usage_error(err, command, "there is no option %s; did you mean %s?", name, nearest);
+    return usage_error(err, command, "there is no option %s", name);
+}
+
+/* "--name", "--name value" or "--name=value", at argv[*i]. */
 static int parse_option(struct invocation *invocation, char **argv, int argc, int *i,
                         struct berth_error *err)
 {
-    const char *name = argv[*i];
-    bool is_config = strcmp(name, "--config") == 0;
-    const struct cli_option *option = NULL;
-    for (size_t n = 0; n < 3 && invocation->command->options[n].name; n++)
-        if (strcmp(invocation->command->options[n].name, name) == 0)
-            option = &invocation->command->options[n];
-    if (!option && !is_config)
-        return usage_error(err, invocation->command, "there is no option %s", name);
-    if (option && !option->takes_value)
+    const struct cli_command *command = invocation->command;
+    char name[64];
+    (void)snprintf(name, sizeof(name), "%.*s", (int)strcspn(argv[*i], "="), argv[*i]);
+    const char *value = strchr(argv[*i], '=');
+    const struct cli_option *option = find_option(command, name);
+    if (!option)
+        return unknown_option(command, name, err);
+    if (!option->takes_value && value)
+        return usage_error(err, command, "%s takes no value", name);
+    if (option->takes_value && !value && *i + 1 >= argc)
+        return usage_error(err, command, "%s needs a value", name);
+    if (option->member ? berth_json_get(invocation->request, option->member) != NULL
+                       : invocation->config != NULL)
+        return usage_error(err, command, "%s is given twice", name);
+    if (!option->takes_value)
         return cJSON_AddTrueToObject(invocation->request, option->member) ? 0
                                                                           : berth_error_nomem(err);
-    if (*i + 1 >= argc)
-        return usage_error(err, invocation->command, "%s needs a value", name);
-    const char *value = argv[++*i];
-    if (is_config) {
-        invocation->config = value;
-        return 0;
-    }
-    if (berth_json_get(invocation->request, option->member))
-        return usage_error(err, invocation->command, "%s is given twice", name);
-    return add_member(invocation->request, option->member, value, err);
+    value = value ? value + 1 : argv[++*i];
+    if (option->member)
+        return add_member(invocation->request, option->member, value, err);
+    invocation->config = value;
+    return 0;
 }
 
 /* "user add" is "user-add" on the control socket. */
@@ -194,16 +242,16 @@ static int parse(struct invocation *invocation, int argc, char **argv, struct be
             only_args = true;
         else if (!only_args && strncmp(argv[i], "--", 2) == 0)
             r = parse_option(invocation, argv, argc, &i, err);
-        else if (count < 4 && command->args[count])
+        else if (count < ARGS_MAX && command->args[count])
             r = add_member(invocation->request, command->args[count++], argv[i], err);
         else
             r = usage_error(err, command, "%s is one argument too many", argv[i]);
     }
     if (r < 0)
         return r;
-    if (count < 4 && command->args[count])
+    if (count < ARGS_MAX && command->args[count])
         return usage_error(err, command, "an argument is missing");
-    for (size_t n = 0; n < 3 && command->options[n].name; n++)
+    for (size_t n = 0; n < OPTIONS_MAX && command->options[n].name; n++)
         if (command->options[n].required &&
             !berth_json_get(invocation->request, command->options[n].member))
             return usage_error(err, command, "%s is missing", command->options[n].name);
@@ -265,9 +313,12 @@ static int run_request(const struct invocation *invocation, struct berth_error *
         explicit_bzero(password, strlen(password));
         free(password);
     }
+    BERTH_CLEANUP(fd) int fd = -1;
     if (r == 0)
-        r = berth_control_ask(config->data_dir, invocation->request, &out, err);
-    if (r == BERTH_E_UNREACHABLE)
+        r = berth_control_connect(config->data_dir, &fd, err);
+    if (r == 0)
+        r = berth_control_ask(fd, invocation->request, &out, err);
+    else if (r == BERTH_E_UNREACHABLE)
         r = run_here(invocation, config, &out, err);
     if (r == 0)
         r = berth_strbuf_check(&out, err);
@@ -276,32 +327,50 @@ static int run_request(const struct invocation *invocation, struct berth_error *
     return r;
 }
 
+static bool asks_for_help(int argc, char **argv)
+{
+    if (strcmp(argv[1], "help") == 0)
+        return true;
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+            return true;
+    return false;
+}
+
+static int run(struct invocation *invocation, int argc, char **argv, struct berth_error *err)
+{
+    if (argc == 2 && strcmp(argv[1], "--version") == 0)
+        return run_version(invocation, err) == 0 ? BERTH_EXIT_DONE : BERTH_EXIT_FAILED;
+    if (!invocation->request) {
+        (void)berth_error_nomem(err);
+        return BERTH_EXIT_FAILED;
+    }
+    if (parse(invocation, argc - 1, argv + 1, err) < 0)
+        return BERTH_EXIT_USAGE;
+    return invocation->command->run(invocation, err) == 0 ? BERTH_EXIT_DONE : BERTH_EXIT_FAILED;
+}
+
 int berth_cli_run(int argc, char **argv)
 {
     struct berth_error err = BERTH_ERROR_INIT;
-    struct invocation invocation = {0};
     BERTH_CLEANUP(json) cJSON *request = cJSON_CreateObject();
+    struct invocation invocation = {.request = request};
     if (argc < 2) {
         print_help(stderr);
         return BERTH_EXIT_USAGE;
     }
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
-            print_help(stdout);
-            return BERTH_EXIT_DONE;
-        }
-    }
-    invocation.request = request;
-    int code = BERTH_EXIT_USAGE;
-    int r = request ? parse(&invocation, argc - 1, argv + 1, &err) : berth_error_nomem(&err);
-    if (r == 0) {
+    int code = BERTH_EXIT_DONE;
+    if (asks_for_help(argc, argv))
+        print_help(stdout);
+    else
+        code = run(&invocation, argc, argv, &err);
+    if (fflush(stdout) != 0 && code == BERTH_EXIT_DONE) {
         code = BERTH_EXIT_FAILED;
-        r = invocation.command->run(&invocation, &err);
+        (void)berth_error_set(&err, BERTH_E_IO, "stdout cannot be written");
     }
-    if (r == 0 && fflush(stdout) == 0)
-        return BERTH_EXIT_DONE;
-    (void)fprintf(stderr, "berth: %s\n", r < 0 ? err.message : "stdout cannot be written");
-    if (r < 0 && err.detail[0])
+    if (code != BERTH_EXIT_DONE)
+        (void)fprintf(stderr, "berth: %s\n", err.message);
+    if (err.detail[0])
         berth_log(BERTH_LOG_DEBUG, "%s", err.detail);
     return code;
 }

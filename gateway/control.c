@@ -269,8 +269,7 @@ static int take_result(const struct berth_strbuf *line, struct berth_strbuf *out
     return berth_strbuf_check(out, err);
 }
 
-int berth_control_ask(const char *data_dir, const cJSON *request, struct berth_strbuf *out,
-                      struct berth_error *err)
+int berth_control_connect(const char *data_dir, int *ret_fd, struct berth_error *err)
 {
     struct sockaddr_un address;
     int r = make_address(data_dir, &address, err);
@@ -282,16 +281,26 @@ int berth_control_ask(const char *data_dir, const cJSON *request, struct berth_s
     if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
         return berth_error_set_errno(err, errno == EACCES ? BERTH_E_FORBIDDEN : BERTH_E_UNREACHABLE,
                                      errno, "%s: %m", address.sun_path);
+    *ret_fd = fd;
+    fd = -1;
+    return 0;
+}
+
+int berth_control_ask(int fd, const cJSON *request, struct berth_strbuf *out,
+                      struct berth_error *err)
+{
     BERTH_CLEANUP(free) char *text = cJSON_PrintUnformatted(request);
     if (!text)
         return berth_error_nomem(err);
     BERTH_CLEANUP(strbuf)
     struct berth_strbuf line = BERTH_STRBUF_INIT(2 * BERTH_COMMAND_OUTPUT_MAX);
-    r = write_all(fd, text, strlen(text), err);
+    int written = write_all(fd, text, strlen(text), err);
     explicit_bzero(text, strlen(text));
+    if (written == 0)
+        written = write_all(fd, "\n", 1, err);
+    /* One who is refused is answered before its request is read. */
+    int r = read_line(fd, &line, written == 0 ? err : NULL);
     if (r == 0)
-        r = write_all(fd, "\n", 1, err);
-    if (r == 0)
-        r = read_line(fd, &line, err);
-    return r < 0 ? r : take_result(&line, out, err);
+        return take_result(&line, out, err);
+    return written < 0 ? written : r;
 }

@@ -23,11 +23,13 @@ BERTH_MUST_CHECK int berth_control_open(struct berth *berth, struct berth_contro
 void berth_control_close(struct berth_control *control);
 BERTH_DEFINE_CLEANUP(control, struct berth_control *, berth_control_close)
 
-/*
- * Asks the gateway on data_dir. BERTH_E_UNREACHABLE when none runs there;
- * otherwise the command's own result, its text in out.
- */
-BERTH_MUST_CHECK int berth_control_ask(const char *data_dir, const cJSON *request,
-                                       struct berth_strbuf *out, struct berth_error *err);
+/* Connects to the gateway on data_dir: BERTH_E_UNREACHABLE when none runs there. ret_fd: a socket,
+ * the caller's. */
+BERTH_MUST_CHECK int berth_control_connect(const char *data_dir, int *ret_fd,
+                                           struct berth_error *err);
+
+/* Asks the gateway that fd is connected to: the command's own result, its text in out. */
+BERTH_MUST_CHECK int berth_control_ask(int fd, const cJSON *request, struct berth_strbuf *out,
+                                       struct berth_error *err);
 
 #endif
