@@ -378,11 +378,17 @@ int berth_approvals_open(struct berth_store *store, const char *facility,
     return r;
 }
 
+void berth_approvals_stop(struct berth_approvals *approvals)
+{
+    berth_pulls_stop(approvals);
+}
+
 void berth_approvals_close(struct berth_approvals *approvals)
 {
     if (!approvals)
         return;
     berth_pulls_stop(approvals);
+    berth_pulls_join(approvals);
     (void)pthread_cond_destroy(&approvals->changed);
     (void)pthread_mutex_destroy(&approvals->lock);
     free(approvals->facility);

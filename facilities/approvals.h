@@ -62,7 +62,10 @@ BERTH_MUST_CHECK int berth_approvals_open(struct berth_store *store, const char 
                                           struct berth_mirror *mirror,
                                           struct berth_approvals **ret_approvals,
                                           struct berth_error *err);
-/* Stops pulls (they go on at the next start). NULL is fine. */
+/* Cuts pulls short (they go on at the next start); who waits for one gets BERTH_E_CANCELLED, now
+ * and later. */
+void berth_approvals_stop(struct berth_approvals *approvals);
+/* As stop, and frees. NULL is fine. */
 void berth_approvals_close(struct berth_approvals *approvals);
 BERTH_DEFINE_CLEANUP(approvals, struct berth_approvals *, berth_approvals_close)
 

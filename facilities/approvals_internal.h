@@ -86,7 +86,10 @@ BERTH_MUST_CHECK int berth_pulls_wait(struct berth_approvals *approvals, int64_t
                                       struct berth_error *err);
 /* How far the request's pull is, or -1 when there is none. */
 int berth_pulls_percent(struct berth_approvals *approvals, int64_t id);
+/* Ends pulls and all waiting for them. */
 void berth_pulls_stop(struct berth_approvals *approvals);
+/* Waits until they have ended, and forgets them. */
+void berth_pulls_join(struct berth_approvals *approvals);
 
 /* "name:tag" or "name@sha256:…" of a request. */
 void berth_approval_reference(const struct berth_approval *approval, struct berth_strbuf *out);

@@ -238,6 +238,10 @@ void berth_pulls_stop(struct berth_approvals *approvals)
     approvals->stopping = true;
     (void)pthread_cond_broadcast(&approvals->changed);
     (void)pthread_mutex_unlock(&approvals->lock);
+}
+
+void berth_pulls_join(struct berth_approvals *approvals)
+{
     for (unsigned i = 0; i < approvals->worker_count; i++)
         (void)pthread_join(approvals->workers[i], NULL);
     while (approvals->pulls) {

@@ -274,6 +274,13 @@ int berth_apps_reset(struct berth_facility *facility, const struct berth_caller 
 
 /* ---- Images under image_policy = open ---- */
 
+static bool on_progress(void *ctx, int percent)
+{
+    const struct berth_facility *facility = ctx;
+    (void)percent;
+    return !__atomic_load_n(&facility->stopping, __ATOMIC_RELAXED);
+}
+
 int berth_apps_pull(struct berth_facility *facility, const struct berth_caller *by,
                     const struct berth_image_ref *ref, struct berth_error *err)
 {
@@ -291,8 +298,8 @@ int berth_apps_pull(struct berth_facility *facility, const struct berth_caller *
         r = berth_store_check_space(facility->store, err);
     if (r < 0)
         return r;
-    r = berth_backend_pull(facility->backend, berth_strbuf_str(&reference), NULL, NULL, &digest,
-                           &id, err);
+    r = berth_backend_pull(facility->backend, berth_strbuf_str(&reference), on_progress, facility,
+                           &digest, &id, err);
     if (r < 0)
         (void)berth_error_wrap(err, "image %s", berth_strbuf_str(&reference));
     if (r == BERTH_E_REFUSED || r == BERTH_E_NOT_FOUND) {

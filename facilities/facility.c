@@ -143,6 +143,12 @@ int berth_facility_open(const struct berth_facility_config *config, struct berth
     return r;
 }
 
+void berth_facility_stop(struct berth_facility *facility)
+{
+    __atomic_store_n(&facility->stopping, 1, __ATOMIC_RELAXED);
+    berth_approvals_stop(facility->approvals);
+}
+
 struct berth_facility *berth_facility_ref(struct berth_facility *facility)
 {
     __atomic_add_fetch(&facility->refs, 1, __ATOMIC_RELAXED);

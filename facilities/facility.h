@@ -4,7 +4,7 @@
  * facilities of a gateway.
  *
  * Threading: a facility is shared and reference counted; its fields do not
- * change after berth_facility_open.
+ * change after berth_facility_open, but for the atomic ones.
  */
 #ifndef BERTH_FACILITIES_FACILITY_H
 #define BERTH_FACILITIES_FACILITY_H
@@ -34,7 +34,8 @@ struct berth_facility_config {
 };
 
 struct berth_facility {
-    unsigned refs; /* atomic */
+    unsigned refs;     /* atomic */
+    unsigned stopping; /* atomic: 1 from berth_facility_stop on */
     struct berth_facility_config config;
     struct berth_backend *backend;
     struct berth_mirror *mirror;
@@ -48,6 +49,8 @@ BERTH_MUST_CHECK int berth_facility_open(const struct berth_facility_config *con
                                          struct berth_store *store, struct berth_uptime *uptime,
                                          struct berth_facility **ret_facility,
                                          struct berth_error *err);
+/* What waits for a pull ends with BERTH_E_CANCELLED: the gateway is stopping. */
+void berth_facility_stop(struct berth_facility *facility);
 struct berth_facility *berth_facility_ref(struct berth_facility *facility);
 /* The last reference closes everything; never stops an app. */
 void berth_facility_unref(struct berth_facility *facility);

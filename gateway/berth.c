@@ -131,6 +131,12 @@ int berth_open(struct berth_config *config, enum berth_open_mode mode, struct be
     return r;
 }
 
+void berth_stop(struct berth *berth)
+{
+    for (size_t i = 0; i < berth->facility_count; i++)
+        berth_facility_stop(berth->facilities[i]);
+}
+
 void berth_close(struct berth *berth)
 {
     if (!berth)

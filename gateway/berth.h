@@ -45,6 +45,9 @@ BERTH_MUST_CHECK int berth_open(struct berth_config *config, enum berth_open_mod
 BERTH_MUST_CHECK int berth_add_first_user(struct berth *berth, char **ret_password,
                                           struct berth_error *err);
 
+/* Before the listeners close: requests that wait for a pull are answered, all others go on. */
+void berth_stop(struct berth *berth);
+
 /* NULL is fine. Apps go on running. */
 void berth_close(struct berth *berth);
 BERTH_DEFINE_CLEANUP(berth, struct berth *, berth_close)

@@ -91,5 +91,6 @@ int berth_serve(const char *config_path, struct berth_error *err)
     announce(berth);
     wait_for_end(berth, &signals);
     berth_log(BERTH_LOG_INFO, "stopping; apps go on running");
+    berth_stop(berth);
     return 0;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "gateway/server.h"
 
+#include "base/thread.h"
 #include "gateway/router.h"
 
 #include <arpa/inet.h>
@@ -19,12 +20,40 @@ struct berth_server {
     struct berth *berth;
     struct mg_context *context;
     char start_error[256]; /* what civetweb said while starting */
+    unsigned busy;         /* atomic: requests under way */
+    unsigned draining;     /* atomic: 1 once no more are taken */
+    pthread_mutex_t lock;
+    pthread_cond_t idle; /* with lock: busy fell to 0 while draining */
 };
+
+static int refuse_request(struct berth_server *server, struct mg_connection *connection)
+{
+    berth_router_refuse(server->berth, connection, 503, "the gateway is stopping");
+    return 503;
+}
 
 static int on_request(struct mg_connection *connection, void *ctx)
 {
     struct berth_server *server = ctx;
-    return berth_router_handle(server->berth, connection);
+    (void)__atomic_add_fetch(&server->busy, 1, __ATOMIC_SEQ_CST);
+    int status = __atomic_load_n(&server->draining, __ATOMIC_SEQ_CST)
+                     ? refuse_request(server, connection)
+                     : berth_router_handle(server->berth, connection);
+    if (__atomic_sub_fetch(&server->busy, 1, __ATOMIC_SEQ_CST) == 0 &&
+        __atomic_load_n(&server->draining, __ATOMIC_SEQ_CST)) {
+        BERTH_LOCK_SCOPE(lock, &server->lock);
+        (void)pthread_cond_broadcast(&server->idle);
+    }
+    return status;
+}
+
+/* civetweb's stop cuts the answers that are not written yet: wait until there are none. */
+static void drain(struct berth_server *server)
+{
+    __atomic_store_n(&server->draining, 1, __ATOMIC_SEQ_CST);
+    BERTH_LOCK_SCOPE(lock, &server->lock);
+    while (__atomic_load_n(&server->busy, __ATOMIC_SEQ_CST) > 0)
+        (void)pthread_cond_wait(&server->idle, &server->lock);
 }
 
 static int on_http_error(struct mg_connection *connection, int status, const char *message)
@@ -79,25 +108,32 @@ static int clear_stale_socket(const char *path, struct berth_error *err)
     return 0;
 }
 
-/* civetweb's listening_ports: "127.0.0.1:8080,x/path". */
-static int build_listeners(const struct berth_config *config, struct berth_strbuf *out,
-                           struct berth_error *err)
+/* civetweb's word for a unix socket is "x/path". */
+static int add_unix(const struct berth_config *config, struct berth_strbuf *out,
+                    struct berth_error *err)
 {
     for (size_t i = 0; i < config->listen.count; i++) {
-        const char *listener = config->listen.items[i];
-        if (out->len > 0)
-            berth_strbuf_addc(out, ',');
-        if (!is_unix(listener)) {
-            berth_strbuf_adds(out, listener);
+        if (!is_unix(config->listen.items[i]))
             continue;
-        }
-        const char *path = listener + sizeof(UNIX_PREFIX) - 1;
+        const char *path = config->listen.items[i] + sizeof(UNIX_PREFIX) - 1;
         int r = clear_stale_socket(path, err);
         if (r < 0)
             return r;
-        berth_strbuf_addf(out, "x%s", path);
+        berth_strbuf_addf(out, "%sx%s", out->len > 0 ? "," : "", path);
     }
-    return berth_strbuf_check(out, err);
+    return 0;
+}
+
+/* civetweb's listening_ports: "127.0.0.1:8080,x/path". It takes a path for a host name where an
+ * address follows. */
+static int build_listeners(const struct berth_config *config, struct berth_strbuf *out,
+                           struct berth_error *err)
+{
+    for (size_t i = 0; i < config->listen.count; i++)
+        if (!is_unix(config->listen.items[i]))
+            berth_strbuf_addf(out, "%s%s", out->len > 0 ? "," : "", config->listen.items[i]);
+    int r = add_unix(config, out, err);
+    return r < 0 ? r : berth_strbuf_check(out, err);
 }
 
 static int start(struct berth_server *server, const struct berth_strbuf *listeners,
@@ -162,6 +198,8 @@ int berth_server_open(struct berth *berth, struct berth_server **ret_server,
     if (!server)
         return berth_error_nomem(err);
     server->berth = berth;
+    (void)pthread_mutex_init(&server->lock, NULL);
+    berth_cond_init(&server->idle);
     (void)mg_init_library(0);
     r = start(server, &listeners, err);
     if (r < 0)
@@ -175,6 +213,7 @@ void berth_server_close(struct berth_server *server)
     if (!server)
         return;
     if (server->context) {
+        drain(server);
         mg_stop(server->context);
         const struct berth_strings *listen = &server->berth->config->listen;
         for (size_t i = 0; i < listen->count; i++)
@@ -182,5 +221,7 @@ void berth_server_close(struct berth_server *server)
                 (void)unlink(listen->items[i] + sizeof(UNIX_PREFIX) - 1);
     }
     (void)mg_exit_library();
+    (void)pthread_cond_destroy(&server->idle);
+    (void)pthread_mutex_destroy(&server->lock);
     free(server);
 }
