@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: MIT
+"""The real program for tests, and a client of it.
+
+    def test_names(gateway):
+        berth = gateway(facilities={"demo": {"backend": "memory", "image_policy": "open"}})
+        ana = berth.user("ana", demo="researcher")
+        assert ana.post("/demo/create-app", image="demo", user="ana").text == "Success"
+        assert berth.admin.get("/demo/get-app-names").json == ["demo--ana"]
+
+The fixtures are in tests/integration/conftest.py. The program is build/berth, or BERTH_BIN.
+"""
+
+from .client import Answer, Client
+from .gateway import BINARY, Gateway, clear_engine, free_port, wait_until
+
+__all__ = ["Answer", "BINARY", "Client", "Gateway", "clear_engine", "free_port", "wait_until"]

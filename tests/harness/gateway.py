@@ -1,0 +1,251 @@
+# SPDX-License-Identifier: MIT
+"""One gateway: its configuration, its data, and the program while it runs."""
+
+import json
+import os
+import pathlib
+import random
+import re
+import secrets
+import signal
+import socket
+import subprocess
+import time
+
+from .client import Client
+
+_ROOT = pathlib.Path(__file__).resolve().parents[2]
+BINARY = os.environ.get("BERTH_BIN") or str(_ROOT / "build" / "berth")
+START_TIMEOUT_S = 30
+STOP_TIMEOUT_S = 30
+# Of the program's own environment, so that what the tester has set is without effect.
+_VARIABLES = {"PATH": "/usr/bin:/bin", "TZ": "UTC0", "LC_ALL": "C.UTF-8"}
+_SANITIZERS = ("ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS", "TSAN_OPTIONS")
+
+
+class Gateway:
+    """
+    directory    holds berth.conf, data/, stdout and stderr
+    facilities   {id: {key: value}}
+    settings     {section: {key: value}}, where a list repeats its key
+    environment  further variables of the program
+    program      further words before the program, such as ("setpriv", "--reuid", "1000", ...)
+
+    start() and stop(), or `with`. stop() fails the test where the program did not end in order.
+    """
+
+    def __init__(self, directory, facilities=None, settings=None, environment=None, program=()):
+        self.directory = pathlib.Path(directory)
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self.config = self.directory / "berth.conf"
+        self.data = self.directory / "data"
+        self.environment = dict(environment or {})
+        self.program = list(program)
+        self.process = None
+        self.passwords = {}  # of the users made here
+        self._clients = []
+        settings = {section: dict(keys) for section, keys in (settings or {}).items()}
+        own = settings.setdefault("gateway", {})
+        own.setdefault("data_dir", self.data)
+        own.setdefault("worker_threads", 32)
+        self.port = None
+        if "listen" not in own:
+            self.port = free_port()
+            own["listen"] = f"127.0.0.1:{self.port}"
+        self._listen = [own["listen"]] if isinstance(own["listen"], str) else own["listen"]
+        self.configure(facilities or {}, settings)
+
+    def configure(self, facilities, settings):
+        sections = {**settings, **{f"facility {name}": keys for name, keys in facilities.items()}}
+        self.config.write_text("\n".join(map(_section, sections, sections.values())))
+
+    # Life
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, kind, *_):
+        if kind:
+            self.kill()
+        else:
+            self.stop()
+
+    def start(self):
+        """Start the program and wait until it answers."""
+        self.launch()
+        wait_until(self._is_alive, START_TIMEOUT_S, "an answer of /livez")
+        return self
+
+    def launch(self):
+        """Start the program and do not wait."""
+        with open(self.directory / "stdout", "ab") as out, \
+                open(self.directory / "stderr", "ab") as err:
+            self.process = subprocess.Popen(
+                [*self.program, BINARY, "serve", "--config", self.config], env=self._variables(),
+                stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True)
+        return self.process
+
+    def stop(self, number=signal.SIGTERM):
+        """End the program as a service manager would, and see that it ended in order."""
+        self._close_clients()
+        if not self.process:
+            return
+        process, self.process = self.process, None
+        process.send_signal(number)
+        try:
+            code = process.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise AssertionError(f"the gateway did not stop:\n{self.errors}") from None
+        assert code == 0, f"the gateway ended with {code}:\n{self.errors}"
+        self.check_errors()
+        left = members_of(process.pid)
+        assert not left, f"the gateway left processes behind: {left}"
+        assert not (self.data / "control.sock").exists(), "the control socket is left behind"
+
+    def kill(self):
+        """End the program without a warning."""
+        self._close_clients()
+        if self.process:
+            process, self.process = self.process, None
+            process.kill()
+            process.wait()
+
+    def check_errors(self):
+        """Fails where a sanitizer has said something."""
+        for sign in ("Sanitizer", "runtime error:"):
+            assert sign not in self.errors, self.errors
+
+    # What it said
+
+    @property
+    def output(self):
+        return (self.directory / "stdout").read_text()
+
+    @property
+    def errors(self):
+        return (self.directory / "stderr").read_text(errors="replace")
+
+    def actions(self):
+        """The lines of the log of actions, oldest first."""
+        path = self.data / "logs" / "actions.jsonl"
+        return [json.loads(line) for line in path.read_text().splitlines()]
+
+    # Use
+
+    def run(self, *args, input=None, environment=None, program=()):
+        """Run `berth ARGS --config ...`; returns the completed process, its output as text."""
+        return subprocess.run(
+            [*program, BINARY, *map(str, args), "--config", self.config], input=input or "",
+            env={**self._variables(), **(environment or {})}, capture_output=True, text=True,
+            timeout=60)
+
+    def cli(self, *args, input=None):
+        """As run, for what must succeed; returns its output."""
+        done = self.run(*args, input=input)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def user(self, name, gateway_admin=False, password=None, **roles):
+        """Make a user with a role in each facility (demo="researcher"); returns a client."""
+        self.passwords[name] = password or secrets.token_urlsafe(12)
+        flags = ["--gateway-admin"] if gateway_admin else []
+        self.cli("user", "add", name, *flags, input=self.passwords[name] + "\n")
+        for facility, role in roles.items():
+            self.cli("user", "grant", name, facility.replace("_", "-"), role)
+        return self.as_user(name)
+
+    def as_user(self, name):
+        return self.client(name, self.passwords[name])
+
+    @property
+    def admin(self):
+        """A client of the gateway administrator whose password the first start has printed."""
+        if "admin" not in self.passwords:
+            self.passwords["admin"] = re.search(r"Its password is (\S+)", self.output)[1]
+        return self.as_user("admin")
+
+    @property
+    def anyone(self):
+        """A client without credentials."""
+        return self.client()
+
+    def client(self, user=None, password=None):
+        known = [c for c in self._clients if (c.user, c.password) == (user, password)]
+        if known:
+            return known[0]
+        address = self._listen[0]
+        if address.startswith("unix:"):
+            address = address.removeprefix("unix:")
+        else:
+            address = ("127.0.0.1", int(address.rsplit(":", 1)[1]))
+        client = Client(address, user, password)
+        self._clients.append(client)
+        return client
+
+    def _is_alive(self):
+        if self.process.poll() is not None:
+            raise AssertionError(f"the gateway did not start:\n{self.errors}")
+        try:
+            return self.anyone.get("/livez").status == 200
+        except OSError:
+            return False
+
+    def _variables(self):
+        sanitizers = {name: os.environ[name] for name in _SANITIZERS if name in os.environ}
+        return {**_VARIABLES, **sanitizers, **self.environment}
+
+    def _close_clients(self):
+        for client in self._clients:
+            client.close()
+        self._clients.clear()
+
+
+def _section(name, keys):
+    lines = [f"[{name}]"]
+    for key, value in keys.items():
+        lines += [f"{key} = {item}" for item in (value if isinstance(value, list) else [value])]
+    return "\n".join(lines) + "\n"
+
+
+def free_port():
+    """A port nobody listens on, below those that the kernel gives to outgoing connections."""
+    while True:
+        port = random.randrange(20000, 32000)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
+
+
+def members_of(session):
+    """The ids and commands of the processes of a session."""
+    found = []
+    for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
+        try:
+            text = stat.read_text()
+        except OSError:
+            continue
+        if int(text.rsplit(")", 1)[1].split()[3]) == session:
+            found.append(text.rsplit(")", 1)[0])
+    return found
+
+
+def wait_until(condition, timeout_s=10, what="the condition"):
+    """Returns the first true value of condition(); it is asked again and again."""
+    deadline = time.monotonic() + timeout_s
+    while not (value := condition()):
+        if time.monotonic() > deadline:
+            raise AssertionError(f"waited {timeout_s} s in vain for {what}")
+        time.sleep(0.01)
+    return value
+
+
+def clear_engine(engine):
+    """Remove every container of a lab engine."""
+    containers = engine.docker("ps", "--all", "--quiet").split()
+    if containers:
+        engine.docker("rm", "--force", "--volumes", *containers)

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: MIT
+"""Fixtures: the real program (tests/harness) and the real engine (tests/lab)."""
+
+import shutil
+import tempfile
+
+import pytest
+
+from harness import Gateway, clear_engine
+from lab import Engine
+
+DEMO = "berth/demo:latest"  # a web server of busybox, on every engine below
+
+
+@pytest.fixture(scope="session")
+def shared_engine():
+    """One engine 26.1 with a registry, for all tests."""
+    with Engine("26.1", registry=True) as engine:
+        engine.import_image(DEMO)
+        yield engine
+
+
+@pytest.fixture
+def engine(shared_engine):
+    """The shared engine, without containers when the test begins and when it has ended."""
+    yield shared_engine
+    clear_engine(shared_engine)
+
+
+class _Gateways:
+    """Makes gateways, each in a directory of its own, and ends them all."""
+
+    def __init__(self):
+        self._made = []
+
+    def __call__(self, facilities=None, start=True, **options):
+        berth = Gateway(tempfile.mkdtemp(prefix="berth-gateway-"), facilities, **options)
+        self._made.append(berth)
+        return berth.start() if start else berth
+
+    def close(self):
+        failures = []
+        for berth in reversed(self._made):
+            try:
+                berth.stop()
+            except AssertionError as failure:
+                failures.append(str(failure))
+            berth.kill()
+            shutil.rmtree(berth.directory)
+        assert not failures, "\n".join(failures)
+
+
+@pytest.fixture
+def gateway():
+    """gateway(facilities={"demo": {"backend": "memory"}}, ...): as harness.Gateway, started."""
+    gateways = _Gateways()
+    yield gateways
+    gateways.close()
+
+
+@pytest.fixture(scope="module")
+def module_gateway():
+    """As gateway, for one that all tests of a file share."""
+    gateways = _Gateways()
+    yield gateways
+    gateways.close()
