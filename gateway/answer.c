@@ -5,11 +5,11 @@
 #include "base/json.h"
 #include "gateway/body_cache.h"
 #include "gateway/dialect.h"
+#include "gateway/framing.h"
 #include "gateway/router.h"
 
 #include <civetweb.h>
 #include <string.h>
-#include <strings.h>
 
 #define HEAD_MAX     8192  /* bytes of status line and headers */
 #define ONE_WRITE    65536 /* bodies up to this are sent together with their head */
@@ -30,17 +30,17 @@ static void add_date(struct berth_strbuf *head)
                       tm.tm_sec);
 }
 
-/* Says what civetweb will do with the connection, where that is not the version's default. */
-static void add_connection(struct berth_strbuf *head, const struct mg_connection *connection)
+/* Decides whether the connection is kept, and says so where that is not the version's default. */
+static void add_connection(struct berth_strbuf *head, const struct berth_exchange *exchange)
 {
-    const char *version = mg_get_request_info(connection)->http_version;
-    const char *wish = mg_get_header(connection, "Connection");
-    bool is_1_1 = version && strcmp(version, "1.1") == 0;
-    bool keeps = wish ? strcasestr(wish, "keep-alive") != NULL : is_1_1;
-    if (keeps && !is_1_1)
-        berth_strbuf_adds(head, "Connection: keep-alive\r\n");
-    else if (!keeps)
+    bool is_1_1 = false;
+    bool keeps = berth_framing_keeps(exchange, &is_1_1);
+    if (!keeps) {
+        mg_disable_connection_keep_alive(exchange->connection);
         berth_strbuf_adds(head, "Connection: close\r\n");
+    } else if (!is_1_1) {
+        berth_strbuf_adds(head, "Connection: keep-alive\r\n");
+    }
 }
 
 static bool is_unmodified(const struct berth_exchange *exchange)
@@ -66,7 +66,7 @@ static void add_head(struct berth_exchange *exchange, struct berth_strbuf *head,
         berth_strbuf_adds(head, "Cache-Control: no-store\r\n");
     berth_strbuf_addf(head, "X-Request-Id: %s\r\nX-Content-Type-Options: nosniff\r\n",
                       exchange->caller.request_id);
-    add_connection(head, exchange->connection);
+    add_connection(head, exchange);
     berth_strbuf_add(head, berth_strbuf_str(&exchange->headers), exchange->headers.len);
     berth_strbuf_adds(head, "\r\n");
 }

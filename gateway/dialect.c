@@ -20,6 +20,7 @@ const char *berth_http_reason(int http_status)
         {404, "Not Found"},
         {405, "Method Not Allowed"},
         {409, "Conflict"},
+        {411, "Length Required"},
         {413, "Content Too Large"},
         {414, "URI Too Long"},
         {422, "Unprocessable Content"},
@@ -100,19 +101,14 @@ void berth_dialect_problem(struct berth_exchange *exchange, int http_status,
     berth_json_close_object(&w);
 }
 
-static void apps_render_error(struct berth_exchange *exchange, const struct berth_error *err)
+static void apps_render_error(struct berth_exchange *exchange, int http_status,
+                              const struct berth_error *err)
 {
-    int http_status = apps_http_status(err->status);
     if (exchange->wants_json)
         berth_dialect_problem(exchange, http_status, err);
     else
         berth_exchange_text(exchange, http_status, err->message);
 }
 
-static void gateway_render_error(struct berth_exchange *exchange, const struct berth_error *err)
-{
-    berth_dialect_problem(exchange, gateway_http_status(err->status), err);
-}
-
 const struct berth_dialect berth_apps_dialect = {apps_http_status, apps_render_error};
-const struct berth_dialect berth_gateway_dialect = {gateway_http_status, gateway_render_error};
+const struct berth_dialect berth_gateway_dialect = {gateway_http_status, berth_dialect_problem};

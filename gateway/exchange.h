@@ -45,12 +45,14 @@ struct berth_exchange {
     struct berth_facility *facility; /* borrowed; NULL for the gateway's own paths */
     struct berth_caller caller;
     struct berth_params params;
-    bool wants_json;    /* Accept names JSON */
+    bool wants_json;    /* Accept names JSON, and prefers no text */
     bool wants_problem; /* Accept names application/problem+json */
     int64_t begun_ns;   /* monotonic */
 
     /* The answer */
-    int status; /* HTTP */
+    int status;       /* HTTP */
+    int error_status; /* HTTP, of an error that is HTTP's alone; 0: as the dialect has it */
+    bool must_close;  /* the connection, as the rest of the request is not read */
     const char *content_type;
     struct berth_strbuf headers; /* further header lines, each ended by CRLF */
     struct berth_strbuf body;

@@ -3,13 +3,14 @@
 
 #include "base/clock.h"
 #include "base/encoding.h"
+#include "gateway/accept.h"
 #include "gateway/answer.h"
 #include "gateway/auth.h"
 #include "gateway/body_cache.h"
 #include "gateway/dialect.h"
+#include "gateway/framing.h"
 
 #include <civetweb.h>
-#include <inttypes.h>
 #include <string.h>
 
 static const struct {
@@ -84,13 +85,16 @@ static int match(struct berth_exchange *exchange, struct berth_error *err)
 
     exchange->facility = berth_find_facility(berth, first, len);
     const char *verb = first[len] == '/' ? first + len + 1 : "";
+    bool is_verb = *verb && !strchr(verb, '/'); /* a path of the gateway's own begins with one */
     if (!exchange->facility && *verb)
         return berth_error_set(err, BERTH_E_INVALID, "there is no facility %.*s",
                                len > BERTH_FACILITY_ID_MAX ? 0 : (int)len, first);
-    route = exchange->facility ? find_route(verb) : NULL;
-    if (!route)
+    route = exchange->facility && is_verb ? find_route(verb) : NULL;
+    if (!route) {
+        exchange->error_status = 404; /* where an unknown app is 400 */
         return berth_error_set(err, BERTH_E_NOT_FOUND,
                                "there is no such endpoint; / has an outline of all");
+    }
     exchange->route = route;
     return 0;
 }
@@ -130,16 +134,6 @@ static int authorise(const struct berth_exchange *exchange, struct berth_error *
                            caller->user, berth_role_name(caller->role));
 }
 
-static int check_body(const struct berth_exchange *exchange, struct berth_error *err)
-{
-    long long len = mg_get_request_info(exchange->connection)->content_length;
-    int64_t bound = exchange->berth->config->max_body_bytes;
-    if (len > bound)
-        return berth_error_set(err, BERTH_E_TOO_LARGE, "the body is longer than %" PRId64 " bytes",
-                               bound);
-    return 0;
-}
-
 /* All that stands between a matched route and its handler. */
 static int admit(struct berth_exchange *exchange, struct berth_error *err)
 {
@@ -153,19 +147,19 @@ static int admit(struct berth_exchange *exchange, struct berth_error *err)
         if (r < 0)
             return r;
     }
-    r = check_body(exchange, err);
-    if (r < 0)
-        return r;
     return berth_params_parse(mg_get_request_info(exchange->connection)->query_string,
                               &exchange->params, err);
 }
 
 /* ---- One request ---- */
 
-static bool accepts(const struct berth_exchange *exchange, const char *type)
+static void set_wishes(struct berth_exchange *exchange)
 {
     const char *accept = berth_exchange_request_header(exchange, "Accept");
-    return accept && strcasestr(accept, type);
+    int json = berth_accept_weight(accept, BERTH_TYPE_JSON);
+    exchange->wants_problem = berth_accept_weight(accept, BERTH_TYPE_PROBLEM) > 0;
+    exchange->wants_json =
+        exchange->wants_problem || (json > 0 && json >= berth_accept_weight(accept, "text/plain"));
 }
 
 static void exchange_init(struct berth_exchange *exchange, struct berth *berth,
@@ -185,16 +179,26 @@ static void exchange_init(struct berth_exchange *exchange, struct berth *berth,
     (void)snprintf(exchange->caller.address, sizeof(exchange->caller.address), "%s",
                    info->remote_addr);
     set_request_id(exchange);
-    exchange->wants_problem = accepts(exchange, BERTH_TYPE_PROBLEM);
-    exchange->wants_json = exchange->wants_problem || accepts(exchange, BERTH_TYPE_JSON);
+    set_wishes(exchange);
+}
+
+static int check_target(struct berth_exchange *exchange, struct berth_error *err)
+{
+    const char *query = mg_get_request_info(exchange->connection)->query_string;
+    if (strlen(exchange->path) + (query ? strlen(query) + 1 : 0) <= BERTH_TARGET_MAX)
+        return 0;
+    exchange->error_status = 414;
+    return berth_error_set(err, BERTH_E_TOO_LARGE, "path and query are longer than %d bytes",
+                           BERTH_TARGET_MAX);
 }
 
 static int dispatch(struct berth_exchange *exchange, struct berth_error *err)
 {
-    if (strlen(exchange->path) > BERTH_TARGET_MAX)
-        return berth_error_set(err, BERTH_E_TOO_LARGE, "the path is longer than %d bytes",
-                               BERTH_TARGET_MAX);
-    int r = match(exchange, err);
+    int r = berth_framing_check(exchange, err);
+    if (r == 0)
+        r = check_target(exchange, err);
+    if (r == 0)
+        r = match(exchange, err);
     if (r < 0)
         return r;
     const struct berth_route *route = exchange->route;
@@ -206,9 +210,8 @@ static int dispatch(struct berth_exchange *exchange, struct berth_error *err)
     enum berth_method asked = exchange->method == BERTH_HEAD ? BERTH_GET : exchange->method;
     if (!(route->methods & asked)) {
         add_allow(exchange);
-        /* The one error that is HTTP's alone: no status of the domain stands for it. */
-        berth_exchange_text(exchange, 405, "this endpoint does not take that method");
-        return 0;
+        exchange->error_status = 405;
+        return berth_error_set(err, BERTH_E_INVALID, "this endpoint does not take that method");
     }
     r = admit(exchange, err);
     return r < 0 ? r : route->handler(exchange, err);
@@ -222,9 +225,9 @@ static void render_failure(struct berth_exchange *exchange, const struct berth_e
             : (exchange->facility || err->status == BERTH_E_INVALID ? &berth_apps_dialect
                                                                     : &berth_gateway_dialect);
     berth_body_unref(berth_steal(&exchange->shared));
-    dialect->render_error(exchange, err);
-    if (!exchange->route && exchange->facility && err->status == BERTH_E_NOT_FOUND)
-        exchange->status = 404; /* an unknown verb, where an unknown app is 400 */
+    dialect->render_error(
+        exchange,
+        exchange->error_status ? exchange->error_status : dialect->http_status(err->status), err);
     if (err->retry_after_s)
         berth_exchange_header(exchange, "Retry-After", "%u", err->retry_after_s);
 }
@@ -256,7 +259,9 @@ void berth_router_refuse(struct berth *berth, struct mg_connection *connection, 
     struct berth_exchange exchange = {0};
     struct berth_error err = BERTH_ERROR_INIT;
     exchange_init(&exchange, berth, connection);
-    berth_exchange_header(&exchange, "Connection", "close");
+    exchange.must_close = true;
+    if (http_status == 411) /* what it says of a Content-Length that is no number */
+        http_status = 400;
     (void)berth_error_set(&err, BERTH_E_INVALID, "%s", message);
     berth_dialect_problem(&exchange, http_status, &err);
     (void)finish(&exchange, &err);

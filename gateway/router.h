@@ -15,7 +15,8 @@
 struct berth_dialect {
     int (*http_status)(enum berth_status status);
     /* Fills status, type and body from err. */
-    void (*render_error)(struct berth_exchange *exchange, const struct berth_error *err);
+    void (*render_error)(struct berth_exchange *exchange, int http_status,
+                         const struct berth_error *err);
 };
 
 struct berth_route {

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+#include "gateway/framing.h"
+
+#include "base/clock.h"
+#include "base/text.h"
+
+#include <civetweb.h>
+#include <inttypes.h>
+#include <string.h>
+#include <strings.h>
+
+/* ---- Headers ---- */
+
+static size_t count_header(const struct mg_request_info *info, const char *name)
+{
+    size_t count = 0;
+    for (int i = 0; i < info->num_headers; i++)
+        count += strcasecmp(info->http_headers[i].name, name) == 0;
+    return count;
+}
+
+static bool is_digits(const char *text)
+{
+    return *text && text[strspn(text, "0123456789")] == '\0';
+}
+
+static bool is_version(const struct mg_request_info *info, const char *version)
+{
+    return info->http_version && strcmp(info->http_version, version) == 0;
+}
+
+/* RFC 9112 sections 3.2, 6.1 and 6.3. civetweb takes the first of several and the number that
+ * Content-Length begins with. */
+static int check_headers(struct berth_exchange *exchange, struct berth_error *err)
+{
+    static const char *const single[] = {"Host", "Content-Length", "Transfer-Encoding",
+                                         "Authorization"};
+    const struct mg_request_info *info = mg_get_request_info(exchange->connection);
+    const char *length = berth_exchange_request_header(exchange, "Content-Length");
+    bool is_coded = berth_exchange_request_header(exchange, "Transfer-Encoding") != NULL;
+    if (info->num_headers >= MG_MAX_HEADERS) { /* it drops those past its bound */
+        exchange->error_status = 431;
+        return berth_error_set(err, BERTH_E_TOO_LARGE, "the request has more than %d headers",
+                               MG_MAX_HEADERS - 1);
+    }
+    for (size_t i = 0; i < sizeof(single) / sizeof(single[0]); i++)
+        if (count_header(info, single[i]) > 1)
+            return berth_error_set(err, BERTH_E_INVALID, "the header %s is given twice", single[i]);
+    if (length && !is_digits(length))
+        return berth_error_set(err, BERTH_E_INVALID, "Content-Length must be a number");
+    if (length && is_coded)
+        return berth_error_set(err, BERTH_E_INVALID,
+                               "Content-Length and Transfer-Encoding exclude each other");
+    if (is_version(info, "1.1") && !berth_exchange_request_header(exchange, "Host"))
+        return berth_error_set(err, BERTH_E_INVALID, "the header Host is missing");
+    if (is_coded) {
+        /* civetweb would wait for as long as somebody sends on within one chunk's extension. */
+        exchange->error_status = 411;
+        return berth_error_set(err, BERTH_E_INVALID, "a body must come with its Content-Length");
+    }
+    return 0;
+}
+
+/* ---- Bodies ---- */
+
+static int drain(struct berth_exchange *exchange, int64_t left, struct berth_error *err)
+{
+    int64_t timeout_ms = exchange->berth->config->request_timeout_ms;
+    int64_t deadline_ns = exchange->begun_ns + timeout_ms * BERTH_NS_PER_MS;
+    for (; left > 0; left--) {
+        /* One at a time: of more it would wait for the last, however slowly they come. What has
+         * arrived with the head costs no call of the system. */
+        char byte;
+        if (mg_read(exchange->connection, &byte, 1) != 1)
+            return berth_error_set(err, BERTH_E_INVALID, "the body ended %" PRId64 " bytes early",
+                                   left);
+        if (berth_clock_monotonic_ns() > deadline_ns)
+            return berth_error_set(err, BERTH_E_INVALID,
+                                   "the body did not arrive within %" PRId64 " s",
+                                   timeout_ms / 1000);
+    }
+    return 0;
+}
+
+static int read_body(struct berth_exchange *exchange, struct berth_error *err)
+{
+    long long length = mg_get_request_info(exchange->connection)->content_length;
+    int64_t bound = exchange->berth->config->max_body_bytes;
+    if (length <= 0)
+        return 0;
+    if (length > bound)
+        return berth_error_set(err, BERTH_E_TOO_LARGE, "the body is longer than %" PRId64 " bytes",
+                               bound);
+    if (berth_exchange_request_header(exchange, "Expect")) {
+        exchange->must_close = true; /* it may come or not: the answer does not wait for it */
+        return 0;
+    }
+    return drain(exchange, length, err);
+}
+
+int berth_framing_check(struct berth_exchange *exchange, struct berth_error *err)
+{
+    int r = check_headers(exchange, err);
+    if (r == 0)
+        r = read_body(exchange, err);
+    if (r < 0)
+        exchange->must_close = true;
+    return r;
+}
+
+/* ---- Connections ---- */
+
+/* Whether a list of tokens has that one, in any case. */
+static bool has_token(const char *list, const char *token)
+{
+    size_t len = strlen(token);
+    while (*list) {
+        list += strspn(list, " \t,");
+        size_t item = strcspn(list, " \t,");
+        if (item == len && strncasecmp(list, token, len) == 0)
+            return true;
+        list += item;
+    }
+    return false;
+}
+
+bool berth_framing_keeps(const struct berth_exchange *exchange, bool *ret_is_1_1)
+{
+    const struct mg_request_info *info = mg_get_request_info(exchange->connection);
+    const char *wish = berth_exchange_request_header(exchange, "Connection");
+    *ret_is_1_1 = is_version(info, "1.1");
+    if (exchange->must_close || (wish && has_token(wish, "close")))
+        return false;
+    /* civetweb closes where there is a wish, and it is not this one. */
+    return wish ? has_token(wish, "keep-alive") : *ret_is_1_1;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Where a request ends and the next begins on its connection. What two readers
+ * could take apart differently (a proxy in front and berth) is refused, and so
+ * is a body that is too long or too slow; then the connection is closed.
+ *
+ * No endpoint takes a body so far: one that comes is read and thrown away, so
+ * that the connection can be kept.
+ *
+ * Threading: on the request's thread.
+ */
+#ifndef BERTH_GATEWAY_FRAMING_H
+#define BERTH_GATEWAY_FRAMING_H
+
+#include "gateway/exchange.h"
+
+/*
+ * Checks the headers that frame the request and reads its body to the end, in
+ * request_timeout_s altogether. Sets must_close where the rest is not read.
+ * BERTH_E_INVALID, BERTH_E_TOO_LARGE, with error_status where HTTP has its own.
+ */
+BERTH_MUST_CHECK int berth_framing_check(struct berth_exchange *exchange, struct berth_error *err);
+
+/* Whether the connection stays open after the answer (RFC 9112 section 9.3). */
+bool berth_framing_keeps(const struct berth_exchange *exchange, bool *ret_is_1_1);
+
+#endif

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: MIT
+"""Hostile input: what must be refused, and what must leave the connection in step."""
+
+import re
+import socket
+import time
+
+import pytest
+
+from harness import Gateway
+
+LIMITS = {"limits": {"request_timeout_s": "1"}}
+FREE = {"free": {"backend": "memory", "auth": "open", "image_policy": "open", "memory_apps": "10"}}
+
+
+@pytest.fixture(scope="module")
+def berth(tmp_path_factory):
+    with Gateway(tmp_path_factory.mktemp("berth"), FREE, settings=LIMITS) as berth:
+        yield berth
+
+
+def request(line, *headers, close=True):
+    """One request, to localhost and with an end to the connection unless the headers say so."""
+    lines = [line, "Host: localhost", *headers]
+    if close:
+        lines.append("Connection: close")
+    return "".join(line + "\r\n" for line in [*lines, ""]).encode()
+
+
+def split(received):
+    """The answers in what was received: [(status, head, body)], and that nothing is left over."""
+    answers = []
+    while received:
+        head, end, rest = received.partition(b"\r\n\r\n")
+        assert end, received
+        status = int(re.match(rb"HTTP/1\.1 (\d{3}) ", head)[1])
+        length = re.search(rb"\r\nContent-Length: (\d+)", head)
+        size = int(length[1]) if length else 0
+        assert len(rest) >= size, received
+        answers.append((status, head.decode(), rest[:size]))
+        received = rest[size:]
+    return answers
+
+
+POST = "POST /free/start-app?name=x HTTP/1.1"
+
+
+@pytest.mark.parametrize("status, data", [
+    (400, b"GET /livez\r\n\r\n"),
+    (505, b"GET /livez HTTP/2.0\r\nHost: localhost\r\n\r\n"),
+    (400, b"GET /livez HTTP/1.1\r\n\r\n"),
+    (400, request("GET /livez HTTP/1.1", "Host: elsewhere")),
+    (400, request("BREW /livez HTTP/1.1")),
+    (400, request("GET /li\0vez HTTP/1.1")),
+    (404, request("GET /free//livez HTTP/1.1")),
+    (404, request("GET /free/../livez HTTP/1.1")),
+    (404, request("GET /free%2fget-users HTTP/1.1")),
+    (404, request("GET /free/get-users/ HTTP/1.1")),
+    (414, request("GET /" + "a" * 9000 + " HTTP/1.1")),
+    (414, request("GET /free/get-users?" + "a" * 9000 + " HTTP/1.1")),
+    (431, request("GET /livez HTTP/1.1", *(f"X-{i}: a" for i in range(100)))),
+    (400, request(POST, "Content-Length: -1")),
+    (400, request(POST, "Content-Length: +5") + b"hello"),
+    (400, request(POST, "Content-Length: 5x") + b"hello"),
+    (400, request(POST, "Content-Length: 5", "Content-Length: 9") + b"hello"),
+    (400, request(POST, "Content-Length: 5", "Transfer-Encoding: chunked") + b"0\r\n\r\n"),
+    (411, request(POST, "Transfer-Encoding: chunked") + b"0\r\n\r\n"),
+    (413, request(POST, "Content-Length: 65537")),
+    (413, request(POST, "Content-Length: 99999999999999999999")),
+    (400, request("GET /free/get-users HTTP/1.1", "Authorization: a", "Authorization: b")),
+], ids=lambda value: None if isinstance(value, int) else value[:60].decode(errors="replace"))
+def test_refused_and_closed(berth, status, data):
+    begun = time.monotonic()
+    (answer,) = split(berth.anyone.raw(data))
+    assert answer[0] == status, answer
+    assert answer[1].count("Connection: close") == 1
+    assert time.monotonic() - begun < 0.9, "it waited for more than it needed"
+
+
+@pytest.mark.parametrize("first", [
+    request(POST, "Content-Length: 5", close=False) + b"hello",
+    request("GET /free/get-users HTTP/1.1", "Content-Length: 5", close=False) + b"hello",
+    request("HEAD /free/get-app-status HTTP/1.1", close=False),
+    request("HEAD /nothing HTTP/1.1", close=False),
+    request("OPTIONS /free/start-app HTTP/1.1", close=False),
+    request("GET /free/get-users HTTP/1.1", "If-None-Match: *", close=False),
+    request("PUT /free/start-app HTTP/1.1", "Content-Length: 5", close=False) + b"hello",
+], ids=lambda data: data[:40].decode())
+def test_keeps_in_step(berth, first):
+    received = berth.anyone.raw(first + request("GET /livez HTTP/1.1"))
+    if first.startswith(b"HEAD"):
+        head, _, rest = received.partition(b"\r\n\r\n")
+        assert int(re.search(rb"Content-Length: (\d+)", head)[1]) > 0
+    else:
+        first_answer, *others = split(received)
+        assert len(others) == 1, received
+        rest = received[received.index(b"HTTP/1.1", 1):]
+    ((status, _, body),) = split(rest)
+    assert (status, body) == (200, b"ok")
+
+
+def test_body_in_two_parts(berth):
+    with berth.anyone.connect() as connection:
+        connection.sendall(request(POST, "Content-Length: 5", close=False) + b"he")
+        time.sleep(0.1)
+        connection.sendall(b"llo" + request("GET /livez HTTP/1.1"))
+        received = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert [answer[0] for answer in split(received)] == [400, 200]
+
+
+def test_expectation_is_not_waited_for(berth):
+    """A client that asks leave to send its body is answered at once, and sends none."""
+    begun = time.monotonic()
+    data = request(POST, "Content-Length: 5", "Expect: 100-continue", close=False)
+    ((status, head, _),) = split(berth.anyone.raw(data))
+    assert status == 400 and "Connection: close" in head
+    assert time.monotonic() - begun < 0.9
+
+
+@pytest.mark.parametrize("wish, kept", [
+    ("keep-alive", True), ("Keep-Alive", True), ("close", False), ("keep-alive, close", False),
+    ("TE", False), ("xkeep-alive", False),
+])
+def test_says_what_becomes_of_the_connection(berth, wish, kept):
+    data = request("GET /livez HTTP/1.1", f"Connection: {wish}", close=False)
+    answers = split(berth.anyone.raw(data, half_close=True))
+    assert ("Connection: close" not in answers[0][1]) == kept
+
+
+def test_slow_bodies_end(berth):
+    """A byte now and then does not hold a worker for as long as its sender likes."""
+    with berth.anyone.connect() as connection:
+        connection.sendall(request(POST, "Content-Length: 50"))
+        begun = time.monotonic()
+        connection.settimeout(0.3)
+        received = b""
+        while time.monotonic() - begun < 10:
+            try:
+                connection.sendall(b"x")
+                received = connection.recv(65536)
+                break
+            except socket.timeout:
+                continue
+    assert time.monotonic() - begun < 5
+    assert split(received)[0][0] == 400
+
+
+@pytest.mark.parametrize("accept, kind", [
+    ("*/*", "text/plain"), ("application/*", "text/plain"),
+    ("application/json", "application/problem+json"),
+    ("application/problem+json", "application/problem+json"),
+    ("application/json;q=0", "text/plain"), ("application/json-seq", "text/plain"),
+    ("text/plain, application/json;q=0.5", "text/plain"),
+    ("application/json, text/plain, */*", "application/problem+json"),
+])
+@pytest.mark.parametrize("path, status", [
+    ("/free/get-app-info?name=x--y", 400), ("/free/start-app", 405), ("/free/nothing", 404),
+])
+def test_errors_are_said_as_asked(berth, accept, kind, path, status):
+    answer = berth.anyone.get(path, headers={"Accept": accept})
+    assert (answer.status, answer.type) == (status, kind)
+    if answer.type == "application/problem+json":
+        assert answer.json["status"] == status
