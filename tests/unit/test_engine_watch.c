@@ -432,8 +432,9 @@ START_TEST(image_events_list_images_and_rows_that_show_another_name)
                          "[{\"Id\":\"sha256:0123456789abcdef\",\"RepoTags\":[\"web:1\"],"
                          "\"RepoDigests\":[],\"Created\":1,\"Size\":2}]");
     engine_server_put_image(scene.server, "bbb", "web:1");
-    send_event(&scene, "image", "untag", "sha256:1", "", 1);
-    send_event(&scene, "image", "tag", "sha256:1", "", 1);
+    static const char events[] = "{\"Type\":\"image\",\"Action\":\"untag\",\"Actor\":{}}\n"
+                                 "{\"Type\":\"image\",\"Action\":\"tag\",\"Actor\":{}}\n";
+    engine_server_chunk(scene.server, "/events", events, sizeof(events) - 1);
     expect(&scene, "images 1");
     expect(&scene, "app bbb httpd--ben exited web:1");
     ck_assert_uint_eq(told(&scene, "app aaa"), 0);
@@ -604,7 +605,7 @@ START_TEST(what_happened_meanwhile_is_told_before_the_listing)
     scene_live(&scene);
     container_event(&scene, "start", "aaa", 1700000000000000005);
     expect(&scene, "app aaa");
-    engine_server_delay(scene.server, 300); /* time to speak before it lists */
+    engine_server_delay(scene.server, 600); /* time to speak before it lists */
     engine_server_end(scene.server, "/events", true);
     expect(&scene, "lost");
     ck_assert(engine_server_wait_asked(scene.server, "since=1700000000.000000006", 1));
@@ -625,7 +626,7 @@ START_TEST(nothing_is_told_before_the_first_listing)
     struct scene scene;
     scene_open(&scene);
     engine_server_put(scene.server, "aaa", "httpd--ana", "demo", "running");
-    engine_server_delay(scene.server, 200);
+    engine_server_delay(scene.server, 500);
     scene_watch(&scene, false);
     ck_assert(engine_server_wait_streams(scene.server, "/events", 1));
     container_event(&scene, "die", "aaa", 1700000000000000006);
@@ -649,7 +650,7 @@ START_TEST(a_frozen_engine_is_noticed_while_somebody_reads)
         (void)usleep(20000);
     }
     expect(&scene, "lost timeout: ");
-    ck_assert_int_le(berth_clock_monotonic_ms() - frozen_ms, 2100);
+    ck_assert_int_le(berth_clock_monotonic_ms() - frozen_ms, 2500); /* 2 s, and a busy machine */
     engine_server_freeze(scene.server, false);
     expect_within(&scene, 2000, "listing 2");
     expect(&scene, "alive");
