@@ -27,6 +27,11 @@
 #define BERTH_PASSWORD_MAX    256
 #define BERTH_REASON_MAX      500 /* why an image was rejected */
 
+/* API tokens */
+#define BERTH_TOKEN_LABEL_MAX     64
+#define BERTH_TOKENS_PER_USER_MAX 100
+#define BERTH_TOKEN_DAYS_MAX      3650 /* until a token expires that does */
+
 /* Engines */
 #define BERTH_ENGINE_ANSWER_MAX                                                                    \
     (256U << 20)                          /* one answer of an engine: a listing of 100,000 apps */

@@ -15,6 +15,7 @@ struct berth_identity {
     struct berth_store *store; /* borrowed */
     struct berth_user_table *users;
     struct berth_login *login;
+    struct berth_tokens *tokens;
 };
 
 /* ---- Opening ---- */
@@ -32,6 +33,8 @@ int berth_identity_open(struct berth_store *store, struct berth_identity **ret_i
     if (r == 0)
         r = berth_user_store_load(store, identity->users, err);
     if (r == 0)
+        r = berth_tokens_open(store, &identity->tokens, err);
+    if (r == 0)
         *ret_identity = berth_steal(&identity);
     return r;
 }
@@ -40,6 +43,8 @@ void berth_identity_close(struct berth_identity *identity)
 {
     if (!identity)
         return;
+    if (identity->tokens)
+        berth_tokens_close(identity->tokens);
     if (identity->login)
         berth_login_free(identity->login);
     if (identity->users)
@@ -70,6 +75,43 @@ enum berth_role berth_identity_role(struct berth_identity *identity, const char 
                                     const char *facility, bool *ret_gateway_admin)
 {
     return berth_user_table_role(identity->users, user, facility, ret_gateway_admin);
+}
+
+int berth_identity_verify_token(struct berth_identity *identity, const char *token,
+                                const char *facility, struct berth_caller *caller,
+                                struct berth_error *err)
+{
+    struct berth_token found;
+    int r = berth_tokens_use(identity->tokens, token, &found, err);
+    if (r == BERTH_E_NOT_FOUND)
+        return berth_login_refuse_token(identity->login, caller->address, err);
+    if (r < 0)
+        return r;
+    bool gateway_admin = false;
+    enum berth_role role =
+        berth_user_table_role(identity->users, found.user, facility, &gateway_admin);
+    if (found.facility[0]) {
+        gateway_admin = false;
+        if (strcmp(found.facility, facility) != 0)
+            role = BERTH_ROLE_NONE;
+        else if (role > found.role)
+            role = found.role;
+    }
+    memcpy(caller->user, found.user, sizeof(caller->user));
+    caller->role = role;
+    caller->gateway_admin = gateway_admin;
+    caller->token_id = found.id;
+    return 0;
+}
+
+bool berth_identity_has(struct berth_identity *identity, const char *user)
+{
+    return berth_user_table_credential(identity->users, user) != 0;
+}
+
+struct berth_tokens *berth_identity_tokens(struct berth_identity *identity)
+{
+    return identity->tokens;
 }
 
 bool berth_identity_is_empty(struct berth_identity *identity)
@@ -185,8 +227,9 @@ static int apply_remove(struct berth_txn *txn, const struct change *change,
                       values, 2, NULL, NULL, NULL, err);
     if (r < 0)
         return r;
-    return berth_txn_run(txn, "DELETE FROM user_grant WHERE user_name = $1", values, 1, NULL, NULL,
-                         NULL, err);
+    r = berth_txn_run(txn, "DELETE FROM user_grant WHERE user_name = $1", values, 1, NULL, NULL,
+                      NULL, err);
+    return r < 0 ? r : berth_tokens_remove_user(txn, change->user, err);
 }
 
 static int apply_grant(struct berth_txn *txn, const struct change *change,
@@ -293,7 +336,10 @@ int berth_identity_remove(struct berth_identity *identity, const struct berth_ca
 {
     struct change change = {
         .apply = apply_remove, .by = by, .action = "user-remove", .user = user, .facility = ""};
-    return make_change(identity, &change, err);
+    int r = make_change(identity, &change, err);
+    if (r == 0)
+        berth_tokens_forget_user(identity->tokens, user);
+    return r;
 }
 
 int berth_identity_grant(struct berth_identity *identity, const struct berth_caller *by,

@@ -11,7 +11,8 @@
  * under a keyed hash (the key is random per process), and forgotten when the
  * password or the user changes. An unknown user costs the same time.
  *
- * A removed user stays as a tombstone: the name cannot be given to a successor.
+ * A removed user stays as a tombstone: the name cannot be given to a successor;
+ * its tokens are gone. Wrong tokens are throttled like wrong passwords.
  * Changes of a user who does not exist are BERTH_E_NOT_FOUND. Each change is a
  * row of the audit trail, written in the same transaction: user-add,
  * user-passwd, user-remove, user-grant, user-revoke, user-ensure.
@@ -24,6 +25,7 @@
 #include "base/strbuf.h"
 #include "facilities/role.h"
 #include "facilities/store.h"
+#include "facilities/tokens.h"
 
 struct berth_identity;
 
@@ -37,6 +39,20 @@ BERTH_DEFINE_CLEANUP(identity, struct berth_identity *, berth_identity_close)
 BERTH_MUST_CHECK int berth_identity_verify(struct berth_identity *identity, const char *user,
                                            const char *password, size_t password_len,
                                            const char *address, struct berth_error *err);
+
+/*
+ * Whom an API token stands for, and what it may do in facility ("" on the gateway's own paths):
+ * fills the caller's user, role, gateway_admin and token_id; its address is known. Errors as above.
+ */
+BERTH_MUST_CHECK int berth_identity_verify_token(struct berth_identity *identity, const char *token,
+                                                 const char *facility, struct berth_caller *caller,
+                                                 struct berth_error *err);
+
+/* True for a user who is not removed. */
+bool berth_identity_has(struct berth_identity *identity, const char *user);
+
+/* Borrowed. */
+struct berth_tokens *berth_identity_tokens(struct berth_identity *identity);
 
 /* The user's role in a facility (a gateway administrator is admin of each); NONE if unknown. */
 enum berth_role berth_identity_role(struct berth_identity *identity, const char *user,

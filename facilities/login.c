@@ -10,6 +10,8 @@
 #include "facilities/throttle.h"
 #include "facilities/verified.h"
 
+#define NO_USER ":" /* in place of a name, which has no colon */
+
 /* A check under way, on the stack of the thread that makes it. */
 struct flight {
     struct flight *next;
@@ -72,6 +74,19 @@ void berth_login_free(struct berth_login *login)
 int berth_login_refuse(struct berth_error *err)
 {
     return berth_error_set(err, BERTH_E_UNAUTHORISED, "wrong user or password");
+}
+
+int berth_login_refuse_token(struct berth_login *login, const char *address,
+                             struct berth_error *err)
+{
+    struct berth_throttle_ticket ticket;
+    BERTH_LOCK_SCOPE(lock, &login->mutex);
+    int64_t now_ms = berth_clock_monotonic_ms();
+    int r = berth_throttle_enter(login->throttle, NO_USER, address, now_ms, &ticket, err);
+    if (r < 0)
+        return r;
+    berth_throttle_leave(login->throttle, &ticket, now_ms, 1);
+    return berth_error_set(err, BERTH_E_UNAUTHORISED, "the token is unknown, expired or revoked");
 }
 
 /* ---- Turns ---- */

@@ -36,6 +36,13 @@ BERTH_MUST_CHECK int berth_login_check(struct berth_login *login,
 /* The one text for what is wrong with credentials. */
 int berth_login_refuse(struct berth_error *err);
 
+/*
+ * A token was shown that opens nothing: BERTH_E_UNAUTHORISED, or BERTH_E_THROTTLED after too many
+ * of them from the address.
+ */
+int berth_login_refuse_token(struct berth_login *login, const char *address,
+                             struct berth_error *err);
+
 /* The hash of a new password (malloc'ed), in its turn. */
 BERTH_MUST_CHECK int berth_login_hash(struct berth_login *login, const char *password,
                                       char **ret_hash, struct berth_error *err);

@@ -11,6 +11,7 @@
 #include "base/limits.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 
 /* Each includes what those above it may do. */
 enum berth_role {
@@ -30,6 +31,7 @@ struct berth_caller {
     char user[BERTH_USER_MAX + 1]; /* "" in open mode */
     enum berth_role role;          /* in this facility */
     bool gateway_admin;
+    int64_t token_id;    /* of the API token that was shown, or 0 */
     char address[64];    /* of the peer, for audit */
     char request_id[65]; /* for audit and logs */
 };

@@ -82,6 +82,23 @@ static const char *const migrations[] = {
     " detail TEXT"
     ") STRICT;"
     "CREATE INDEX audit_facility ON audit (facility, at_ms);",
+
+    /*
+     * See tokens.h. digest: SHA-256 of the token in hexadecimal. facility and
+     * role are both NULL where the token may do all that its user may.
+     */
+    "CREATE TABLE api_token ("
+    " id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    " user_name TEXT NOT NULL REFERENCES user_account (name),"
+    " digest TEXT NOT NULL UNIQUE,"
+    " label TEXT NOT NULL,"
+    " facility TEXT,"
+    " role TEXT,"
+    " created_ms INTEGER NOT NULL,"
+    " expires_ms INTEGER,"
+    " used_ms INTEGER"
+    ") STRICT;"
+    "CREATE INDEX api_token_user ON api_token (user_name);",
 };
 
 #define LATEST ((int64_t)(sizeof(migrations) / sizeof(migrations[0])))

@@ -7,25 +7,28 @@
 #include <string.h>
 #include <strings.h>
 
-static int demand_credentials(struct berth_exchange *exchange, struct berth_error *err)
+/* challenge: what the Bearer scheme says beside its realm. */
+static int demand_credentials(struct berth_exchange *exchange, const char *challenge,
+                              struct berth_error *err)
 {
     berth_exchange_header(exchange, "WWW-Authenticate", "Basic realm=\"berth\", charset=\"UTF-8\"");
+    berth_exchange_header(exchange, "WWW-Authenticate", "Bearer realm=\"berth\"%s", challenge);
     return err->status;
 }
 
-/* Splits "Basic BASE64(user:password)"; decoded holds both, wiped by the caller. */
-static int split_basic(const char *header, struct berth_strbuf *decoded, char **ret_user,
+/* What follows the scheme and its spaces; NULL when the header has another scheme. */
+static const char *after_scheme(const char *header, const char *scheme)
+{
+    size_t len = strlen(scheme);
+    if (strncasecmp(header, scheme, len) != 0 || header[len] != ' ')
+        return NULL;
+    return header + len + strspn(header + len, " ");
+}
+
+/* Splits BASE64(user:password); decoded holds both, wiped by the caller. */
+static int split_basic(const char *text, struct berth_strbuf *decoded, char **ret_user,
                        char **ret_password, struct berth_error *err)
 {
-    static const char scheme[] = "Basic ";
-    if (strlen(header) > BERTH_CREDENTIALS_MAX)
-        return berth_error_set(err, BERTH_E_UNAUTHORISED, "the Authorization header is too long");
-    if (strncasecmp(header, scheme, sizeof(scheme) - 1) != 0)
-        return berth_error_set(err, BERTH_E_UNAUTHORISED,
-                               "the Authorization header must use the Basic scheme");
-    const char *text = header + sizeof(scheme) - 1;
-    while (*text == ' ')
-        text++;
     int r = berth_base64_decode(text, strlen(text), decoded, NULL);
     if (r == BERTH_E_NOMEM)
         return berth_error_nomem(err);
@@ -39,45 +42,57 @@ static int split_basic(const char *header, struct berth_strbuf *decoded, char **
     return 0;
 }
 
-static int verify_basic(struct berth_exchange *exchange, const char *header,
+static int verify_basic(struct berth_exchange *exchange, const char *text, const char *facility,
                         struct berth_error *err)
 {
+    struct berth_caller *caller = &exchange->caller;
+    struct berth_identity *identity = exchange->berth->identity;
     struct berth_strbuf decoded = BERTH_STRBUF_INIT(BERTH_CREDENTIALS_MAX);
     char *user = NULL;
     char *password = NULL;
-    int r = split_basic(header, &decoded, &user, &password, err);
+    int r = split_basic(text, &decoded, &user, &password, err);
     if (r == 0)
-        r = berth_identity_verify(exchange->berth->identity, user, password, strlen(password),
-                                  exchange->caller.address, err);
-    if (r == 0)
-        (void)snprintf(exchange->caller.user, sizeof(exchange->caller.user), "%s", user);
+        r = berth_identity_verify(identity, user, password, strlen(password), caller->address, err);
+    if (r == 0) {
+        (void)snprintf(caller->user, sizeof(caller->user), "%s", user);
+        caller->role =
+            berth_identity_role(identity, caller->user, facility, &caller->gateway_admin);
+    }
     if (decoded.data)
         explicit_bzero(decoded.data, decoded.len);
     berth_strbuf_release(&decoded);
     return r;
 }
 
+static int verify(struct berth_exchange *exchange, const char *header, const char **ret_challenge,
+                  struct berth_error *err)
+{
+    const char *facility = exchange->facility ? exchange->facility->config.id : "";
+    if (strlen(header) > BERTH_CREDENTIALS_MAX)
+        return berth_error_set(err, BERTH_E_UNAUTHORISED, "the Authorization header is too long");
+    const char *text = after_scheme(header, "Basic");
+    if (text)
+        return verify_basic(exchange, text, facility, err);
+    text = after_scheme(header, "Bearer");
+    if (!text)
+        return berth_error_set(err, BERTH_E_UNAUTHORISED,
+                               "the Authorization header must use the Basic or Bearer scheme");
+    *ret_challenge = ", error=\"invalid_token\"";
+    return berth_identity_verify_token(exchange->berth->identity, text, facility, &exchange->caller,
+                                       err);
+}
+
 int berth_auth_identify(struct berth_exchange *exchange, struct berth_error *err)
 {
-    struct berth_caller *caller = &exchange->caller;
+    const char *challenge = "";
     if (exchange->facility && exchange->facility->config.auth == BERTH_AUTH_OPEN) {
-        caller->role = BERTH_ROLE_ADMIN;
+        exchange->caller.role = BERTH_ROLE_ADMIN;
         return 0;
     }
     const char *header = berth_exchange_request_header(exchange, "Authorization");
-    if (!header) {
-        (void)berth_error_set(err, BERTH_E_UNAUTHORISED, "credentials are needed");
-        return demand_credentials(exchange, err);
-    }
-    int r = verify_basic(exchange, header, err);
-    if (r == BERTH_E_UNAUTHORISED)
-        return demand_credentials(exchange, err);
-    if (r < 0)
-        return r;
-    caller->role = berth_identity_role(exchange->berth->identity, caller->user,
-                                       exchange->facility ? exchange->facility->config.id : "",
-                                       &caller->gateway_admin);
-    return 0;
+    int r = header ? verify(exchange, header, &challenge, err)
+                   : berth_error_set(err, BERTH_E_UNAUTHORISED, "credentials are needed");
+    return r == BERTH_E_UNAUTHORISED ? demand_credentials(exchange, challenge, err) : r;
 }
 
 /* The host of "scheme://host[:port]" or "host[:port]", without brackets and port. */

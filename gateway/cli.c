@@ -13,7 +13,7 @@
 #include <string.h>
 
 #define ARGS_MAX    4
-#define OPTIONS_MAX 3
+#define OPTIONS_MAX 4
 
 /* What a command line was parsed into. */
 struct invocation {
@@ -58,6 +58,13 @@ static const struct cli_command commands[] = {
     {"user grant", {"name", "facility", "role"}, {{0}}, "NAME FACILITY ROLE",
      "give a role: viewer, researcher, operator or admin", run_request, false, false},
     {"user revoke", {"name", "facility"}, {{0}}, "NAME FACILITY", "take the role back", run_request, false, false},
+    {"token create", {"name"},
+     {{"--label", "label", true, false}, {"--expires", "expires", true, false},
+      {"--facility", "facility", true, false}, {"--role", "role", true, false}},
+     "NAME [--label TEXT] [--expires 90d] [--facility ID --role ROLE]",
+     "make an API token and print it, this once", run_request, false, false},
+    {"token list", {"name"}, {{0}}, "NAME", "list a user's tokens", run_request, false, false},
+    {"token revoke", {"id"}, {{0}}, "ID", "end a token", run_request, false, false},
     {"image list", {0}, {{"--facility", "facility", true, false}, {"--state", "state", true, false}},
      "[--facility ID] [--state STATE]", "list image requests", run_request, false, true},
     {"image approve", {"facility", "image"}, {{0}}, "FACILITY IMAGE",
@@ -75,7 +82,7 @@ static void print_help(FILE *out)
 {
     (void)fprintf(out, "usage: berth COMMAND [ARGUMENTS] [--config FILE]\n\n");
     for (size_t i = 0; i < COMMAND_COUNT; i++) {
-        char line[64];
+        char line[96];
         (void)snprintf(line, sizeof(line), "%s %s", commands[i].words, commands[i].usage);
         (void)fprintf(out, "  %-46s %s\n", line, commands[i].help);
     }

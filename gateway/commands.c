@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "gateway/commands.h"
 
+#include "base/clock.h"
 #include "base/text.h"
+#include "facilities/naming.h"
 
 #include <string.h>
+
+#define TOKEN_EXPIRES_DEFAULT "90d"
 
 struct command {
     struct berth *berth;
@@ -156,6 +160,151 @@ static int user_list(const struct command *command, struct berth_error *err)
     return 0;
 }
 
+/* ---- Tokens ---- */
+
+/* "90d", "12h" or "2w" from now; "never" is 0. */
+static int parse_expiry(const char *text, int64_t *ret_expires_ms, struct berth_error *err)
+{
+    static const struct {
+        char letter;
+        int64_t hours;
+    } units[] = {{'h', 1}, {'d', 24}, {'w', INT64_C(7) * 24}};
+    char digits[8];
+    int64_t count = 0;
+    size_t len = strspn(text, "0123456789");
+    int64_t hours = 0;
+    if (strcmp(text, "never") == 0) {
+        *ret_expires_ms = 0;
+        return 0;
+    }
+    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
+        if (text[len] == units[i].letter && text[len + 1] == '\0')
+            hours = units[i].hours;
+    (void)snprintf(digits, sizeof(digits), "%.*s", (int)(len < sizeof(digits) ? len : 0), text);
+    if (hours == 0 || berth_text_parse_int(digits, 1, BERTH_TOKEN_DAYS_MAX * INT64_C(24) / hours,
+                                           &count, NULL) < 0)
+        return berth_error_set(err, BERTH_E_INVALID,
+                               "expires must be such as 12h, 90d or 4w, up to %dd, or never",
+                               BERTH_TOKEN_DAYS_MAX);
+    *ret_expires_ms =
+        berth_clock_wall_ns() / BERTH_NS_PER_MS + count * hours * INT64_C(3600) * 1000;
+    return 0;
+}
+
+/* Facility and role: both or neither. */
+static int parse_scope(const struct command *command, struct berth_token *token,
+                       struct berth_error *err)
+{
+    const char *facility = NULL;
+    const char *role = berth_json_string(command->request, "role", NULL);
+    bool has_facility = berth_json_get(command->request, "facility") != NULL;
+    if (!has_facility && !role)
+        return 0;
+    if (!has_facility || !role)
+        return berth_error_set(err, BERTH_E_INVALID, "facility and role belong together");
+    int r = require_facility_id(command, &facility, err);
+    if (r == 0)
+        r = berth_role_parse(role, &token->role, err);
+    if (r == 0)
+        (void)snprintf(token->facility, sizeof(token->facility), "%s", facility);
+    return r;
+}
+
+static int token_create(const struct command *command, struct berth_error *err)
+{
+    const char *name = NULL;
+    const char *label = berth_json_string(command->request, "label", "");
+    const char *expires = berth_json_string(command->request, "expires", TOKEN_EXPIRES_DEFAULT);
+    struct berth_token token = {0};
+    char text[BERTH_TOKEN_SIZE];
+    int r = require(command, "name", &name, err);
+    if (r == 0)
+        r = berth_naming_check_user("user", name, err);
+    if (r == 0 && strlen(label) > BERTH_TOKEN_LABEL_MAX)
+        r = berth_error_set(err, BERTH_E_INVALID, "the label is longer than %d bytes",
+                            BERTH_TOKEN_LABEL_MAX);
+    if (r == 0)
+        r = parse_expiry(expires, &token.expires_ms, err);
+    if (r == 0)
+        r = parse_scope(command, &token, err);
+    if (r < 0)
+        return r;
+    (void)snprintf(token.user, sizeof(token.user), "%s", name);
+    (void)snprintf(token.label, sizeof(token.label), "%s", label);
+    r = berth_tokens_create(berth_identity_tokens(command->berth->identity), command->by, &token,
+                            text, err);
+    if (r == 0)
+        berth_strbuf_addf(command->out, "%s\n", text);
+    explicit_bzero(text, sizeof(text));
+    return r;
+}
+
+static void add_time(struct berth_strbuf *out, int64_t wall_ms, const char *never)
+{
+    struct berth_strbuf text = BERTH_STRBUF_INIT(64);
+    if (wall_ms == 0)
+        berth_strbuf_adds(&text, never);
+    else
+        berth_clock_add_rfc3339(&text, wall_ms * BERTH_NS_PER_MS, 0);
+    berth_strbuf_addf(out, "  %-25s", berth_strbuf_str(&text));
+    berth_strbuf_release(&text);
+}
+
+static void print_token(const struct berth_token *token, struct berth_strbuf *out)
+{
+    char scope[BERTH_FACILITY_ID_MAX + 32] = "all";
+    bool is_expired =
+        token->expires_ms != 0 && token->expires_ms <= berth_clock_wall_ns() / BERTH_NS_PER_MS;
+    if (token->facility[0])
+        (void)snprintf(scope, sizeof(scope), "%s in %s", berth_role_name(token->role),
+                       token->facility);
+    berth_strbuf_addf(out, "%-6lld  %-24s  %-24s", (long long)token->id,
+                      token->label[0] ? token->label : "-", scope);
+    if (is_expired)
+        berth_strbuf_addf(out, "  %-25s", "expired");
+    else
+        add_time(out, token->expires_ms, "never");
+    add_time(out, token->used_ms, "never");
+    while (out->len > 0 && out->data[out->len - 1] == ' ')
+        berth_strbuf_truncate(out, out->len - 1);
+    berth_strbuf_addc(out, '\n');
+}
+
+static int token_list(const struct command *command, struct berth_error *err)
+{
+    const char *name = NULL;
+    size_t count = 0;
+    BERTH_CLEANUP(free) struct berth_token *tokens = NULL;
+    int r = require(command, "name", &name, err);
+    if (r == 0 && !berth_identity_has(command->berth->identity, name))
+        r = berth_error_set(err, BERTH_E_NOT_FOUND, "there is no user %s", name);
+    if (r == 0)
+        r = berth_tokens_list(berth_identity_tokens(command->berth->identity), name, &tokens,
+                              &count, err);
+    if (r < 0)
+        return r;
+    berth_strbuf_addf(command->out, "%-6s  %-24s  %-24s  %-25s  %s\n", "ID", "LABEL", "SCOPE",
+                      "EXPIRES", "LAST USED");
+    for (size_t i = 0; i < count; i++)
+        print_token(&tokens[i], command->out);
+    return 0;
+}
+
+static int token_revoke(const struct command *command, struct berth_error *err)
+{
+    const char *text = NULL;
+    int64_t id = 0;
+    int r = require(command, "id", &text, err);
+    if (r == 0 && berth_text_parse_int(text, 1, INT64_MAX, &id, err) < 0)
+        r = berth_error_wrap(err, "id");
+    if (r == 0)
+        r = berth_tokens_revoke(berth_identity_tokens(command->berth->identity), command->by, id,
+                                err);
+    if (r == 0)
+        berth_strbuf_addf(command->out, "token %lld was revoked\n", (long long)id);
+    return r;
+}
+
 /* ---- Images ---- */
 
 static int require_image(const struct command *command, struct berth_image_ref *ret_ref,
@@ -259,9 +408,12 @@ static const struct {
     const char *name;
     int (*run)(const struct command *command, struct berth_error *err);
 } commands[] = {
-    {"user-add", user_add},     {"user-passwd", user_passwd},     {"user-remove", user_remove},
-    {"user-list", user_list},   {"user-grant", user_grant},       {"user-revoke", user_revoke},
-    {"image-list", image_list}, {"image-approve", image_approve}, {"image-reject", image_reject},
+    {"user-add", user_add},           {"user-passwd", user_passwd},
+    {"user-remove", user_remove},     {"user-list", user_list},
+    {"user-grant", user_grant},       {"user-revoke", user_revoke},
+    {"token-create", token_create},   {"token-list", token_list},
+    {"token-revoke", token_revoke},   {"image-list", image_list},
+    {"image-approve", image_approve}, {"image-reject", image_reject},
 };
 
 int berth_command_run(struct berth *berth, const struct berth_caller *by, const cJSON *request,

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The operator's commands on users and images. The same code runs in the
+ * The operator's commands on users, tokens and images. The same code runs in the
  * gateway, asked over the control socket, and in the command line's own
  * process when no gateway runs.
  *
  * A request is a JSON object: "command" and the command's arguments, all text:
  *   user-add NAME PASSWORD GATEWAY_ADMIN(yes|no), user-passwd NAME PASSWORD,
  *   user-remove NAME, user-list, user-grant NAME FACILITY ROLE,
- *   user-revoke NAME FACILITY, image-list [FACILITY] [STATE],
+ *   user-revoke NAME FACILITY,
+ *   token-create NAME [LABEL] [EXPIRES] [FACILITY ROLE], token-list NAME,
+ *   token-revoke ID, image-list [FACILITY] [STATE],
  *   image-approve FACILITY IMAGE, image-reject FACILITY IMAGE REASON
  * with members in lower case ("name", "gateway_admin", …).
  *

@@ -125,12 +125,13 @@ static int authorise(const struct berth_exchange *exchange, struct berth_error *
     if (!exchange->facility)
         return berth_error_set(err, BERTH_E_FORBIDDEN, "%s is for gateway administrators",
                                route->path);
+    const char *who = caller->token_id ? "this token of user" : "user";
     if (caller->role == BERTH_ROLE_NONE)
-        return berth_error_set(err, BERTH_E_FORBIDDEN, "user %s has no role in facility %s",
+        return berth_error_set(err, BERTH_E_FORBIDDEN, "%s %s has no role in facility %s", who,
                                caller->user, exchange->facility->config.id);
     return berth_error_set(err, BERTH_E_FORBIDDEN,
-                           "%s needs the role %s in facility %s, user %s is %s", route->path,
-                           berth_role_name(route->role), exchange->facility->config.id,
+                           "%s needs the role %s in facility %s, %s %s is %s", route->path,
+                           berth_role_name(route->role), exchange->facility->config.id, who,
                            caller->user, berth_role_name(caller->role));
 }
 
