@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "facilities/apps.h"
 
+#include "base/thread.h"
 #include "facilities/audit.h"
 
 #include <string.h>
@@ -39,20 +40,75 @@ static int find_app(struct berth_facility *facility, const struct berth_caller *
     return r;
 }
 
+/* Whether a verb that failed so may have changed something all the same. */
+static bool is_uncertain(int result)
+{
+    return result == BERTH_E_TIMEOUT || result == BERTH_E_UNREACHABLE ||
+           result == BERTH_E_CANCELLED;
+}
+
+/* Writes what was done, or may have been; the result of a failure stands, with its message in err.
+ */
 static int audit(struct berth_facility *facility, const struct berth_caller *by, const char *action,
-                 const char *target, const char *detail, struct berth_error *err)
+                 const char *target, const char *detail, int result, struct berth_error *err)
 {
     const struct berth_audit_entry entry = {
         .by = by,
         .facility = facility->config.id,
         .action = action,
         .target = target,
+        .status = result,
         .detail = detail,
     };
-    int r = berth_audit_write(facility->store, &entry, err);
+    int r = berth_audit_write(facility->store, &entry, result < 0 ? NULL : err);
+    if (result < 0)
+        return result;
     return r < 0 ? berth_error_wrap(err, "%s of %s is done, but could not be recorded", action,
                                     target)
                  : 0;
+}
+
+/* ---- Creations under way ---- */
+
+/* What another creation must not make too, and what counts against its user's bound already. */
+struct berth_creation {
+    struct berth_creation *next;
+    const char *user;
+    const char *app;
+};
+
+/* Apps of the user, those included that are being made; under creating_lock. */
+static int64_t count_apps(const struct berth_facility *facility,
+                          const struct berth_snapshot *snapshot, const char *user)
+{
+    int64_t count = (int64_t)berth_snapshot_count_user(snapshot, user);
+    for (const struct berth_creation *other = facility->creating; other; other = other->next)
+        if (strcmp(other->user, user) == 0 && !berth_snapshot_find(snapshot, other->app))
+            count++;
+    return count;
+}
+
+static bool is_being_made(const struct berth_facility *facility, const char *app)
+{
+    const struct berth_creation *other = facility->creating;
+    while (other && strcmp(other->app, app) != 0)
+        other = other->next;
+    return other != NULL;
+}
+
+static void add_creation(struct berth_facility *facility, struct berth_creation *creation)
+{
+    creation->next = facility->creating;
+    facility->creating = creation;
+}
+
+static void end_creation(struct berth_facility *facility, struct berth_creation *creation)
+{
+    BERTH_LOCK_SCOPE(lock, &facility->creating_lock);
+    struct berth_creation **slot = &facility->creating;
+    while (*slot != creation)
+        slot = &(*slot)->next;
+    *slot = creation->next;
 }
 
 /* ---- Creating ---- */
@@ -106,21 +162,31 @@ static int make_reference(const struct berth_facility *facility, const struct be
     return berth_strbuf_check(reference, err);
 }
 
-static int check_create(const struct berth_facility *facility, const struct berth_caller *by,
-                        const struct berth_snapshot *snapshot, const char *user, const char *app,
-                        struct berth_error *err)
+/* Admits the creation, which end_creation() ends: two that come together see each other. */
+static int begin_creation(struct berth_facility *facility, const struct berth_caller *by,
+                          struct berth_creation *creation, struct berth_snapshot **ret_snapshot,
+                          struct berth_error *err)
 {
+    const char *user = creation->user;
     if (!berth_caller_sees_all(by) && strcmp(user, by->user) != 0)
         return berth_error_set(err, BERTH_E_FORBIDDEN,
                                "parameter user must be %s: a researcher creates own apps alone",
                                by->user);
-    if (berth_snapshot_find(snapshot, app))
-        return berth_error_set(err, BERTH_E_EXISTS, "app %s already exists", app);
+    BERTH_CLEANUP(snapshot) struct berth_snapshot *snapshot = NULL;
+    BERTH_LOCK_SCOPE(lock, &facility->creating_lock);
+    /* Taken under the lock: what is in creating no more is in this one. */
+    int r = berth_mirror_snapshot(facility->mirror, false, &snapshot, err);
+    if (r < 0)
+        return r;
+    if (berth_snapshot_find(snapshot, creation->app) || is_being_made(facility, creation->app))
+        return berth_error_set(err, BERTH_E_EXISTS, "app %s already exists", creation->app);
     int64_t bound = facility->config.max_apps_per_user;
-    if (bound > 0 && (int64_t)berth_snapshot_count_user(snapshot, user) >= bound)
+    if (bound > 0 && count_apps(facility, snapshot, user) >= bound)
         return berth_error_set(err, BERTH_E_QUOTA,
                                "user %s has %lld apps already, which is the most in facility %s",
                                user, (long long)bound, facility->config.id);
+    add_creation(facility, creation);
+    *ret_snapshot = berth_steal(&snapshot);
     return 0;
 }
 
@@ -144,36 +210,32 @@ static int publish(struct berth_facility *facility, const char *id, const char *
 }
 
 /* A tag may move between the look at it and the creation: such an app is taken back. */
-static int check_pinned(struct berth_facility *facility, const struct berth_app *app,
-                        const char *image_id, struct berth_error *err)
+static int check_pinned(struct berth_facility *facility, const struct berth_caller *by,
+                        const struct berth_app *app, const char *image_id, struct berth_error *err)
 {
+    static const char why[] = "its image changed while it was created";
     if (!image_id || strcmp(app->image_id, image_id) == 0)
         return 0;
     int r = berth_backend_act(facility->backend, BERTH_VERB_REMOVE, app->id, err);
     if (r == 0)
+        r = audit(facility, by, "delete-app", app->name, why, 0, err);
+    if (r == 0)
         r = berth_mirror_refresh(facility->mirror, app->id, err);
-    return r < 0 ? r
-                 : berth_error_set(err, BERTH_E_CONFLICT,
-                                   "the image of app %s changed while it was created", app->name);
+    return r < 0
+               ? berth_error_wrap(err, "app %s must go, as %s", app->name, why)
+               : berth_error_set(err, BERTH_E_CONFLICT, "app %s is not there: %s", app->name, why);
 }
 
-int berth_apps_create(struct berth_facility *facility, const struct berth_caller *by,
-                      const struct berth_image_ref *ref, const char *user,
-                      struct berth_app **ret_app, struct berth_error *err)
+static int create(struct berth_facility *facility, const struct berth_caller *by,
+                  const struct berth_image_ref *ref, const struct berth_creation *creation,
+                  const struct berth_snapshot *snapshot, struct berth_app **ret_app,
+                  struct berth_error *err)
 {
-    BERTH_CLEANUP(snapshot) struct berth_snapshot *snapshot = NULL;
     BERTH_CLEANUP(approval) struct berth_approval approval = {0};
     BERTH_CLEANUP(strbuf) struct berth_strbuf reference = BERTH_STRBUF_INIT(1024);
     BERTH_CLEANUP(app) struct berth_app *app = NULL;
     BERTH_CLEANUP(free) char *id = NULL;
-    char name[BERTH_APP_MAX + 1];
-    int r = berth_image_ref_app_name(ref, user, name, err);
-    if (r == 0)
-        r = berth_mirror_snapshot(facility->mirror, false, &snapshot, err);
-    if (r == 0)
-        r = check_create(facility, by, snapshot, user, name, err);
-    if (r == 0)
-        r = make_reference(facility, ref, &approval, &reference, err);
+    int r = make_reference(facility, ref, &approval, &reference, err);
     if (r == 0)
         r = berth_store_check_space(facility->store, err);
     if (r < 0)
@@ -181,21 +243,38 @@ int berth_apps_create(struct berth_facility *facility, const struct berth_caller
 
     struct berth_create_spec spec = base_spec(facility);
     const char *label = berth_strbuf_str(&reference);
-    spec.app = name;
-    spec.user = user;
+    spec.app = creation->app;
+    spec.user = creation->user;
     spec.image_label = label;
     spec.image = approval.image_id ? pin(snapshot, label, approval.image_id) : label;
     r = berth_backend_create(facility->backend, &spec, &id, err);
     if (r == BERTH_E_EXISTS)
-        return berth_error_set(err, BERTH_E_EXISTS, "app %s already exists", name);
+        return berth_error_set(err, BERTH_E_EXISTS, "app %s already exists", creation->app);
+    if (r == 0 || is_uncertain(r))
+        r = audit(facility, by, "create-app", creation->app, label, r, err);
     if (r == 0)
-        r = publish(facility, id, name, &app, err);
+        r = publish(facility, id, creation->app, &app, err);
     if (r == 0)
-        r = check_pinned(facility, app, approval.image_id, err);
-    if (r == 0)
-        r = audit(facility, by, "create-app", name, label, err);
+        r = check_pinned(facility, by, app, approval.image_id, err);
     if (r == 0)
         *ret_app = berth_steal(&app);
+    return r;
+}
+
+int berth_apps_create(struct berth_facility *facility, const struct berth_caller *by,
+                      const struct berth_image_ref *ref, const char *user,
+                      struct berth_app **ret_app, struct berth_error *err)
+{
+    BERTH_CLEANUP(snapshot) struct berth_snapshot *snapshot = NULL;
+    char name[BERTH_APP_MAX + 1];
+    struct berth_creation creation = {.user = user, .app = name};
+    int r = berth_image_ref_app_name(ref, user, name, err);
+    if (r == 0)
+        r = begin_creation(facility, by, &creation, &snapshot, err);
+    if (r < 0)
+        return r;
+    r = create(facility, by, ref, &creation, snapshot, ret_app, err);
+    end_creation(facility, &creation);
     return r;
 }
 
@@ -224,24 +303,47 @@ int berth_apps_act(struct berth_facility *facility, const struct berth_caller *b
     int refreshed = berth_mirror_refresh(facility->mirror, app->id, &refresh_err);
     if (r == BERTH_E_NOT_FOUND)
         return berth_apps_unknown(name, err);
-    if (r < 0)
-        return r;
-    if (refreshed < 0) {
+    if (r == 0 || is_uncertain(r))
+        r = audit(facility, by, verb_endpoints[verb], name, r < 0 && err ? err->message : NULL, r,
+                  err);
+    if (r == 0 && refreshed < 0) {
         if (err)
             *err = refresh_err;
         return refreshed;
     }
-    return audit(facility, by, verb_endpoints[verb], name, NULL, err);
+    return r;
+}
+
+static int reset(struct berth_facility *facility, const struct berth_caller *by,
+                 const struct berth_app *app, const struct berth_create_spec *spec,
+                 struct berth_error *err)
+{
+    BERTH_CLEANUP(free) char *id = NULL;
+    BERTH_CLEANUP(app) struct berth_app *created = NULL;
+    struct berth_error refresh_err = BERTH_ERROR_INIT;
+    bool gone = false;
+    int r = berth_backend_reset(facility->backend, app->id, spec, &id, &gone, err);
+    int refreshed = berth_mirror_refresh(facility->mirror, app->id, &refresh_err);
+    if (r == BERTH_E_NOT_FOUND && !gone)
+        return berth_apps_unknown(app->name, err);
+    if (r == 0 || gone || is_uncertain(r))
+        r = audit(facility, by, "hard-reset-app", app->name, r < 0 && err ? err->message : NULL, r,
+                  err);
+    if (r < 0 && gone)
+        return berth_error_wrap(err, "app %s is gone, and could not be created again", app->name);
+    if (r == 0 && refreshed < 0) {
+        if (err)
+            *err = refresh_err;
+        return refreshed;
+    }
+    return r == 0 ? publish(facility, id, app->name, &created, err) : r;
 }
 
 int berth_apps_reset(struct berth_facility *facility, const struct berth_caller *by,
                      const char *name, struct berth_error *err)
 {
     BERTH_CLEANUP(snapshot) struct berth_snapshot *snapshot = NULL;
-    BERTH_CLEANUP(free) char *id = NULL;
-    BERTH_CLEANUP(app) struct berth_app *created = NULL;
     const struct berth_app *app = NULL;
-    bool gone = false;
     int r = find_app(facility, by, name, &app, &snapshot, err);
     if (r == 0 && app->image_label[0] == '\0')
         r = berth_error_set(err, BERTH_E_CONFLICT,
@@ -256,20 +358,15 @@ int berth_apps_reset(struct berth_facility *facility, const struct berth_caller 
     spec.user = app->user;
     spec.image_label = app->image_label;
     spec.image = pin(snapshot, app->image_label, app->image_id);
-    r = berth_backend_reset(facility->backend, app->id, &spec, &id, &gone, err);
-    int refreshed = berth_mirror_refresh(facility->mirror, app->id, NULL);
-    if (r == BERTH_E_NOT_FOUND && !gone)
-        return berth_apps_unknown(name, err);
-    if (r < 0 && gone) {
-        (void)audit(facility, by, "hard-reset-app", name, err ? err->message : NULL, NULL);
-        return berth_error_wrap(err, "app %s is gone, and could not be created again", name);
+    /* It is not there for a moment, and counts all the same. */
+    struct berth_creation creation = {.user = app->user, .app = app->name};
+    {
+        BERTH_LOCK_SCOPE(lock, &facility->creating_lock);
+        add_creation(facility, &creation);
     }
-    if (r < 0)
-        return r;
-    if (refreshed < 0)
-        return berth_mirror_refresh(facility->mirror, app->id, err);
-    r = publish(facility, id, name, &created, err);
-    return r == 0 ? audit(facility, by, "hard-reset-app", name, NULL, err) : r;
+    r = reset(facility, by, app, &spec, err);
+    end_creation(facility, &creation);
+    return r;
 }
 
 /* ---- Images under image_policy = open ---- */
@@ -310,6 +407,6 @@ int berth_apps_pull(struct berth_facility *facility, const struct berth_caller *
     if (r == 0)
         r = berth_mirror_refresh_images(facility->mirror, err);
     return r == 0 ? audit(facility, by, "request-image", berth_strbuf_str(&reference),
-                          digest ? digest : id, err)
+                          digest ? digest : id, 0, err)
                   : r;
 }

@@ -99,6 +99,7 @@ static void facility_free(struct berth_facility *facility)
     berth_backend_close(facility->backend);
     berth_mirror_free(facility->mirror);
     release_config(&facility->config);
+    (void)pthread_mutex_destroy(&facility->creating_lock);
     free(facility);
 }
 
@@ -133,6 +134,7 @@ int berth_facility_open(const struct berth_facility_config *config, struct berth
     if (!facility)
         return berth_error_nomem(err);
     facility->refs = 1;
+    (void)pthread_mutex_init(&facility->creating_lock, NULL);
     facility->store = store;
     facility->uptime = uptime;
     int r = copy_config(&facility->config, config, err);

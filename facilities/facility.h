@@ -4,7 +4,7 @@
  * facilities of a gateway.
  *
  * Threading: a facility is shared and reference counted; its fields do not
- * change after berth_facility_open, but for the atomic ones.
+ * change after berth_facility_open, but for the atomic ones and the one with a lock.
  */
 #ifndef BERTH_FACILITIES_FACILITY_H
 #define BERTH_FACILITIES_FACILITY_H
@@ -33,6 +33,8 @@ struct berth_facility_config {
     struct berth_backend_config engine;
 };
 
+struct berth_creation;
+
 struct berth_facility {
     unsigned refs;     /* atomic */
     unsigned stopping; /* atomic: 1 from berth_facility_stop on */
@@ -42,6 +44,8 @@ struct berth_facility {
     struct berth_approvals *approvals;
     struct berth_store *store;   /* borrowed */
     struct berth_uptime *uptime; /* borrowed */
+    pthread_mutex_t creating_lock;
+    struct berth_creation *creating; /* under creating_lock: what facilities/apps.c is making */
 };
 
 /* Opens backend, mirror and approvals; a backend that cannot be reached is no error. */
