@@ -153,6 +153,11 @@ struct berth_mirror {
     struct berth_inspect_cache inspect;
 };
 
+/* ---- mirror_equal.c ---- */
+
+bool berth_mirror_apps_equal(const struct berth_app *a, const struct berth_app *b);
+bool berth_mirror_images_equal(const struct berth_image_list *a, const struct berth_image_list *b);
+
 /* ---- mirror_apply.c: what was learned becomes the next snapshot. The caller holds order_lock;
  * NOMEM leaves all as it was. ---- */
 
