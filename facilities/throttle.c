@@ -6,8 +6,8 @@
 #include "facilities/throttle.h"
 
 #include "base/encoding.h"
+#include "base/network.h"
 
-#include <arpa/inet.h>
 #include <stdbool.h>
 
 #define SETS 512
@@ -133,24 +133,6 @@ static struct berth_throttle_entry *find(const struct table *table, const unsign
     return victim;
 }
 
-/* What counts as one address: an IPv4 address, mapped or not, an IPv6 /64, or the text itself. */
-static void write_network(const char *address, char *ret_network, size_t size)
-{
-    struct in6_addr in6;
-    char text[INET6_ADDRSTRLEN];
-    (void)snprintf(ret_network, size, "%s", address);
-    if (inet_pton(AF_INET6, address, &in6) != 1)
-        return;
-    if (IN6_IS_ADDR_V4MAPPED(&in6)) {
-        if (inet_ntop(AF_INET, &in6.s6_addr[12], text, sizeof(text)))
-            (void)snprintf(ret_network, size, "%s", text);
-        return;
-    }
-    memset(&in6.s6_addr[8], 0, 8);
-    if (inet_ntop(AF_INET6, &in6, text, sizeof(text)))
-        (void)snprintf(ret_network, size, "%s/64", text);
-}
-
 struct keys {
     unsigned char of_user[BERTH_SHA256_BYTES];
     unsigned char of_address[BERTH_SHA256_BYTES];
@@ -160,7 +142,7 @@ static int make_keys(const struct berth_throttle *throttle, const char *user, co
                      struct keys *ret_keys, struct berth_error *err)
 {
     char text[256]; /* network and user; cut where no network or user is so long */
-    write_network(address, text, 100);
+    berth_network_of(address, text);
     size_t len = strlen(text);
     int r = berth_hmac_sha256(throttle->key, sizeof(throttle->key), text, len, ret_keys->of_address,
                               err);

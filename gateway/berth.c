@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/encoding.h"
 #include "gateway/body_cache.h"
+#include "gateway/rate_limit.h"
 
 #include <errno.h>
 #include <string.h>
@@ -89,6 +90,9 @@ static int open_apps(struct berth *berth, struct berth_error *err)
         r = berth_engine_io_open(&berth->io, err);
     if (r == 0)
         r = berth_body_cache_new(&berth->bodies, err);
+    if (r == 0 && config->requests_per_second > 0)
+        r = berth_rate_limit_new(config->requests_per_second, config->burst, &berth->rate_limit,
+                                 err);
     if (r == 0)
         r = open_facilities(berth, err);
     return r;
@@ -147,6 +151,8 @@ void berth_close(struct berth *berth)
     if (berth->io)
         berth_engine_io_close(berth->io);
     berth_body_cache_free(berth->bodies);
+    if (berth->rate_limit)
+        berth_rate_limit_free(berth->rate_limit);
     berth_uptime_close(berth->uptime);
     berth_identity_close(berth->identity);
     berth_linelog_close(berth->actions);

@@ -13,6 +13,7 @@
 
 struct berth_body_cache;
 struct berth_engine_io;
+struct berth_rate_limit;
 
 struct berth {
     struct berth_config *config;
@@ -20,9 +21,10 @@ struct berth {
     struct berth_identity *identity;
     struct berth_uptime *uptime;
     struct berth_engine_io *io;
-    struct berth_linelog *actions;      /* actions.jsonl */
-    struct berth_body_cache *bodies;    /* rendered answers */
-    struct berth_facility **facilities; /* sorted by id */
+    struct berth_linelog *actions;       /* actions.jsonl */
+    struct berth_body_cache *bodies;     /* rendered answers */
+    struct berth_rate_limit *rate_limit; /* NULL: no bound */
+    struct berth_facility **facilities;  /* sorted by id */
     size_t facility_count;
     int64_t started_ms; /* monotonic */
 };

@@ -3,14 +3,17 @@
 
 #include "base/clock.h"
 #include "base/encoding.h"
+#include "base/network.h"
 #include "gateway/accept.h"
 #include "gateway/answer.h"
 #include "gateway/auth.h"
 #include "gateway/body_cache.h"
 #include "gateway/dialect.h"
 #include "gateway/framing.h"
+#include "gateway/rate_limit.h"
 
 #include <civetweb.h>
+#include <inttypes.h>
 #include <string.h>
 
 static const struct {
@@ -135,6 +138,53 @@ static int authorise(const struct berth_exchange *exchange, struct berth_error *
                            caller->user, berth_role_name(caller->role));
 }
 
+/* Who is counted: whoever shows the same token, the same user, else the same address. */
+static void name_caller(const struct berth_caller *caller, char *ret_name, size_t size)
+{
+    char network[BERTH_NETWORK_SIZE];
+    if (caller->token_id) {
+        (void)snprintf(ret_name, size, "token %" PRId64, caller->token_id);
+    } else if (caller->user[0]) {
+        (void)snprintf(ret_name, size, "user %s", caller->user);
+    } else {
+        berth_network_of(caller->address, network);
+        (void)snprintf(ret_name, size, "address %s", network);
+    }
+}
+
+/*
+ * Counts the request, known caller or not; identified is 0 or why the caller
+ * is unknown, and the result where the request is within the limit. The
+ * headers are those of draft-ietf-httpapi-ratelimit-headers-10.
+ */
+static int limit_rate(struct berth_exchange *exchange, int identified, struct berth_error *err)
+{
+    struct berth_rate_limit *limit = exchange->berth->rate_limit;
+    struct berth_error own = BERTH_ERROR_INIT; /* err may hold why the caller is unknown */
+    struct berth_rate rate;
+    char name[BERTH_NETWORK_SIZE + 16];
+    if (!limit)
+        return identified;
+    name_caller(&exchange->caller, name, sizeof(name));
+    int r = berth_rate_limit_take(limit, name, exchange->begun_ns, &rate, &own);
+    if (r < 0) {
+        *err = own;
+        return r;
+    }
+    if (!rate.is_allowed)
+        berth_strbuf_clear(&exchange->headers); /* no credentials are asked for now */
+    berth_exchange_header(exchange, "RateLimit-Policy", "\"requests\";q=%" PRId64 ";w=%u",
+                          exchange->berth->config->burst, berth_rate_limit_window_s(limit));
+    berth_exchange_header(exchange, "RateLimit", "\"requests\";r=%" PRId64 ";t=%u", rate.remaining,
+                          rate.reset_s);
+    if (rate.is_allowed)
+        return identified;
+    r = berth_error_set(err, BERTH_E_THROTTLED, "too many requests: try again in %u second%s",
+                        rate.retry_after_s, rate.retry_after_s == 1 ? "" : "s");
+    err->retry_after_s = rate.retry_after_s;
+    return r;
+}
+
 /* All that stands between a matched route and its handler. */
 static int admit(struct berth_exchange *exchange, struct berth_error *err)
 {
@@ -143,6 +193,7 @@ static int admit(struct berth_exchange *exchange, struct berth_error *err)
         return r;
     if (exchange->route->role > BERTH_ROLE_NONE) {
         r = berth_auth_identify(exchange, err);
+        r = limit_rate(exchange, r, err);
         if (r == 0)
             r = authorise(exchange, err);
         if (r < 0)
