@@ -45,7 +45,7 @@ struct berth_exchange {
     struct berth_facility *facility; /* borrowed; NULL for the gateway's own paths */
     struct berth_caller caller;
     struct berth_params params;
-    bool wants_json;    /* Accept names JSON, and prefers no text */
+    bool wants_json;    /* Accept names JSON, and prefers it to text */
     bool wants_problem; /* Accept names application/problem+json */
     int64_t begun_ns;   /* monotonic */
 

@@ -210,8 +210,10 @@ static void set_wishes(struct berth_exchange *exchange)
     const char *accept = berth_exchange_request_header(exchange, "Accept");
     int json = berth_accept_weight(accept, BERTH_TYPE_JSON);
     exchange->wants_problem = berth_accept_weight(accept, BERTH_TYPE_PROBLEM) > 0;
+    /* Who takes both alike ("application/json, text/plain", as some clients always send) gets what
+     * the document shows: text. */
     exchange->wants_json =
-        exchange->wants_problem || (json > 0 && json >= berth_accept_weight(accept, "text/plain"));
+        exchange->wants_problem || json > berth_accept_weight(accept, "text/plain");
 }
 
 static void exchange_init(struct berth_exchange *exchange, struct berth *berth,
