@@ -4,8 +4,8 @@
 #include "base/clock.h"
 #include "base/strbuf.h"
 #include "base/thread.h"
+#include "tests/unit/unit.h"
 
-#include <check.h>
 #include <errno.h>
 #include <poll.h>
 #include <sys/eventfd.h>
@@ -35,8 +35,7 @@ struct container {
 };
 
 struct engine_server {
-    char directory[64];
-    char socket_path[96];
+    char *socket_path;
     char endpoint[128];
     pthread_t thread;
     int wake_fd;
@@ -320,10 +319,7 @@ struct engine_server *engine_server_new(void)
 {
     struct engine_server *server = calloc(1, sizeof(*server));
     ck_assert_ptr_nonnull(server);
-    (void)snprintf(server->directory, sizeof(server->directory), "/tmp/berth-test-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(server->directory));
-    (void)snprintf(server->socket_path, sizeof(server->socket_path), "%s/engine.sock",
-                   server->directory);
+    server->socket_path = unit_scratch("engine.sock");
     (void)snprintf(server->endpoint, sizeof(server->endpoint), "unix://%s", server->socket_path);
     server->images = strdup("[]");
     for (size_t i = 0; i < CONNECTIONS; i++)
@@ -344,9 +340,9 @@ void engine_server_free(struct engine_server *server)
     wake(server);
     pthread_join(server->thread, NULL);
     stop_listening(server);
-    (void)rmdir(server->directory);
     for (size_t i = 0; i < server->request_count; i++)
         free(server->requests[i]);
+    free(server->socket_path);
     free(server->images);
     free(server->answer);
     berth_fd_close(&server->wake_fd);

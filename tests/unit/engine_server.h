@@ -14,7 +14,7 @@
 
 struct engine_server;
 
-/* Listens on a socket in a directory of its own; ends the test if it cannot. */
+/* Listens on a socket of its own; ends the test if it cannot. */
 struct engine_server *engine_server_new(void);
 void engine_server_free(struct engine_server *server);
 
