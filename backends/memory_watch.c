@@ -130,7 +130,6 @@ static void make_contact_locked(struct memory *memory)
     tell_images(memory); /* first: with the listing readers are served */
     sink->listing(sink->ctx, ticket, &apps, as_of_ns);
     (void)pthread_mutex_lock(&memory->lock);
-    tell_alive_locked(memory);
 }
 
 static void lose_contact_locked(struct memory *memory)
