@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "base/text.h"
 #include "gateway/body_cache.h"
 #include "gateway/dialect.h"
 #include "gateway/framing.h"
@@ -13,7 +14,8 @@
 
 #define HEAD_MAX     8192  /* bytes of status line and headers */
 #define ONE_WRITE    65536 /* bodies up to this are sent together with their head */
-#define LOG_LINE_MAX 8192
+#define LOG_LINE_MAX 8192  /* holds all members, each byte of the long ones escaped */
+#define LOG_TEXT_MAX 1024  /* of path and target, which the client chooses */
 
 /* RFC 9110 section 5.6.7, without the locale that strftime would ask. */
 static void add_date(struct berth_strbuf *head)
@@ -97,6 +99,14 @@ int berth_answer_send(struct berth_exchange *exchange)
     return exchange->status;
 }
 
+/* What the client chose, cut: a line that is too long would not be written at all. */
+static void add_chosen(struct berth_json_writer *w, const char *name, const char *text)
+{
+    size_t len = strlen(text);
+    berth_json_add_stringn(w, name, text,
+                           len > LOG_TEXT_MAX ? berth_text_utf8_prefix(text, LOG_TEXT_MAX) : len);
+}
+
 void berth_answer_log(const struct berth_exchange *exchange, const struct berth_error *failure)
 {
     if (!exchange->berth->actions)
@@ -116,12 +126,12 @@ void berth_answer_log(const struct berth_exchange *exchange, const struct berth_
     berth_json_add_string(&w, "user", caller->user);
     berth_json_add_string(&w, "address", caller->address);
     berth_json_add_string(&w, "method", exchange->method_name);
-    berth_json_add_stringn(&w, "path", exchange->path, strnlen(exchange->path, 1024));
+    add_chosen(&w, "path", exchange->path);
     berth_json_add_int(&w, "status", exchange->status);
     berth_json_add_int(&w, "duration_ms",
                        (berth_clock_monotonic_ns() - exchange->begun_ns) / BERTH_NS_PER_MS);
     berth_json_add_string(&w, "action", exchange->route ? exchange->route->path : "");
-    berth_json_add_string(&w, "target", exchange->target ? exchange->target : "");
+    add_chosen(&w, "target", exchange->target ? exchange->target : "");
     if (failure)
         berth_json_add_string(&w, "error", failure->message);
     if (failure && failure->detail[0])

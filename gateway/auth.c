@@ -53,6 +53,10 @@ static int verify_basic(struct berth_exchange *exchange, const char *text, const
     int r = split_basic(text, &decoded, &user, &password, err);
     if (r == 0)
         r = berth_identity_verify(identity, user, password, strlen(password), caller->address, err);
+    /* Who was meant, for the log; what is no name may be a password in the wrong place. */
+    if ((r == BERTH_E_UNAUTHORISED || r == BERTH_E_THROTTLED) && user &&
+        berth_naming_check_user("user", user, NULL) == 0)
+        berth_error_detail(err, "login as %s", user);
     if (r == 0) {
         (void)snprintf(caller->user, sizeof(caller->user), "%s", user);
         caller->role =

@@ -1,21 +1,27 @@
 # SPDX-License-Identifier: MIT
 """Hostile input: what must be refused, and what must leave the connection in step."""
 
+import concurrent.futures
 import re
 import socket
 import time
 
 import pytest
 
-from harness import Gateway
+from harness import Client, Gateway, wait_until
 
 LIMITS = {"limits": {"request_timeout_s": "1"}}
-FREE = {"free": {"backend": "memory", "auth": "open", "image_policy": "open", "memory_apps": "10"}}
+OPEN = {"backend": "memory", "auth": "open", "image_policy": "open"}
+FACILITIES = {
+    "free": {**OPEN, "memory_apps": "10"},
+    "slow": {**OPEN, "memory_delay_ms": "100", "max_apps_per_user": "2"},
+    "closed": {"backend": "memory"},
+}
 
 
 @pytest.fixture(scope="module")
 def berth(tmp_path_factory):
-    with Gateway(tmp_path_factory.mktemp("berth"), FREE, settings=LIMITS) as berth:
+    with Gateway(tmp_path_factory.mktemp("berth"), FACILITIES, settings=LIMITS) as berth:
         yield berth
 
 
@@ -161,3 +167,48 @@ def test_errors_are_said_as_asked(berth, accept, kind, path, status):
     assert (answer.status, answer.type) == (status, kind)
     if answer.type == "application/problem+json":
         assert answer.json["status"] == status
+
+
+def logged(berth, request_id):
+    """The line of actions.jsonl about that request."""
+    def lines():
+        return [line for line in berth.actions() if line["request_id"] == request_id]
+
+    wait_until(lines, what=f"a line about {request_id}")
+    (line,) = lines()
+    return line
+
+
+@pytest.mark.parametrize("request_id, name, sent", [
+    ("backslashes", "\\" * 4000, "\\" * 4000),
+    ("snowmen", "\N{SNOWMAN}" * 800, "%E2%98%83" * 800),
+], ids=["backslashes", "snowmen"])
+def test_long_names_are_logged(berth, request_id, name, sent):
+    answer = berth.anyone.post(f"/free/start-app?name={sent}", headers={"X-Request-Id": request_id})
+    assert answer.status == 400
+    target = logged(berth, request_id)["target"]
+    assert name.startswith(target) and len(target.encode()) > 1000
+
+
+def test_failed_logins_are_logged_with_the_name_and_nothing_secret(berth):
+    for request_id, user in (("named", "ana"), ("unnamed", "pass word!")):
+        client = Client(berth.anyone.address, user, "not-the-password")
+        answer = client.get("/closed/get-users", headers={"X-Request-Id": request_id})
+        client.close()
+        assert (answer.status, answer.text) == (401, "wrong user or password")
+    assert logged(berth, "named")["detail"] == "login as ana"
+    assert "detail" not in logged(berth, "unnamed")
+    log = (berth.data / "logs" / "actions.jsonl").read_text()
+    assert not re.search("Basic|not-the-password|pass word", log)
+
+
+def test_the_bound_of_apps_holds_in_a_burst(berth):
+    """Creations that come together see each other."""
+    images = ["demo", "jupyter", "httpd", "rstudio", "python", "postgres"]
+    for image in images:
+        assert berth.anyone.post("/slow/request-image", image=image).status == 200
+    with concurrent.futures.ThreadPoolExecutor(len(images)) as pool:
+        answers = list(pool.map(
+            lambda image: berth.anyone.post("/slow/create-app", image=image, user="ana").status,
+            images))
+    assert sorted(answers) == [200, 200, 403, 403, 403, 403]
