@@ -169,8 +169,11 @@ static int apply_environment(struct berth_config *config,
     BERTH_CLEANUP(free) char *uid = NULL;
     if (r == 0)
         r = berth_environment_get(environment, "DEFAULT_USER_UID", &uid, err);
-    if (r == 0 && uid && berth_config_check_uid(uid, err) < 0)
-        r = berth_error_wrap(err, "DEFAULT_USER_UID");
+    if (r == 0 && uid) {
+        r = berth_config_check_uid(uid, err);
+        if (r < 0)
+            (void)berth_error_wrap(err, "DEFAULT_USER_UID");
+    }
     for (size_t i = 0; r == 0 && uid && i < config->facility_count; i++) {
         if (config->facilities[i].default_user_uid)
             continue;
@@ -239,7 +242,7 @@ static int check_all(const struct berth_config *config, struct berth_error *err)
     for (size_t i = 0; r == 0 && i < config->facility_count; i++) {
         r = check_facility(config, &config->facilities[i], err);
         if (r < 0)
-            return berth_error_wrap(err, "[facility %s]", config->facilities[i].id);
+            (void)berth_error_wrap(err, "[facility %s]", config->facilities[i].id);
     }
     return r;
 }
@@ -247,7 +250,10 @@ static int check_all(const struct berth_config *config, struct berth_error *err)
 /* What no single line is wrong with. */
 static int check(const struct berth_config *config, struct berth_error *err)
 {
-    return check_all(config, err) < 0 ? berth_error_wrap(err, "%s", config->path) : 0;
+    int r = check_all(config, err);
+    if (r < 0)
+        (void)berth_error_wrap(err, "%s", config->path);
+    return r;
 }
 
 /* What a facility and its backend share is said once in the file. */

@@ -240,8 +240,10 @@ int berth_config_set_defaults(const struct berth_config_section *section, void *
         if (!key->otherwise || key->type == BERTH_CONFIG_STRINGS)
             continue;
         int r = berth_config_set(key, target, key->otherwise, err);
-        if (r < 0)
-            return berth_error_wrap(err, "default of %s", key->name);
+        if (r < 0) {
+            (void)berth_error_wrap(err, "default of %s", key->name);
+            return r;
+        }
     }
     return 0;
 }

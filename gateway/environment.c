@@ -83,15 +83,16 @@ static bool is_name(const char *name)
 /* Takes one line apart in place; 0 with *ret_name NULL where it holds nothing. */
 static int parse_line(char *line, char **ret_name, char **ret_value, struct berth_error *err)
 {
-    static const char export[] = "export ";
+    static const char export[] = "export";
     char *name = skip_spaces(line);
     trim_end(name);
     if (*name == '\0' || *name == '#') {
         *ret_name = NULL;
         return 0;
     }
-    if (strncmp(name, export, sizeof(export) - 1) == 0)
-        name = skip_spaces(name + sizeof(export) - 1);
+    size_t len = sizeof(export) - 1;
+    if (strncmp(name, export, len) == 0 && (name[len] == ' ' || name[len] == '\t'))
+        name = skip_spaces(name + len);
     char *equals = strchr(name, '=');
     if (!equals)
         return berth_error_set(err, BERTH_E_INVALID, "the line must be NAME=VALUE");
@@ -127,8 +128,10 @@ int berth_environment_load(const char *path, bool required, struct berth_environ
             return 0;
         if (r == 0)
             r = add_line(environment, line, err);
-        if (r < 0)
-            return berth_error_wrap(err, "%s:%u", path, file.line);
+        if (r < 0) {
+            (void)berth_error_wrap(err, "%s:%u", path, file.line);
+            return r;
+        }
     }
 }
 
@@ -200,5 +203,7 @@ int berth_environment_get_secret(const struct berth_environment *environment, co
     if (!path)
         return copy(value, ret_value, err);
     int r = read_secret(path, ret_value, err);
-    return r < 0 ? berth_error_wrap(err, "%s", file_name) : 0;
+    if (r < 0)
+        (void)berth_error_wrap(err, "%s", file_name);
+    return r;
 }
