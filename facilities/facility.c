@@ -12,7 +12,10 @@ static bool observe_app(const struct berth_app *app, void *ctx)
     void **pair = ctx;
     const struct berth_facility *facility = pair[0];
     const int64_t *as_of_ns = pair[1];
-    berth_uptime_observe(facility->uptime, facility->config.id, app->name, app->state, *as_of_ns);
+    /* What started while the listing was made has its own exact time. */
+    bool is_newer = app->state == BERTH_APP_RUNNING && app->started_ns > *as_of_ns;
+    berth_uptime_observe(facility->uptime, facility->config.id, app->name, app->state,
+                         is_newer ? app->started_ns : *as_of_ns);
     return true;
 }
 
@@ -27,9 +30,10 @@ static void on_app(void *ctx, const struct berth_app *before, const struct berth
 {
     const struct berth_facility *facility = ctx;
     const char *id = facility->config.id;
-    if (!after)
+    bool is_renamed = before && after && strcmp(before->name, after->name) != 0;
+    if (!after || is_renamed)
         berth_uptime_gone(facility->uptime, id, before->name, at_ns);
-    else if (!before || before->state != after->state)
+    if (after && (!before || is_renamed || before->state != after->state))
         berth_uptime_observe(facility->uptime, id, after->name, after->state, at_ns);
 }
 
