@@ -217,6 +217,10 @@ int berth_approvals_approve(struct berth_approvals *approvals, const struct bert
         r = berth_pulls_wait(approvals, decision.approval.id, err);
         if (r == 0)
             r = berth_store_read(approvals->store, load_job, &decision, err);
+        if (r == 0 && decision.approval.state != BERTH_APPROVAL_APPROVED)
+            r = berth_error_set(err, BERTH_E_CONFLICT, "image %s:%s was %s while it was pulled",
+                                decision.approval.image, decision.approval.tag,
+                                berth_approval_state_name(decision.approval.state));
     }
     return finish(&decision, r, ret_approval);
 }

@@ -85,7 +85,8 @@ struct berth_approval_key {
 /*
  * approve-image. With a ref never requested, makes the request too. An image
  * already on the engine is approved at once; else it is pulled (state
- * pulling). wait: return only when the pull has ended (its failure is an error then).
+ * pulling). wait: return only when the pull has ended (its failure is an error then, and so is
+ * BERTH_E_CONFLICT when the image was rejected or withdrawn meanwhile).
  */
 BERTH_MUST_CHECK int berth_approvals_approve(struct berth_approvals *approvals,
                                              const struct berth_caller *by,

@@ -16,6 +16,7 @@ FACILITIES = {
     "free": {**OPEN, "memory_apps": "10"},
     "slow": {**OPEN, "memory_delay_ms": "100", "max_apps_per_user": "2"},
     "closed": {"backend": "memory"},
+    "gated": {"backend": "memory", "memory_delay_ms": "500"},
 }
 
 
@@ -212,3 +213,17 @@ def test_the_bound_of_apps_holds_in_a_burst(berth):
             lambda image: berth.anyone.post("/slow/create-app", image=image, user="ana").status,
             images))
     assert sorted(answers) == [200, 200, 403, 403, 403, 403]
+
+
+def test_an_image_rejected_while_it_is_pulled(berth):
+    """Who waits for the approval is not told that the image is approved."""
+    admin = berth.admin
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        approval = pool.submit(
+            admin.again().post, "/gated/approve-image", image="httpd", wait="yes")
+        wait_until(lambda: admin.get("/gated/get-image-requests", state="pulling").json)
+        assert admin.post("/gated/reject-image", image="httpd").status == 200
+        answer = approval.result()
+    assert (answer.status, answer.text) == (
+        409, "image httpd:latest was rejected while it was pulled")
+    assert admin.post("/gated/create-app", image="httpd", user="ana").status == 403
