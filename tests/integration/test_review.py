@@ -14,9 +14,9 @@ LIMITS = {"limits": {"request_timeout_s": "1"}}
 OPEN = {"backend": "memory", "auth": "open", "image_policy": "open"}
 FACILITIES = {
     "free": {**OPEN, "memory_apps": "10"},
-    "slow": {**OPEN, "memory_delay_ms": "100", "max_apps_per_user": "2"},
+    "slow": {**OPEN, "memory_delay_ms": "20", "max_apps_per_user": "2"},
     "closed": {"backend": "memory"},
-    "gated": {"backend": "memory", "memory_delay_ms": "500"},
+    "gated": {"backend": "memory", "memory_delay_ms": "100"},
 }
 
 
