@@ -27,6 +27,11 @@
 #define BERTH_PASSWORD_MAX    256
 #define BERTH_REASON_MAX      500 /* why an image was rejected */
 
+/* Answers kept for their Idempotency-Key */
+#define BERTH_IDEMPOTENCY_KEY_MAX  255
+#define BERTH_IDEMPOTENCY_BODY_MAX 65536
+#define BERTH_IDEMPOTENCY_KEPT_MAX 1000 /* of one caller in one facility */
+
 /* API tokens */
 #define BERTH_TOKEN_LABEL_MAX     64
 #define BERTH_TOKENS_PER_USER_MAX 100

@@ -99,6 +99,22 @@ static const char *const migrations[] = {
     " used_ms INTEGER"
     ") STRICT;"
     "CREATE INDEX api_token_user ON api_token (user_name);",
+
+    /* See idempotency.h; caller is '' in open mode, request a digest in hexadecimal. */
+    "CREATE TABLE kept_answer ("
+    " id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    " caller TEXT NOT NULL,"
+    " facility TEXT NOT NULL,"
+    " idempotency_key TEXT NOT NULL,"
+    " request TEXT NOT NULL,"
+    " status INTEGER NOT NULL,"
+    " type TEXT NOT NULL,"
+    " body TEXT NOT NULL,"
+    " created_ms INTEGER NOT NULL,"
+    " UNIQUE (caller, facility, idempotency_key)"
+    ") STRICT;"
+    "CREATE INDEX kept_answer_caller ON kept_answer (caller, facility, id);"
+    "CREATE INDEX kept_answer_created ON kept_answer (created_ms);",
 };
 
 #define LATEST ((int64_t)(sizeof(migrations) / sizeof(migrations[0])))

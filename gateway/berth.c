@@ -4,6 +4,7 @@
 #include "backends/engine/engine_io.h"
 #include "base/clock.h"
 #include "base/encoding.h"
+#include "facilities/idempotency.h"
 #include "gateway/body_cache.h"
 #include "gateway/rate_limit.h"
 
@@ -90,6 +91,8 @@ static int open_apps(struct berth *berth, struct berth_error *err)
         r = berth_engine_io_open(&berth->io, err);
     if (r == 0)
         r = berth_body_cache_new(&berth->bodies, err);
+    if (r == 0)
+        r = berth_idempotency_new(berth->store, &berth->idempotency, err);
     if (r == 0 && config->requests_per_second > 0)
         r = berth_rate_limit_new(config->requests_per_second, config->burst, &berth->rate_limit,
                                  err);
@@ -151,6 +154,8 @@ void berth_close(struct berth *berth)
     if (berth->io)
         berth_engine_io_close(berth->io);
     berth_body_cache_free(berth->bodies);
+    if (berth->idempotency)
+        berth_idempotency_free(berth->idempotency);
     if (berth->rate_limit)
         berth_rate_limit_free(berth->rate_limit);
     berth_uptime_close(berth->uptime);

@@ -13,6 +13,7 @@
 
 struct berth_body_cache;
 struct berth_engine_io;
+struct berth_idempotency;
 struct berth_rate_limit;
 
 struct berth {
@@ -24,7 +25,8 @@ struct berth {
     struct berth_linelog *actions;       /* actions.jsonl */
     struct berth_body_cache *bodies;     /* rendered answers */
     struct berth_rate_limit *rate_limit; /* NULL: no bound */
-    struct berth_facility **facilities;  /* sorted by id */
+    struct berth_idempotency *idempotency;
+    struct berth_facility **facilities; /* sorted by id */
     size_t facility_count;
     int64_t started_ms; /* monotonic */
 };

@@ -17,6 +17,7 @@
 
 struct mg_connection;
 struct berth_body;
+struct berth_idempotency_flight;
 struct berth_route;
 
 enum berth_method {
@@ -57,6 +58,8 @@ struct berth_exchange {
     struct berth_strbuf headers; /* further header lines, each ended by CRLF */
     struct berth_strbuf body;
     struct berth_body *shared; /* a reference to a cached body, sent instead of body */
+
+    struct berth_idempotency_flight *flight; /* to be ended with the answer, or NULL */
 
     /* For the log of actions */
     const char *target; /* app, image or host the request is about; borrowed from params */

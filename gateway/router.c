@@ -11,6 +11,7 @@
 #include "gateway/dialect.h"
 #include "gateway/framing.h"
 #include "gateway/rate_limit.h"
+#include "gateway/replay.h"
 
 #include <civetweb.h>
 #include <inttypes.h>
@@ -267,8 +268,11 @@ static int dispatch(struct berth_exchange *exchange, struct berth_error *err)
         exchange->error_status = 405;
         return berth_error_set(err, BERTH_E_INVALID, "this endpoint does not take that method");
     }
+    bool replayed = false;
     r = admit(exchange, err);
-    return r < 0 ? r : route->handler(exchange, err);
+    if (r == 0)
+        r = berth_replay_begin(exchange, &replayed, err);
+    return r < 0 || replayed ? r : route->handler(exchange, err);
 }
 
 static void render_failure(struct berth_exchange *exchange, const struct berth_error *err)
@@ -304,6 +308,7 @@ int berth_router_handle(struct berth *berth, struct mg_connection *connection)
     int r = dispatch(&exchange, &err);
     if (r < 0)
         render_failure(&exchange, &err);
+    berth_replay_end(&exchange);
     return finish(&exchange, r < 0 ? &err : NULL);
 }
 
