@@ -214,14 +214,13 @@ int berth_pulls_wait(struct berth_approvals *approvals, int64_t id, struct berth
     while (!pull->done && !approvals->stopping)
         (void)pthread_cond_wait(&approvals->changed, &approvals->lock);
     pull->waiters--;
+    if (!pull->done) /* its result is the worker's until then */
+        return berth_error_set(err, BERTH_E_CANCELLED,
+                               "the gateway is stopping; the pull goes on at its next start");
     int r = pull->result;
-    if (!pull->done)
-        r = berth_error_set(err, BERTH_E_CANCELLED,
-                            "the gateway is stopping; the pull goes on at its next start");
-    else if (r < 0 && err)
+    if (r < 0 && err)
         *err = pull->err;
-    if (pull->done)
-        forget(approvals, pull);
+    forget(approvals, pull);
     return r;
 }
 
