@@ -20,7 +20,8 @@
 /* What a listing is rendered from. */
 struct view {
     struct berth_snapshot *snapshot;
-    const char *user; /* whose apps; NULL for all */
+    const char *user;            /* whose apps; NULL for all */
+    const struct berth_app *app; /* the one that an answer about one app is about */
     struct berth_json_writer w;
     int64_t now_ns;
     int64_t valid_until_ns;
@@ -53,7 +54,34 @@ static const char *view_user(const struct berth_exchange *exchange)
 
 typedef void renderer(struct view *view);
 
-/* Answers with the listing of that kind, rendered now or by an earlier request. */
+/* Answers with what render makes of the snapshot, made now or for an earlier request. The name
+ * tells views of one kind apart. */
+static int answer_view(struct berth_exchange *exchange, const char *kind, const char *name,
+                       struct view *view, renderer *render, struct berth_error *err)
+{
+    const struct berth_body_key key = {
+        .kind = kind,
+        .facility = exchange->facility->config.id,
+        .view = name,
+        .epoch = view->snapshot->epoch,
+        .sequence = view->snapshot->sequence,
+    };
+    view->now_ns = berth_clock_wall_ns();
+    exchange->content_type = BERTH_TYPE_JSON;
+    exchange->shared = berth_body_cache_get(exchange->berth->bodies, &key, view->now_ns);
+    if (exchange->shared)
+        return 0;
+
+    view->w = (struct berth_json_writer)BERTH_JSON_WRITER(&exchange->body);
+    view->valid_until_ns = INT64_MAX;
+    render(view);
+    int r = berth_body_new(&exchange->body, &exchange->shared, err);
+    if (r == 0)
+        berth_body_cache_put(exchange->berth->bodies, &key, exchange->shared, view->valid_until_ns);
+    return r;
+}
+
+/* The listing of that kind, of one user's apps or of all. */
 static int answer_listing(struct berth_exchange *exchange, const char *kind, const char *user,
                           renderer *render, struct berth_error *err)
 {
@@ -61,33 +89,8 @@ static int answer_listing(struct berth_exchange *exchange, const char *kind, con
     int r = take_snapshot(exchange, &snapshot, err);
     if (r < 0)
         return r;
-    const struct berth_body_key key = {
-        .kind = kind,
-        .facility = exchange->facility->config.id,
-        .view = user ? user : "",
-        .epoch = snapshot->epoch,
-        .sequence = snapshot->sequence,
-    };
-    int64_t now_ns = berth_clock_wall_ns();
-    exchange->content_type = BERTH_TYPE_JSON;
-    exchange->shared = berth_body_cache_get(exchange->berth->bodies, &key, now_ns);
-    if (exchange->shared)
-        return 0;
-
-    struct view view = {
-        .snapshot = snapshot,
-        .user = user,
-        .w = BERTH_JSON_WRITER(&exchange->body),
-        .now_ns = now_ns,
-        .valid_until_ns = INT64_MAX,
-    };
-    berth_json_open_array(&view.w, NULL);
-    render(&view);
-    berth_json_close_array(&view.w);
-    r = berth_body_new(&exchange->body, &exchange->shared, err);
-    if (r == 0)
-        berth_body_cache_put(exchange->berth->bodies, &key, exchange->shared, view.valid_until_ns);
-    return r;
+    struct view view = {.snapshot = snapshot, .user = user};
+    return answer_view(exchange, kind, user ? user : "", &view, render, err);
 }
 
 /* ---- Names and users ---- */
@@ -101,7 +104,9 @@ static bool add_name(const struct berth_app *app, void *ctx)
 
 static void render_names(struct view *view)
 {
+    berth_json_open_array(&view->w, NULL);
     berth_snapshot_walk(view->snapshot, view->user, add_name, view);
+    berth_json_close_array(&view->w);
 }
 
 int berth_apps_get_names(struct berth_exchange *exchange, struct berth_error *err)
@@ -141,10 +146,12 @@ static bool add_user(const struct berth_app *app, void *ctx)
 static void render_users(struct view *view)
 {
     struct users users = {.view = view};
+    berth_json_open_array(&view->w, NULL);
     if (view->user)
         berth_snapshot_walk(view->snapshot, view->user, add_user, &users);
     else
         berth_snapshot_walk_by_user(view->snapshot, add_user, &users);
+    berth_json_close_array(&view->w);
 }
 
 int berth_apps_get_users(struct berth_exchange *exchange, struct berth_error *err)
@@ -164,7 +171,14 @@ static bool add_status(const struct berth_app *app, void *ctx)
 static void render_status(struct view *view)
 {
     berth_strbuf_reserve(view->w.out, 16384);
+    berth_json_open_array(&view->w, NULL);
     berth_snapshot_walk(view->snapshot, view->user, add_status, view);
+    berth_json_close_array(&view->w);
+}
+
+static void render_one_status(struct view *view)
+{
+    (void)add_status(view->app, view);
 }
 
 int berth_apps_get_status(struct berth_exchange *exchange, struct berth_error *err)
@@ -181,11 +195,8 @@ int berth_apps_get_status(struct berth_exchange *exchange, struct berth_error *e
         r = berth_apps_find(snapshot, &exchange->caller, name, &app, err);
     if (r < 0)
         return r;
-    struct berth_json_writer w = BERTH_JSON_WRITER(&exchange->body);
-    int64_t valid_until_ns = INT64_MAX;
-    exchange->content_type = BERTH_TYPE_JSON;
-    berth_app_json_add(&w, app, berth_clock_wall_ns(), &valid_until_ns);
-    return 0;
+    struct view view = {.snapshot = snapshot, .app = app};
+    return answer_view(exchange, "app", app->id, &view, render_one_status, err);
 }
 
 /* ---- Statistics ---- */
@@ -350,9 +361,11 @@ static void render_images(struct view *view)
     }
     void *pair[2] = {(void *)(uintptr_t)images, counts};
     berth_snapshot_walk(view->snapshot, NULL, count_image, pair);
+    berth_json_open_array(&view->w, NULL);
     for (size_t i = 0; i < images->count; i++)
         berth_image_json_add(&view->w, &images->items[i], counts[i], view->now_ns,
                              &view->valid_until_ns);
+    berth_json_close_array(&view->w);
 }
 
 int berth_apps_get_images(struct berth_exchange *exchange, struct berth_error *err)
