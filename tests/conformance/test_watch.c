@@ -301,6 +301,8 @@ static void open_watch_close(void)
     struct recorder recorder;
     watch(&fixture, &recorder);
     recorder_wait_listing(&recorder);
+    BERTH_CLEANUP(free) char *id = app_create(&fixture, "ana");
+    recorder_wait_state(&recorder, id, BERTH_APP_CREATED);
     fixture_close(&fixture);
     recorder_release(&recorder);
 }

@@ -346,6 +346,22 @@ START_TEST(a_verb_returns_when_its_change_is_told)
 }
 END_TEST
 
+START_TEST(what_the_facility_does_not_see_is_not_told)
+{
+    struct told told;
+    BERTH_CLEANUP(backend) struct berth_backend *backend = open_with(0, false);
+    watch(backend, &told);
+    wait_for(&told, &told.listings, 1);
+    BERTH_CLEANUP(free) char *stranger = NULL;
+    ck_assert_int_eq(
+        berth_memory_create_outside(backend, "tool--eva", "demo:latest", &stranger, NULL), 0);
+    BERTH_CLEANUP(free) char *id = created(backend); /* told after what came before it */
+    BERTH_LOCK_SCOPE(guard, &told.lock);
+    ck_assert_uint_eq(told.apps, 1);
+    ck_assert_uint_eq(told.changes, 1);
+}
+END_TEST
+
 START_TEST(lost_contact_is_told_and_ends_with_a_listing)
 {
     static const struct {
@@ -586,7 +602,8 @@ UNIT_SUITE("memory", verbs_fail_as_often_as_they_are_told, a_failed_create_leave
            a_slow_engine_delays_and_a_slower_one_times_out, without_contact_verbs_fail,
            an_engine_that_thaws_in_time_answers, strangers_are_seen_by_who_adopts,
            a_strangers_name_is_free_for_the_app, an_adopted_name_is_taken,
-           a_verb_returns_when_its_change_is_told, lost_contact_is_told_and_ends_with_a_listing,
+           a_verb_returns_when_its_change_is_told, what_the_facility_does_not_see_is_not_told,
+           lost_contact_is_told_and_ends_with_a_listing,
            an_engine_that_is_away_from_the_start_is_told_of, a_quiet_engine_is_known_to_be_alive,
            a_facility_may_start_with_apps, the_registry_answers_as_one,
            an_image_goes_with_its_last_tag, docker_ps_shows_the_name_without_digest,
