@@ -8,6 +8,7 @@
 #include "gateway/answer.h"
 #include "gateway/auth.h"
 #include "gateway/body_cache.h"
+#include "gateway/cors.h"
 #include "gateway/dialect.h"
 #include "gateway/framing.h"
 #include "gateway/rate_limit.h"
@@ -16,6 +17,8 @@
 #include <civetweb.h>
 #include <inttypes.h>
 #include <string.h>
+
+#define PATH_IN_LOG_MAX 255 /* of a request that could not be read */
 
 static const struct {
     const char *name;
@@ -292,6 +295,7 @@ static void render_failure(struct berth_exchange *exchange, const struct berth_e
 
 static int finish(struct berth_exchange *exchange, const struct berth_error *failure)
 {
+    berth_cors_add(exchange);
     int sent = berth_answer_send(exchange);
     berth_answer_log(exchange, failure);
     berth_body_unref(exchange->shared);
@@ -318,6 +322,13 @@ void berth_router_refuse(struct berth *berth, struct mg_connection *connection, 
     struct berth_exchange exchange = {0};
     struct berth_error err = BERTH_ERROR_INIT;
     exchange_init(&exchange, berth, connection);
+    /* Of what cannot be read, civetweb still has the path of the request before, by now
+     * overwritten; the target as it came is NULL or its own. */
+    char path[PATH_IN_LOG_MAX + 1];
+    const char *target = mg_get_request_info(connection)->request_uri;
+    (void)snprintf(path, sizeof(path), "%.*s", target ? (int)strcspn(target, "?") : 0,
+                   target ? target : "");
+    exchange.path = path;
     exchange.must_close = true;
     if (http_status == 411) /* what it says of a Content-Length that is no number */
         http_status = 400;
