@@ -3,6 +3,7 @@
 
 #include "base/encoding.h"
 #include "base/text.h"
+#include "gateway/cors.h"
 
 #include <string.h>
 #include <strings.h>
@@ -149,11 +150,7 @@ static bool is_own_origin(const struct berth_exchange *exchange, const char *ori
     const char *own = berth_exchange_request_header(exchange, "Host");
     if (own && strcasecmp(authority_of(origin), own) == 0)
         return true;
-    const struct berth_strings *allowed = &exchange->berth->config->cors_origins;
-    for (size_t i = 0; i < allowed->count; i++)
-        if (strcasecmp(allowed->items[i], origin) == 0)
-            return true;
-    return false;
+    return berth_cors_lists(exchange->berth->config, origin);
 }
 
 static int check_origin(const struct berth_exchange *exchange, struct berth_error *err)

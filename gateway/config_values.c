@@ -59,6 +59,29 @@ int berth_config_check_listener(const char *value, struct berth_error *err)
                            sizeof(((struct sockaddr_un *)NULL)->sun_path) - 2);
 }
 
+/* A host and maybe a port; the rest of the form is the browser's own affair. */
+static bool is_authority(const char *text)
+{
+    static const char host[] = "abcdefghijklmnopqrstuvwxyz0123456789-._[]:";
+    const char *colon = strrchr(text, ':');
+    bool has_port = colon && !strchr(colon, ']');
+    return *text && *text != ':' && text[strspn(text, host)] == '\0' &&
+           (!has_port || is_port(colon + 1));
+}
+
+int berth_config_check_origin(const char *value, struct berth_error *err)
+{
+    static const char scheme[] = "https://";
+    static const char plain[] = "http://";
+    if ((strncmp(value, scheme, sizeof(scheme) - 1) == 0 &&
+         is_authority(value + sizeof(scheme) - 1)) ||
+        (strncmp(value, plain, sizeof(plain) - 1) == 0 && is_authority(value + sizeof(plain) - 1)))
+        return 0;
+    return berth_error_set(err, BERTH_E_INVALID,
+                           "must be https://HOST or http://HOST, with :PORT where it has one, in "
+                           "lower case and without a path");
+}
+
 int berth_config_check_backend(const char *value, struct berth_error *err)
 {
     if (berth_backend_find(value))
