@@ -92,15 +92,21 @@ class Client:
         return {"Authorization": "Basic " + base64.b64encode(pair).decode()}
 
     def raw(self, data, half_close=False):
-        """Send bytes on a new connection; returns all that comes back until it is closed."""
+        """Send bytes on a new connection; returns all that comes back until it is closed.
+
+        Who is refused before all is read may be cut off: then what has come is returned.
+        """
+        received = b""
         with self.connect() as connection:
-            connection.sendall(data)
-            if half_close:
-                connection.shutdown(socket.SHUT_WR)
-            received = b""
-            while chunk := connection.recv(65536):
-                received += chunk
-            return received
+            try:
+                connection.sendall(data)
+                if half_close:
+                    connection.shutdown(socket.SHUT_WR)
+                while chunk := connection.recv(65536):
+                    received += chunk
+            except (BrokenPipeError, ConnectionResetError):
+                pass
+        return received
 
     def connect(self):
         """A new connected socket."""

@@ -337,8 +337,9 @@ def test_get_app_info(ana, own):
 def test_get_images(ana, own):
     images = ana.get("/demo/get-images").json
     assert [list(image) for image in images] == [IMAGE] * len(images)
-    demo = next(image for image in images if (image["Repository"], image["Tag"]) == ("demo", "latest"))
-    assert demo["CreatedContainerCount"] == 1
+    counts = {f"{image['Repository']}:{image['Tag']}": image["CreatedContainerCount"]
+              for image in images}
+    assert counts["demo:latest"] == 1
 
 
 def test_get_nodes(ana):
