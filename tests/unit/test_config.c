@@ -474,8 +474,8 @@ START_TEST(open_mode_where_it_may_be)
 {
     static const char *const texts[] = {
         "[facility a]\nauth = open\n",
-        "[gateway]\nlisten = unix:/run/b.sock\nlisten = [::1]:80\nlisten = localhost:81\n"
-        "[facility a]\nauth = open\n",
+        ("[gateway]\nlisten = unix:/run/b.sock\nlisten = [::1]:80\nlisten = localhost:81\n"
+         "[facility a]\nauth = open\n"),
         "[gateway]\nlisten = 0.0.0.0:80\nallow_open = yes\n[facility a]\nauth = open\n",
     };
     for (size_t i = 0; i < UNIT_COUNT(texts); i++) {
