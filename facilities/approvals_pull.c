@@ -164,9 +164,19 @@ static void *worker_run(void *ctx)
     return NULL;
 }
 
+static unsigned count_waiting(const struct berth_approvals *approvals)
+{
+    unsigned count = 0;
+    for (const struct berth_pull *pull = approvals->pulls; pull; pull = pull->next)
+        count += !pull->started && !pull->done;
+    return count;
+}
+
+/* A thread for each pull that waits, as far as the bound goes. */
 static int ensure_worker(struct berth_approvals *approvals, struct berth_error *err)
 {
-    if (approvals->idle_workers > 0 || approvals->worker_count == BERTH_PULLS_AT_ONCE) {
+    if (approvals->idle_workers >= count_waiting(approvals) ||
+        approvals->worker_count == BERTH_PULLS_AT_ONCE) {
         (void)pthread_cond_broadcast(&approvals->changed);
         return 0;
     }
