@@ -56,6 +56,13 @@ def test_head_of_an_error(admin):
     assert head.headers["Content-Length"] == str(len("app no--such does not exist"))
 
 
+@pytest.mark.parametrize("path", [b"/", b"/lone/get-app-status", b"/lone/get-app-info", b"/no"])
+def test_nothing_follows_a_head(berth, path):
+    answer = berth.anyone.raw(b"HEAD " + path + b" HTTP/1.0\r\nHost: localhost\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 ") and answer.endswith(b"\r\n\r\n")
+    assert answer.count(b"\r\n\r\n") == 1
+
+
 @pytest.mark.parametrize("path, allowed", [
     ("/livez", "GET, HEAD, OPTIONS"),
     *((f"/users/{endpoint}", "GET, HEAD, OPTIONS") for endpoint in READS),
