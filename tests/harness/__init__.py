@@ -11,6 +11,7 @@ The fixtures are in tests/integration/conftest.py. The program is build/berth, o
 """
 
 from .client import Answer, Client
-from .gateway import BINARY, Gateway, clear_engine, free_port, wait_until
+from .gateway import BINARY, Gateway, clear_engine, free_port, refused, wait_until
 
-__all__ = ["Answer", "BINARY", "Client", "Gateway", "clear_engine", "free_port", "wait_until"]
+__all__ = ["Answer", "BINARY", "Client", "Gateway", "clear_engine", "free_port", "refused",
+           "wait_until"]

@@ -234,6 +234,14 @@ def members_of(session):
     return found
 
 
+def refused(done, code=1):
+    """The one line that a command which must have failed so says, without `berth: `."""
+    assert done.returncode == code, (done.returncode, done.stdout, done.stderr)
+    assert "Sanitizer" not in done.stderr, done.stderr
+    assert done.stderr.count("\n") == 1 and done.stderr.startswith("berth: "), done.stderr
+    return done.stderr.removeprefix("berth: ").rstrip("\n")
+
+
 def wait_until(condition, timeout_s=10, what="the condition"):
     """Returns the first true value of condition(); it is asked again and again."""
     deadline = time.monotonic() + timeout_s

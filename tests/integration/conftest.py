@@ -64,3 +64,9 @@ def module_gateway():
     gateways = _Gateways()
     yield gateways
     gateways.close()
+
+
+@pytest.fixture
+def offline(gateway):
+    """A configuration of one facility in memory, demo, with no gateway running."""
+    return gateway({"demo": {"backend": "memory"}}, start=False)
