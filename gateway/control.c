@@ -189,6 +189,8 @@ static void *accept_run(void *ctx)
         int fd = accept4(control->listener, NULL, NULL, SOCK_CLOEXEC);
         if (fd >= 0)
             start_connection(control, fd);
+        else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM)
+            (void)poll(&fds[1], 1, 100); /* it is still there: no turning round for nothing */
     }
 }
 
