@@ -22,9 +22,10 @@ struct berth_control {
     int wake; /* eventfd: end */
     pthread_t thread;
     bool running;
-    pthread_mutex_t lock; /* guards busy */
-    pthread_cond_t ended;
+    pthread_mutex_t lock; /* guards busy and stopping */
+    pthread_cond_t changed;
     unsigned busy; /* connections being served */
+    bool stopping;
     struct sockaddr_un address;
 };
 
@@ -149,11 +150,11 @@ static void *connection_run(void *ctx)
     struct berth_control *control = connection.control;
     BERTH_LOCK_SCOPE(lock, &control->lock);
     control->busy--;
-    (void)pthread_cond_broadcast(&control->ended);
+    (void)pthread_cond_broadcast(&control->changed);
     return NULL;
 }
 
-/* Hands the connection to a thread of its own; past the bound, or without one, it is closed. */
+/* Hands the connection to a thread of its own; where there is none to be had, it is closed. */
 static void start_connection(struct berth_control *control, int fd)
 {
     pthread_t thread;
@@ -162,8 +163,7 @@ static void start_connection(struct berth_control *control, int fd)
     if (connection) {
         BERTH_LOCK_SCOPE(lock, &control->lock);
         *connection = (struct connection){control, fd};
-        started = control->busy < CONNECTIONS_MAX &&
-                  berth_thread_start(&thread, "control", connection_run, connection, NULL) == 0;
+        started = berth_thread_start(&thread, "control", connection_run, connection, NULL) == 0;
         control->busy += started;
     }
     if (started) {
@@ -174,6 +174,15 @@ static void start_connection(struct berth_control *control, int fd)
     berth_fd_close(&fd);
 }
 
+/* Those that come while all are busy wait in the socket's queue. False: all is to end. */
+static bool wait_for_place(struct berth_control *control)
+{
+    BERTH_LOCK_SCOPE(lock, &control->lock);
+    while (control->busy >= CONNECTIONS_MAX && !control->stopping)
+        (void)pthread_cond_wait(&control->changed, &control->lock);
+    return !control->stopping;
+}
+
 static void *accept_run(void *ctx)
 {
     struct berth_control *control = ctx;
@@ -181,7 +190,7 @@ static void *accept_run(void *ctx)
         {.fd = control->listener, .events = POLLIN},
         {.fd = control->wake, .events = POLLIN},
     };
-    for (;;) {
+    while (wait_for_place(control)) {
         if (poll(fds, 2, -1) < 0 && errno != EINTR)
             return NULL;
         if (fds[1].revents)
@@ -192,6 +201,7 @@ static void *accept_run(void *ctx)
         else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM)
             (void)poll(&fds[1], 1, 100); /* it is still there: no turning round for nothing */
     }
+    return NULL;
 }
 
 static int listen_on(struct berth_control *control, struct berth_error *err)
@@ -221,7 +231,7 @@ int berth_control_open(struct berth *berth, struct berth_control **ret_control,
     control->listener = -1;
     control->wake = -1;
     (void)pthread_mutex_init(&control->lock, NULL);
-    berth_cond_init(&control->ended);
+    berth_cond_init(&control->changed);
     int r = make_address(berth->config->data_dir, &control->address, err);
     if (r == 0)
         r = listen_on(control, err);
@@ -239,17 +249,21 @@ void berth_control_close(struct berth_control *control)
     if (!control)
         return;
     if (control->running) {
+        (void)pthread_mutex_lock(&control->lock);
+        control->stopping = true;
+        (void)pthread_cond_broadcast(&control->changed);
+        (void)pthread_mutex_unlock(&control->lock);
         (void)eventfd_write(control->wake, 1);
         (void)pthread_join(control->thread, NULL);
         (void)unlink(control->address.sun_path);
     }
     (void)pthread_mutex_lock(&control->lock);
     while (control->busy > 0)
-        (void)pthread_cond_wait(&control->ended, &control->lock);
+        (void)pthread_cond_wait(&control->changed, &control->lock);
     (void)pthread_mutex_unlock(&control->lock);
     berth_fd_close(&control->listener);
     berth_fd_close(&control->wake);
-    (void)pthread_cond_destroy(&control->ended);
+    (void)pthread_cond_destroy(&control->changed);
     (void)pthread_mutex_destroy(&control->lock);
     free(control);
 }

@@ -5,15 +5,22 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define BYTE_ORDER_MARK "\xEF\xBB\xBF"
 
 int berth_text_file_open(const char *path, struct berth_text_file *ret_file,
                          struct berth_error *err)
 {
+    struct stat st;
     FILE *file = fopen(path, "re");
-    if (!file) {
-        int errnum = errno;
+    int errnum = file ? 0 : errno;
+    if (file && fstat(fileno(file), &st) == 0 && S_ISDIR(st.st_mode)) {
+        errnum = EISDIR;
+        (void)fclose(file);
+    }
+    if (errnum) {
+        errno = errnum; /* for %m */
         (void)berth_error_set_errno(err, BERTH_E_INVALID, errnum, "%s cannot be read: %m", path);
         errno = errnum;
         return BERTH_E_INVALID;

@@ -2,6 +2,7 @@
 """The command line: configuration, usage, users, the control socket and the terminal."""
 
 import os
+import pathlib
 import pty
 import re
 import select
@@ -316,6 +317,22 @@ def test_strange_requests_on_the_control_socket(gateway_for_control, line):
 @pytest.fixture(scope="module")
 def gateway_for_control(module_gateway):
     return module_gateway(MEMORY)
+
+
+def test_many_commands_at_once(gateway_for_control):
+    """More than the gateway works at together: the others wait for their turn."""
+    path = str(gateway_for_control.data / "control.sock")
+    waiting = [socket.socket(socket.AF_UNIX) for _ in range(40)]
+    for connection in waiting:
+        connection.settimeout(20)
+        connection.connect(path)
+    tasks = pathlib.Path(f"/proc/{gateway_for_control.process.pid}/task")
+    wait_until(lambda: sum("control" in task.read_text() for task in tasks.glob("*/comm")) > 16)
+    for connection in reversed(waiting):
+        connection.sendall(b'{"command":"user-list"}\n')
+    for connection in waiting:
+        assert b'"output"' in connection.recv(65536)
+        connection.close()
 
 
 def test_the_engine_that_is_away_is_no_gateway_that_is_away(gateway):

@@ -524,6 +524,17 @@ START_TEST(a_line_with_a_nul)
 }
 END_TEST
 
+START_TEST(files_that_cannot_be_read)
+{
+    struct berth_config *config = NULL;
+    struct berth_error err = BERTH_ERROR_INIT;
+    ck_assert_int_eq(berth_config_load("/nowhere/berth.conf", &config, &err), BERTH_E_INVALID);
+    ck_assert_str_eq(err.message, "/nowhere/berth.conf cannot be read: No such file or directory");
+    ck_assert_int_eq(berth_config_load("/tmp", &config, &err), BERTH_E_INVALID);
+    ck_assert_str_eq(err.message, "/tmp cannot be read: Is a directory");
+}
+END_TEST
+
 START_TEST(as_many_listeners_as_there_may_be)
 {
     struct berth_strbuf text = BERTH_STRBUF_INIT(8192);
@@ -653,5 +664,6 @@ END_TEST
 UNIT_SUITE("config", numbers, every_key_at_its_bounds_and_past_them, texts_with_a_form_of_their_own,
            the_path_of_a_listener_at_its_bound, defaults, a_facility_without_keys, forms_of_a_file,
            refusals, open_mode_where_it_may_be, lines_as_long_as_they_may_be, a_line_with_a_nul,
-           as_many_listeners_as_there_may_be, as_many_facilities_as_there_may_be,
-           files_of_facilities, variables_beside_the_file, another_file_of_variables, out_of_memory)
+           files_that_cannot_be_read, as_many_listeners_as_there_may_be,
+           as_many_facilities_as_there_may_be, files_of_facilities, variables_beside_the_file,
+           another_file_of_variables, out_of_memory)
