@@ -39,6 +39,15 @@ int berth_thread_start(pthread_t *ret_thread, const char *name, void *(*run)(voi
     return 0;
 }
 
+void berth_rwlock_init(pthread_rwlock_t *lock)
+{
+    pthread_rwlockattr_t attr;
+    (void)pthread_rwlockattr_init(&attr);
+    (void)pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+    (void)pthread_rwlock_init(lock, &attr);
+    (void)pthread_rwlockattr_destroy(&attr);
+}
+
 void berth_cond_init(pthread_cond_t *cond)
 {
     pthread_condattr_t attr;

@@ -35,6 +35,10 @@ BERTH_DEFINE_CLEANUP(mutex, pthread_mutex_t *, berth_mutex_unlock)
 #define BERTH_LOCK_SCOPE(guard, lock)                                                              \
     BERTH_CLEANUP(mutex) pthread_mutex_t *guard = berth_mutex_lock(lock)
 
+/* A lock of many readers whose writers have their turn: by default, readers that never stop keep a
+ * writer out for good. A reader must not take it twice. */
+void berth_rwlock_init(pthread_rwlock_t *lock);
+
 /* A condition variable for berth_cond_wait_until. */
 void berth_cond_init(pthread_cond_t *cond);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "facilities/token_table.h"
 
-#include <pthread.h>
+#include "base/thread.h"
+
 #include <string.h>
 
 struct berth_token_table {
@@ -16,12 +17,7 @@ int berth_token_table_new(struct berth_token_table **ret_table, struct berth_err
     struct berth_token_table *table = calloc(1, sizeof(*table));
     if (!table)
         return berth_error_nomem(err);
-    /* The default lets readers that never stop keep a writer out for good. */
-    pthread_rwlockattr_t attr;
-    (void)pthread_rwlockattr_init(&attr);
-    (void)pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
-    (void)pthread_rwlock_init(&table->lock, &attr);
-    (void)pthread_rwlockattr_destroy(&attr);
+    berth_rwlock_init(&table->lock);
     *ret_table = table;
     return 0;
 }

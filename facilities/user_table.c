@@ -2,7 +2,7 @@
 /* The users in memory. */
 #include "facilities/user_table.h"
 
-#include <pthread.h>
+#include "base/thread.h"
 
 struct berth_user_table {
     pthread_rwlock_t lock; /* guards all below */
@@ -26,12 +26,7 @@ int berth_user_table_new(struct berth_user_table **ret_table, struct berth_error
     struct berth_user_table *table = calloc(1, sizeof(*table));
     if (!table)
         return berth_error_nomem(err);
-    /* The default lets readers that never stop keep a writer out for good. */
-    pthread_rwlockattr_t attr;
-    (void)pthread_rwlockattr_init(&attr);
-    (void)pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
-    (void)pthread_rwlock_init(&table->lock, &attr);
-    (void)pthread_rwlockattr_destroy(&attr);
+    berth_rwlock_init(&table->lock);
     *ret_table = table;
     return 0;
 }
