@@ -3,7 +3,6 @@
 #include "base/json.h"
 #include "base/text.h"
 
-#include <inttypes.h>
 #include <string.h>
 
 #define ONES  UINT64_C(0x0101010101010101)
@@ -149,10 +148,8 @@ void berth_json_add_stringn(struct berth_json_writer *w, const char *name, const
 
 void berth_json_add_int(struct berth_json_writer *w, const char *name, int64_t value)
 {
-    char digits[21];
-    int len = snprintf(digits, sizeof(digits), "%" PRId64, value);
     begin_value(w, name);
-    berth_strbuf_add(w->out, digits, (size_t)len);
+    berth_strbuf_add_int(w->out, value);
 }
 
 void berth_json_add_bool(struct berth_json_writer *w, const char *name, bool value)

@@ -54,9 +54,15 @@ bool berth_strbuf_reserve(struct berth_strbuf *buf, size_t extra)
     return true;
 }
 
+/* Most appends find room: the quick look comes first. */
+static bool has_room(struct berth_strbuf *buf, size_t extra)
+{
+    return (!buf->failed && extra < buf->size - buf->len) || berth_strbuf_reserve(buf, extra);
+}
+
 void berth_strbuf_add(struct berth_strbuf *buf, const void *data, size_t len)
 {
-    if (len == 0 || !berth_strbuf_reserve(buf, len))
+    if (len == 0 || !has_room(buf, len))
         return;
     memcpy(buf->data + buf->len, data, len);
     buf->len += len;
@@ -70,7 +76,24 @@ void berth_strbuf_adds(struct berth_strbuf *buf, const char *text)
 
 void berth_strbuf_addc(struct berth_strbuf *buf, char c)
 {
-    berth_strbuf_add(buf, &c, 1);
+    if (!has_room(buf, 1))
+        return;
+    buf->data[buf->len++] = c;
+    buf->data[buf->len] = '\0';
+}
+
+void berth_strbuf_add_int(struct berth_strbuf *buf, int64_t value)
+{
+    char digits[20]; /* "-9223372036854775808" */
+    char *at = digits + sizeof(digits);
+    uint64_t rest = value < 0 ? -(uint64_t)value : (uint64_t)value;
+    do {
+        *--at = (char)('0' + rest % 10);
+        rest /= 10;
+    } while (rest > 0);
+    if (value < 0)
+        *--at = '-';
+    berth_strbuf_add(buf, at, (size_t)(digits + sizeof(digits) - at));
 }
 
 void berth_strbuf_vaddf(struct berth_strbuf *buf, const char *format, va_list args)

@@ -44,6 +44,7 @@ bool berth_strbuf_reserve(struct berth_strbuf *buf, size_t extra);
 void berth_strbuf_add(struct berth_strbuf *buf, const void *data, size_t len);
 void berth_strbuf_adds(struct berth_strbuf *buf, const char *text);
 void berth_strbuf_addc(struct berth_strbuf *buf, char c);
+void berth_strbuf_add_int(struct berth_strbuf *buf, int64_t value); /* decimal */
 void berth_strbuf_addf(struct berth_strbuf *buf, const char *format, ...) BERTH_PRINTF(2, 3);
 void berth_strbuf_vaddf(struct berth_strbuf *buf, const char *format, va_list args)
     BERTH_PRINTF(2, 0);

@@ -17,6 +17,12 @@
 #define LOG_LINE_MAX 8192  /* holds all members, each byte of the long ones escaped */
 #define LOG_TEXT_MAX 1024  /* of path and target, which the client chooses */
 
+static void add_two_digits(struct berth_strbuf *head, int value)
+{
+    const char digits[2] = {(char)('0' + value / 10), (char)('0' + value % 10)};
+    berth_strbuf_add(head, digits, sizeof(digits));
+}
+
 /* RFC 9110 section 5.6.7, without the locale that strftime would ask. */
 static void add_date(struct berth_strbuf *head)
 {
@@ -27,9 +33,21 @@ static void add_date(struct berth_strbuf *head)
     struct tm tm;
     if (!gmtime_r(&now, &tm))
         return;
-    berth_strbuf_addf(head, "Date: %s, %02d %s %04d %02d:%02d:%02d GMT\r\n", days[tm.tm_wday],
-                      tm.tm_mday, months[tm.tm_mon], tm.tm_year + 1900, tm.tm_hour, tm.tm_min,
-                      tm.tm_sec);
+    berth_strbuf_adds(head, "Date: ");
+    berth_strbuf_adds(head, days[tm.tm_wday]);
+    berth_strbuf_adds(head, ", ");
+    add_two_digits(head, tm.tm_mday);
+    berth_strbuf_addc(head, ' ');
+    berth_strbuf_adds(head, months[tm.tm_mon]);
+    berth_strbuf_addc(head, ' ');
+    berth_strbuf_add_int(head, tm.tm_year + 1900);
+    berth_strbuf_addc(head, ' ');
+    add_two_digits(head, tm.tm_hour);
+    berth_strbuf_addc(head, ':');
+    add_two_digits(head, tm.tm_min);
+    berth_strbuf_addc(head, ':');
+    add_two_digits(head, tm.tm_sec);
+    berth_strbuf_adds(head, " GMT\r\n");
 }
 
 /* Decides whether the connection is kept, and says so where that is not the version's default. */
@@ -53,21 +71,32 @@ static bool is_unmodified(const struct berth_exchange *exchange)
     return tags && (strcmp(tags, "*") == 0 || strstr(tags, exchange->shared->etag));
 }
 
+static void add_line(struct berth_strbuf *head, const char *name, const char *value)
+{
+    berth_strbuf_adds(head, name);
+    berth_strbuf_adds(head, value);
+    berth_strbuf_adds(head, "\r\n");
+}
+
+/* Every answer pays for this: no printf. */
 static void add_head(struct berth_exchange *exchange, struct berth_strbuf *head, size_t body_len)
 {
-    berth_strbuf_addf(head, "HTTP/1.1 %d %s\r\n", exchange->status,
-                      berth_http_reason(exchange->status));
+    berth_strbuf_adds(head, "HTTP/1.1 ");
+    berth_strbuf_add_int(head, exchange->status);
+    berth_strbuf_addc(head, ' ');
+    add_line(head, "", berth_http_reason(exchange->status));
     add_date(head);
-    if (exchange->status != 304 && exchange->status != 204)
-        berth_strbuf_addf(head, "Content-Type: %s\r\nContent-Length: %zu\r\n",
-                          exchange->content_type, body_len);
+    if (exchange->status != 304 && exchange->status != 204) {
+        add_line(head, "Content-Type: ", exchange->content_type);
+        berth_strbuf_adds(head, "Content-Length: ");
+        berth_strbuf_add_int(head, (int64_t)body_len);
+        berth_strbuf_adds(head, "\r\n");
+    }
     if (exchange->shared)
-        berth_strbuf_addf(head, "ETag: %s\r\nCache-Control: private, no-cache\r\n",
-                          exchange->shared->etag);
-    else
-        berth_strbuf_adds(head, "Cache-Control: no-store\r\n");
-    berth_strbuf_addf(head, "X-Request-Id: %s\r\nX-Content-Type-Options: nosniff\r\n",
-                      exchange->caller.request_id);
+        add_line(head, "ETag: ", exchange->shared->etag);
+    add_line(head, "Cache-Control: ", exchange->shared ? "private, no-cache" : "no-store");
+    add_line(head, "X-Request-Id: ", exchange->caller.request_id);
+    add_line(head, "X-Content-Type-Options: ", "nosniff");
     add_connection(head, exchange);
     berth_strbuf_add(head, berth_strbuf_str(&exchange->headers), exchange->headers.len);
     berth_strbuf_adds(head, "\r\n");

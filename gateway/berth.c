@@ -90,6 +90,8 @@ static int open_apps(struct berth *berth, struct berth_error *err)
     if (r == 0)
         r = berth_engine_io_open(&berth->io, err);
     if (r == 0)
+        r = berth_request_ids_init(&berth->request_ids, err);
+    if (r == 0)
         r = berth_body_cache_new(&berth->bodies, err);
     if (r == 0)
         r = berth_idempotency_new(berth->store, &berth->idempotency, err);

@@ -3,13 +3,14 @@
  * The gateway's one object: everything hangs off it, nothing is global.
  *
  * Threading: fields are set before the listeners open and do not change until
- * they are closed; what they point to says for itself.
+ * they are closed; what they point to or hold says for itself.
  */
 #ifndef BERTH_GATEWAY_BERTH_H
 #define BERTH_GATEWAY_BERTH_H
 
 #include "base/linelog.h"
 #include "gateway/config.h"
+#include "gateway/request_id.h"
 
 struct berth_body_cache;
 struct berth_engine_io;
@@ -26,6 +27,7 @@ struct berth {
     struct berth_body_cache *bodies;     /* rendered answers */
     struct berth_rate_limit *rate_limit; /* NULL: no bound */
     struct berth_idempotency *idempotency;
+    struct berth_request_ids request_ids;
     struct berth_facility **facilities; /* sorted by id */
     size_t facility_count;
     int64_t started_ms; /* monotonic */

@@ -12,12 +12,14 @@
 
 #include <string.h>
 
-#define SLOTS        512 /* power of two: two kinds for 256 callers without much crowding */
-#define KEY_TEXT_MAX (BERTH_FACILITY_ID_MAX + BERTH_USER_MAX + 32)
+#define SLOTS    512 /* power of two: two kinds for 256 callers without much crowding */
+#define VIEW_MAX 64  /* bytes of a user's name or of an app's id */
 
 struct slot {
     pthread_mutex_t lock; /* guards all below */
-    char name[KEY_TEXT_MAX];
+    const char *kind;     /* a literal */
+    char facility[BERTH_FACILITY_ID_MAX + 1];
+    char view[VIEW_MAX + 1];
     uint64_t epoch;
     uint64_t sequence;
     int64_t valid_until_ns;
@@ -93,25 +95,35 @@ void berth_body_cache_free(struct berth_body_cache *cache)
     free(cache);
 }
 
-/* Writes the key's name into name and returns its slot. */
-static struct slot *find_slot(struct berth_body_cache *cache, const struct berth_body_key *key,
-                              char name[static KEY_TEXT_MAX])
+static uint64_t add_to_hash(uint64_t hash, const char *text) /* FNV-1a, the end included */
 {
-    (void)snprintf(name, KEY_TEXT_MAX, "%s\n%s\n%s", key->kind, key->facility, key->view);
-    uint64_t hash = UINT64_C(14695981039346656037); /* FNV-1a */
-    for (const char *c = name; *c; c++)
-        hash = (hash ^ (unsigned char)*c) * UINT64_C(1099511628211);
+    do
+        hash = (hash ^ (unsigned char)*text) * UINT64_C(1099511628211);
+    while (*text++);
+    return hash;
+}
+
+static struct slot *find_slot(struct berth_body_cache *cache, const struct berth_body_key *key)
+{
+    uint64_t hash = add_to_hash(UINT64_C(14695981039346656037), key->kind);
+    hash = add_to_hash(hash, key->facility);
+    hash = add_to_hash(hash, key->view);
     return &cache->slots[(hash ^ hash >> 32) % SLOTS];
+}
+
+static bool is_of(const struct slot *slot, const struct berth_body_key *key)
+{
+    return slot->body && strcmp(slot->kind, key->kind) == 0 &&
+           strcmp(slot->facility, key->facility) == 0 && strcmp(slot->view, key->view) == 0;
 }
 
 struct berth_body *berth_body_cache_get(struct berth_body_cache *cache,
                                         const struct berth_body_key *key, int64_t now_ns)
 {
-    char name[KEY_TEXT_MAX];
-    struct slot *slot = find_slot(cache, key, name);
+    struct slot *slot = find_slot(cache, key);
     BERTH_LOCK_SCOPE(lock, &slot->lock);
-    if (!slot->body || slot->epoch != key->epoch || slot->sequence != key->sequence ||
-        now_ns >= slot->valid_until_ns || strcmp(slot->name, name) != 0)
+    if (!is_of(slot, key) || slot->epoch != key->epoch || slot->sequence != key->sequence ||
+        now_ns >= slot->valid_until_ns)
         return NULL;
     return berth_body_ref(slot->body);
 }
@@ -119,17 +131,21 @@ struct berth_body *berth_body_cache_get(struct berth_body_cache *cache,
 void berth_body_cache_put(struct berth_body_cache *cache, const struct berth_body_key *key,
                           struct berth_body *body, int64_t valid_until_ns)
 {
-    char name[KEY_TEXT_MAX];
-    struct slot *slot = find_slot(cache, key, name);
+    size_t facility_len = strlen(key->facility);
+    size_t view_len = strlen(key->view);
+    if (facility_len > BERTH_FACILITY_ID_MAX || view_len > VIEW_MAX)
+        return; /* not cut: a key stands for one view alone */
+    struct slot *slot = find_slot(cache, key);
     struct berth_body *old;
     {
         BERTH_LOCK_SCOPE(lock, &slot->lock);
         /* A slower thread must not put back an answer from before. */
-        if (slot->body && slot->epoch == key->epoch && slot->sequence > key->sequence &&
-            strcmp(slot->name, name) == 0)
+        if (is_of(slot, key) && slot->epoch == key->epoch && slot->sequence > key->sequence)
             return;
         old = slot->body;
-        memcpy(slot->name, name, sizeof(name));
+        slot->kind = key->kind;
+        memcpy(slot->facility, key->facility, facility_len + 1);
+        memcpy(slot->view, key->view, view_len + 1);
         slot->epoch = key->epoch;
         slot->sequence = key->sequence;
         slot->valid_until_ns = valid_until_ns;

@@ -32,7 +32,7 @@ BERTH_MUST_CHECK int berth_body_new(const struct berth_strbuf *text, struct bert
 
 /* What an answer depends on. Strings are borrowed for the call. */
 struct berth_body_key {
-    const char *kind;     /* the endpoint */
+    const char *kind;     /* the endpoint; a literal */
     const char *facility; /* id */
     const char *view;     /* the user whose apps it shows, "" for all; an app's id */
     uint64_t epoch;       /* of the snapshot */

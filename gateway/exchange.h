@@ -45,7 +45,6 @@ struct berth_exchange {
     const struct berth_route *route; /* NULL until matched */
     struct berth_facility *facility; /* borrowed; NULL for the gateway's own paths */
     struct berth_caller caller;
-    struct berth_params params;
     bool wants_json;    /* Accept names JSON, and prefers it to text */
     bool wants_problem; /* Accept names application/problem+json */
     int64_t begun_ns;   /* monotonic */
@@ -63,6 +62,8 @@ struct berth_exchange {
 
     /* For the log of actions */
     const char *target; /* app, image or host the request is about; borrowed from params */
+
+    struct berth_params params; /* of the request; last, as it is large and not zeroed */
 };
 
 /* Adds one header line; name and value are ours, never a client's. */

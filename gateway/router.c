@@ -2,7 +2,6 @@
 #include "gateway/router.h"
 
 #include "base/clock.h"
-#include "base/encoding.h"
 #include "base/network.h"
 #include "gateway/accept.h"
 #include "gateway/answer.h"
@@ -50,8 +49,8 @@ static void set_request_id(struct berth_exchange *exchange)
     const char *given = berth_exchange_request_header(exchange, "X-Request-Id");
     if (given && is_request_id(given))
         (void)snprintf(id, sizeof(exchange->caller.request_id), "%s", given);
-    else if (berth_random_uuid(id, NULL) < 0)
-        id[0] = '\0';
+    else
+        berth_request_id_next(&exchange->berth->request_ids, id);
 }
 
 /* ---- Matching ---- */
@@ -224,6 +223,8 @@ static void exchange_init(struct berth_exchange *exchange, struct berth *berth,
                           struct mg_connection *connection)
 {
     const struct mg_request_info *info = mg_get_request_info(connection);
+    memset(exchange, 0, offsetof(struct berth_exchange, params));
+    exchange->params.count = 0;
     exchange->berth = berth;
     exchange->connection = connection;
     exchange->begun_ns = berth_clock_monotonic_ns();
@@ -306,7 +307,7 @@ static int finish(struct berth_exchange *exchange, const struct berth_error *fai
 
 int berth_router_handle(struct berth *berth, struct mg_connection *connection)
 {
-    struct berth_exchange exchange = {0};
+    struct berth_exchange exchange;
     struct berth_error err = BERTH_ERROR_INIT;
     exchange_init(&exchange, berth, connection);
     int r = dispatch(&exchange, &err);
@@ -319,7 +320,7 @@ int berth_router_handle(struct berth *berth, struct mg_connection *connection)
 void berth_router_refuse(struct berth *berth, struct mg_connection *connection, int http_status,
                          const char *message)
 {
-    struct berth_exchange exchange = {0};
+    struct berth_exchange exchange;
     struct berth_error err = BERTH_ERROR_INIT;
     exchange_init(&exchange, berth, connection);
     /* Of what cannot be read, civetweb still has the path of the request before, by now

@@ -17,7 +17,7 @@ OF_APP = ["get-app-status", "get-app-stats", "get-app-info"]
 CHANGES = ["start-app", "stop-app", "pause-app", "unpause-app", "restart-app", "kill-app",
            "create-app", "delete-app", "hard-reset-app", "request-image", "approve-image",
            "reject-image", "remove-image"]
-UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
+UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 #include "base/strbuf.h"
 #include "tests/unit/unit.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 START_TEST(text_is_appended)
@@ -17,6 +18,19 @@ START_TEST(text_is_appended)
     ck_assert_uint_eq(buf.len, 8);
     ck_assert(memcmp(buf.data, "abc\0d42e", 9) == 0);
     ck_assert_int_eq(berth_strbuf_check(&buf, NULL), 0);
+}
+END_TEST
+
+START_TEST(numbers_are_decimal)
+{
+    static const int64_t numbers[] = {0, 7, -1, 10, 1234567890, INT64_MAX, INT64_MIN};
+    for (size_t i = 0; i < UNIT_COUNT(numbers); i++) {
+        BERTH_CLEANUP(strbuf) struct berth_strbuf buf = BERTH_STRBUF_INIT(20);
+        char expected[24];
+        (void)snprintf(expected, sizeof(expected), "%" PRId64, numbers[i]);
+        berth_strbuf_add_int(&buf, numbers[i]);
+        ck_assert_str_eq(berth_strbuf_str(&buf), expected);
+    }
 }
 END_TEST
 
@@ -155,6 +169,7 @@ START_TEST(urls_are_encoded)
 }
 END_TEST
 
-UNIT_SUITE("strbuf", text_is_appended, a_buffer_grows_to_its_cap_and_no_further,
-           a_failure_lasts_until_cleared, formatting_fits_exactly, out_of_memory_is_a_failure,
-           truncating_shortens_alone, content_can_be_taken, urls_are_encoded)
+UNIT_SUITE("strbuf", text_is_appended, numbers_are_decimal,
+           a_buffer_grows_to_its_cap_and_no_further, a_failure_lasts_until_cleared,
+           formatting_fits_exactly, out_of_memory_is_a_failure, truncating_shortens_alone,
+           content_can_be_taken, urls_are_encoded)
