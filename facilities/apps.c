@@ -47,12 +47,18 @@ static bool is_uncertain(int result)
            result == BERTH_E_CANCELLED;
 }
 
-/* Writes what was done, or may have been; the result of a failure stands, with its message in err.
- */
-static int audit(struct berth_facility *facility, const struct berth_caller *by, const char *action,
-                 const char *target, const char *detail, int result, struct berth_error *err)
+/* A row of the audit trail while it is written. */
+struct record {
+    struct berth_audit_entry entry;
+    struct berth_store_request request;
+};
+
+/* Begins to write what was done, or may have been; the strings last until end_audit(). */
+static void begin_audit(struct berth_facility *facility, const struct berth_caller *by,
+                        const char *action, const char *target, const char *detail, int result,
+                        struct record *ret_record)
 {
-    const struct berth_audit_entry entry = {
+    ret_record->entry = (struct berth_audit_entry){
         .by = by,
         .facility = facility->config.id,
         .action = action,
@@ -60,12 +66,29 @@ static int audit(struct berth_facility *facility, const struct berth_caller *by,
         .status = result,
         .detail = detail,
     };
-    int r = berth_audit_write(facility->store, &entry, result < 0 ? NULL : err);
-    if (result < 0)
-        return result;
-    return r < 0 ? berth_error_wrap(err, "%s of %s is done, but could not be recorded", action,
-                                    target)
+    berth_audit_begin_write(facility->store, &ret_record->request, &ret_record->entry);
+}
+
+/* The result of a failure stands, with its message in err. */
+static int end_audit(struct berth_facility *facility, struct record *record,
+                     struct berth_error *err)
+{
+    const struct berth_audit_entry *entry = &record->entry;
+    int r =
+        berth_store_end_write(facility->store, &record->request, entry->status < 0 ? NULL : err);
+    if (entry->status < 0)
+        return entry->status;
+    return r < 0 ? berth_error_wrap(err, "%s of %s is done, but could not be recorded",
+                                    entry->action, entry->target)
                  : 0;
+}
+
+static int audit(struct berth_facility *facility, const struct berth_caller *by, const char *action,
+                 const char *target, const char *detail, int result, struct berth_error *err)
+{
+    struct record record;
+    begin_audit(facility, by, action, target, detail, result, &record);
+    return end_audit(facility, &record, err);
 }
 
 /* ---- Creations under way ---- */
@@ -298,14 +321,18 @@ int berth_apps_act(struct berth_facility *facility, const struct berth_caller *b
     if (r < 0)
         return r;
     r = berth_backend_act(facility->backend, verb, app->id, err);
+    struct record record;
+    bool recorded = r == 0 || is_uncertain(r);
+    if (recorded) /* while the engine is asked */
+        begin_audit(facility, by, verb_endpoints[verb], name, r < 0 && err ? err->message : NULL, r,
+                    &record);
     /* A failed verb may have changed something all the same (a stop that took too long). */
     struct berth_error refresh_err = BERTH_ERROR_INIT;
     int refreshed = berth_mirror_refresh(facility->mirror, app->id, &refresh_err);
+    if (recorded)
+        r = end_audit(facility, &record, err);
     if (r == BERTH_E_NOT_FOUND)
         return berth_apps_unknown(name, err);
-    if (r == 0 || is_uncertain(r))
-        r = audit(facility, by, verb_endpoints[verb], name, r < 0 && err ? err->message : NULL, r,
-                  err);
     if (r == 0 && refreshed < 0) {
         if (err)
             *err = refresh_err;

@@ -31,9 +31,8 @@ static int add_job(struct berth_txn *txn, void *ctx, struct berth_error *err)
     return berth_audit_add(txn, ctx, err);
 }
 
-int berth_audit_write(struct berth_store *store, const struct berth_audit_entry *entry,
-                      struct berth_error *err)
+void berth_audit_begin_write(struct berth_store *store, struct berth_store_request *request,
+                             struct berth_audit_entry *entry)
 {
-    struct berth_audit_entry copy = *entry; /* a job's context is not const */
-    return berth_store_write(store, add_job, &copy, err);
+    berth_store_begin_write(store, request, add_job, entry);
 }

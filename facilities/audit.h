@@ -25,9 +25,8 @@ struct berth_audit_entry {
 BERTH_MUST_CHECK int berth_audit_add(struct berth_txn *txn, const struct berth_audit_entry *entry,
                                      struct berth_error *err);
 
-/* In a transaction of its own. */
-BERTH_MUST_CHECK int berth_audit_write(struct berth_store *store,
-                                       const struct berth_audit_entry *entry,
-                                       struct berth_error *err);
+/* In a transaction of its own, ended by berth_store_end_write(); entry lasts until then. */
+void berth_audit_begin_write(struct berth_store *store, struct berth_store_request *request,
+                             struct berth_audit_entry *entry);
 
 #endif

@@ -111,7 +111,22 @@ int berth_store_check_space(struct berth_store *store, struct berth_error *err)
 int berth_store_write(struct berth_store *store, berth_store_job *job, void *ctx,
                       struct berth_error *err)
 {
-    return store->ops->write(store, job, ctx, err);
+    struct berth_store_request request;
+    berth_store_begin_write(store, &request, job, ctx);
+    return berth_store_end_write(store, &request, err);
+}
+
+void berth_store_begin_write(struct berth_store *store, struct berth_store_request *request,
+                             berth_store_job *job, void *ctx)
+{
+    *request = (struct berth_store_request){.job = job, .ctx = ctx};
+    store->ops->begin_write(store, request);
+}
+
+int berth_store_end_write(struct berth_store *store, struct berth_store_request *request,
+                          struct berth_error *err)
+{
+    return store->ops->end_write(store, request, err);
 }
 
 int berth_store_read(struct berth_store *store, berth_store_job *job, void *ctx,

@@ -21,6 +21,7 @@
 
 #include "base/error.h"
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -70,6 +71,25 @@ typedef int berth_store_job(struct berth_txn *txn, void *ctx, struct berth_error
 /* Runs job in a write transaction (on the writer thread); returns after the commit. */
 BERTH_MUST_CHECK int berth_store_write(struct berth_store *store, berth_store_job *job, void *ctx,
                                        struct berth_error *err);
+
+/* A write under way: in its caller's frame, and the store's own from begin to end. */
+struct berth_store_request {
+    struct berth_store_request *next;
+    berth_store_job *job;
+    void *ctx;
+    pthread_cond_t done_cond;
+    bool done;
+    int result;
+    struct berth_error error;
+};
+
+/* The two halves of berth_store_write(), for a caller that has something else to do until the
+ * commit. What is begun must be ended; job and ctx last until then. */
+void berth_store_begin_write(struct berth_store *store, struct berth_store_request *request,
+                             berth_store_job *job, void *ctx);
+BERTH_MUST_CHECK int berth_store_end_write(struct berth_store *store,
+                                           struct berth_store_request *request,
+                                           struct berth_error *err);
 
 /* Runs job in a read transaction on the caller's thread: one consistent view. */
 BERTH_MUST_CHECK int berth_store_read(struct berth_store *store, berth_store_job *job, void *ctx,

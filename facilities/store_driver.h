@@ -18,10 +18,12 @@
 struct berth_store_ops {
     /* Finishes waiting writes, then frees the store. */
     void (*close)(struct berth_store *store);
-    /* Runs job through berth_txn_run_job() in a transaction of its own; durable on return. */
-    int (*write)(struct berth_store *store, berth_store_job *job, void *ctx,
-                 struct berth_error *err);
-    /* The same with one consistent view and without changes. */
+    /* Has request->job run through berth_txn_run_job() in a transaction of its own. */
+    void (*begin_write)(struct berth_store *store, struct berth_store_request *request);
+    /* Returns when it is durable, or why it is not. */
+    int (*end_write)(struct berth_store *store, struct berth_store_request *request,
+                     struct berth_error *err);
+    /* Runs job with one consistent view and without changes. */
     int (*read)(struct berth_store *store, berth_store_job *job, void *ctx,
                 struct berth_error *err);
     int (*run)(struct berth_txn *txn, const char *sql, const struct berth_value *values,

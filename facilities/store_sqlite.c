@@ -12,16 +12,6 @@
 #define READERS_MAX 4
 #define GROUP_MAX   256 /* jobs that share one commit */
 
-struct write_request {
-    struct write_request *next;
-    berth_store_job *job;
-    void *ctx;
-    int result;
-    struct berth_error error;
-    bool done;
-    pthread_cond_t done_cond;
-};
-
 struct sqlite_store {
     struct berth_store base;
     char *path;
@@ -30,8 +20,8 @@ struct sqlite_store {
     pthread_t thread;
     pthread_mutex_t write_mutex;
     pthread_cond_t work_cond;
-    struct write_request *first;
-    struct write_request **last;
+    struct berth_store_request *first;
+    struct berth_store_request **last;
     bool stopping;
 
     pthread_mutex_t read_mutex;
@@ -77,10 +67,10 @@ static int driver_run(struct berth_txn *txn, const char *sql, const struct berth
 /* ---- Writing ---- */
 
 /* Fails the requests of a transaction that did not fail by themselves. */
-static void fail_group(struct write_request *from, const struct write_request *until,
+static void fail_group(struct berth_store_request *from, const struct berth_store_request *until,
                        const struct berth_error *why)
 {
-    for (struct write_request *request = from; request != until; request = request->next) {
+    for (struct berth_store_request *request = from; request != until; request = request->next) {
         if (request->result < 0)
             continue;
         request->error = *why;
@@ -92,7 +82,7 @@ static void fail_group(struct write_request *from, const struct write_request *u
  * Runs one job within the group's transaction. Negative when that has ended
  * before its time, by an error after which SQLite rolls back all.
  */
-static int run_in_savepoint(struct sqlite_store *store, struct write_request *request,
+static int run_in_savepoint(struct sqlite_store *store, struct berth_store_request *request,
                             struct berth_error *err)
 {
     struct berth_sqlite *conn = &store->writer;
@@ -113,10 +103,11 @@ static int run_in_savepoint(struct sqlite_store *store, struct write_request *re
  * rest. Those that share a transaction with one that loses it (a full disk)
  * fail too; the rest goes on in a new one.
  */
-static struct write_request *run_group(struct sqlite_store *store, struct write_request *first)
+static struct berth_store_request *run_group(struct sqlite_store *store,
+                                             struct berth_store_request *first)
 {
     struct berth_error failure = BERTH_ERROR_INIT;
-    struct write_request *end = first;
+    struct berth_store_request *end = first;
     int r = berth_sqlite_exec(&store->writer, "BEGIN IMMEDIATE", &failure);
     for (size_t count = 0; r == 0 && end && count < GROUP_MAX; count++) {
         r = run_in_savepoint(store, end, &failure);
@@ -133,24 +124,24 @@ static struct write_request *run_group(struct sqlite_store *store, struct write_
     return end;
 }
 
-static void answer(struct sqlite_store *store, struct write_request *request)
+static void answer(struct sqlite_store *store, struct berth_store_request *request)
 {
     BERTH_LOCK_SCOPE(lock, &store->write_mutex);
     while (request) {
         /* Its owner may leave, and take it along, as soon as the lock is free. */
-        struct write_request *next = request->next;
+        struct berth_store_request *next = request->next;
         request->done = true;
         (void)pthread_cond_signal(&request->done_cond);
         request = next;
     }
 }
 
-static struct write_request *wait_for_requests(struct sqlite_store *store)
+static struct berth_store_request *wait_for_requests(struct sqlite_store *store)
 {
     BERTH_LOCK_SCOPE(lock, &store->write_mutex);
     while (!store->first && !store->stopping)
         (void)pthread_cond_wait(&store->work_cond, &store->write_mutex);
-    struct write_request *all = store->first;
+    struct berth_store_request *all = store->first;
     store->first = NULL;
     store->last = &store->first;
     return all;
@@ -160,33 +151,38 @@ static void *writer_main(void *arg)
 {
     struct sqlite_store *store = arg;
     for (;;) {
-        struct write_request *all = wait_for_requests(store);
+        struct berth_store_request *all = wait_for_requests(store);
         if (!all)
             return NULL;
-        for (struct write_request *rest = all; rest;)
+        for (struct berth_store_request *rest = all; rest;)
             rest = run_group(store, rest);
         answer(store, all);
     }
 }
 
-static int driver_write(struct berth_store *base, berth_store_job *job, void *ctx,
-                        struct berth_error *err)
+static void driver_begin_write(struct berth_store *base, struct berth_store_request *request)
 {
     struct sqlite_store *store = sqlite_store(base);
-    struct write_request request = {.job = job, .ctx = ctx};
-    berth_cond_init(&request.done_cond);
+    berth_cond_init(&request->done_cond);
+    BERTH_LOCK_SCOPE(lock, &store->write_mutex);
+    *store->last = request;
+    store->last = &request->next;
+    (void)pthread_cond_signal(&store->work_cond);
+}
+
+static int driver_end_write(struct berth_store *base, struct berth_store_request *request,
+                            struct berth_error *err)
+{
+    struct sqlite_store *store = sqlite_store(base);
     {
         BERTH_LOCK_SCOPE(lock, &store->write_mutex);
-        *store->last = &request;
-        store->last = &request.next;
-        (void)pthread_cond_signal(&store->work_cond);
-        while (!request.done)
-            (void)pthread_cond_wait(&request.done_cond, &store->write_mutex);
+        while (!request->done)
+            (void)pthread_cond_wait(&request->done_cond, &store->write_mutex);
     }
-    (void)pthread_cond_destroy(&request.done_cond);
-    if (request.result < 0 && err)
-        *err = request.error;
-    return request.result;
+    (void)pthread_cond_destroy(&request->done_cond);
+    if (request->result < 0 && err)
+        *err = request->error;
+    return request->result;
 }
 
 /* ---- Reading ---- */
@@ -269,7 +265,8 @@ static void driver_close(struct berth_store *base)
 
 static const struct berth_store_ops sqlite_ops = {
     .close = driver_close,
-    .write = driver_write,
+    .begin_write = driver_begin_write,
+    .end_write = driver_end_write,
     .read = driver_read,
     .run = driver_run,
 };

@@ -69,8 +69,12 @@ START_TEST(entries_become_rows)
 {
     BERTH_CLEANUP(store) struct berth_store *store = open_store();
     struct reading reading = {.from_ms = berth_clock_wall_ns() / BERTH_NS_PER_MS};
-    for (size_t i = 0; i < UNIT_COUNT(rows); i++)
-        ck_assert_int_eq(berth_audit_write(store, &rows[i].entry, NULL), 0);
+    for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
+        struct berth_audit_entry entry = rows[i].entry;
+        struct berth_store_request request;
+        berth_audit_begin_write(store, &request, &entry);
+        ck_assert_int_eq(berth_store_end_write(store, &request, NULL), 0);
+    }
     ck_assert_int_eq(berth_store_read(store, read_job, &reading, NULL), 0);
     ck_assert_uint_eq(reading.count, UNIT_COUNT(rows));
 }
