@@ -7,7 +7,7 @@ import tempfile
 import pytest
 
 from harness import Gateway, clear_engine
-from lab import Engine
+from lab import Engine, Swarm
 
 DEMO = "berth/demo:latest"  # a web server of busybox, on every engine below
 
@@ -25,6 +25,21 @@ def engine(shared_engine):
     """The shared engine, without containers when the test begins and when it has ended."""
     yield shared_engine
     clear_engine(shared_engine)
+
+
+@pytest.fixture(scope="session")
+def shared_swarm():
+    """One swarm of three engines 26.1 with a registry and mutual TLS, for all tests."""
+    with Swarm("26.1", registry=True, tls=True) as swarm:
+        swarm.import_image(DEMO)
+        yield swarm
+
+
+@pytest.fixture
+def swarm(shared_swarm):
+    """The shared swarm, whole and without services when the test begins and when it has ended."""
+    yield shared_swarm
+    shared_swarm.reset()
 
 
 class _Gateways:

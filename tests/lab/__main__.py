@@ -1,9 +1,24 @@
 # SPDX-License-Identifier: MIT
-"""Run a command with an engine: python3 tests/lab [--engine VERSION] [--registry] -- COMMAND...
+"""Run a command with an engine, or with a swarm of them.
 
-The command finds the engine's address in BERTH_TEST_ENGINE and DOCKER_HOST, an image to run in
-BERTH_TEST_IMAGE, and the docker 26.1 command in BERTH_TEST_DOCKER; with --registry also an image
-it does not have but can pull, in BERTH_TEST_PULL. Its exit status is passed on.
+    python3 tests/lab [--engine VERSION] [--registry] -- COMMAND...
+    python3 tests/lab --swarm [NODES] [--managers N] [--workers VERSION] [...] -- COMMAND...
+
+The command's exit status is passed on. It finds in its environment
+
+    BERTH_TEST_ENGINE  the engine's address, unix:///..., or that of the swarm's manager
+    DOCKER_HOST        the same, for the docker command
+    BERTH_TEST_DOCKER  the docker 26.1 command
+    BERTH_TEST_IMAGE   an image to run, on every node
+    BERTH_TEST_PULL    with --registry: an image that is on no engine and can be pulled
+
+and with --swarm also
+
+    BERTH_TEST_SWARM          the manager's address, unix:///...
+    BERTH_TEST_SWARM_NODES    NAME=tcp://ADDRESS:2376 of every node, manager first, with blanks
+                              between: its engine with mutual TLS
+    BERTH_TEST_SWARM_SOCKETS  NAME=unix:///... of every node: the same engine without
+    BERTH_TEST_SWARM_CERTS    the directory of ca.pem, and of the client's cert.pem and key.pem
 """
 
 import argparse
@@ -15,44 +30,57 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
-from lab import VERSIONS, Engine, docker_cli  # noqa: E402
+from lab import VERSIONS, Engine, Swarm, docker_cli  # noqa: E402
 
 IMAGE = "berth/demo:latest"
 PULL = "httpd:2.4"
-PULLABLE = "berth/pulled:1.0"
 
 
 def publish(engine):
-    image = engine.import_image(PULLABLE, files={"www/index.html": "hello from the registry\n"})
-    engine.push(PULLABLE, PULLABLE)
+    image = engine.import_image("pull:source", files={"www/index.html": "pulled\n"})
+    engine.push("pull:source", PULL)
     engine.docker("rmi", "--force", image)
 
 
+def of_swarm(swarm):
+    return {
+        "BERTH_TEST_SWARM": swarm.url,
+        "BERTH_TEST_SWARM_NODES": " ".join(f"{n.name}={n.tls_url}" for n in swarm.nodes),
+        "BERTH_TEST_SWARM_SOCKETS": " ".join(f"{n.name}={n.url}" for n in swarm.nodes),
+        "BERTH_TEST_SWARM_CERTS": str(swarm.client.cert.parent),
+    }
+
+
 def main():
-    parser = argparse.ArgumentParser(prog="lab", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="lab", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--engine", choices=VERSIONS, default="26.1")
     parser.add_argument("--registry", action="store_true")
+    parser.add_argument("--swarm", nargs="?", type=int, const=3, metavar="NODES")
+    parser.add_argument("--managers", type=int, default=1)
+    parser.add_argument("--workers", choices=VERSIONS, metavar="VERSION",
+                        help="the engine of the nodes that do not manage")
     parser.add_argument("command", nargs="+", metavar="COMMAND")
     args = parser.parse_args()
 
     # Ctrl-C reaches the command too: it ends first, then the engine.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with Engine(args.engine, registry=args.registry) as engine:
-        engine.import_image(IMAGE)
+    if args.swarm:
+        lab = Swarm(args.engine, args.swarm, args.managers, args.workers, args.registry, tls=True)
+    else:
+        lab = Engine(args.engine, registry=args.registry)
+    with lab:
+        lab.import_image(IMAGE)
         environment = {
             **os.environ,
-            "BERTH_TEST_ENGINE": engine.url,
+            "BERTH_TEST_ENGINE": lab.url,
             "BERTH_TEST_IMAGE": IMAGE,
             "BERTH_TEST_DOCKER": str(docker_cli()),
-            "DOCKER_HOST": engine.url,
+            "DOCKER_HOST": lab.url,
+            **(of_swarm(lab) if args.swarm else {}),
         }
         if args.registry:
-            publish(engine)
-            environment["BERTH_TEST_PULL"] = PULLABLE
-        if args.registry:
-            engine.import_image("pull:source", files={"www/index.html": "pulled\n"})
-            engine.push("pull:source", PULL)
-            engine.docker("rmi", "pull:source")
+            publish(lab.manager if args.swarm else lab)
             environment["BERTH_TEST_PULL"] = PULL
         command = subprocess.Popen(
             args.command, env=environment,

@@ -4,21 +4,16 @@
 import http.client
 import json
 import os
-import pathlib
 import signal
 import socket
 import subprocess
-import sys
-import tempfile
-import time
 
 from . import holder, images, packages
+from .machine import Machine, add_first_free, configure
+from .registry import PORT, start_registry
 
-START_TIMEOUT_S = 60
-REGISTRY = "127.0.0.1:5000"  # within the engine's own network
 
-
-class Engine:
+class Engine(Machine):
     """A dockerd of the given version with its own data, network, and process and mount namespaces.
 
     url      where it answers: unix:///...
@@ -36,12 +31,11 @@ class Engine:
             raise ValueError(f"no engine {version} here: one of {', '.join(packages.VERSIONS)}")
         if os.geteuid() != 0:
             raise PermissionError("an engine needs root")
-        self.version = version
+        super().__init__(version)
         self.address = None
-        self._registry = registry
+        self.registry = f"127.0.0.1:{PORT}" if registry else None  # as the engine reaches it
+        self._has_registry = registry
         self._args = list(args)
-        self._holder = None
-        self._processes = {}
 
     @property
     def url(self):
@@ -72,16 +66,14 @@ class Engine:
     def start(self):
         """Start the engine, again after stop() or kill(), and wait until it answers."""
         if not self._holder:
-            self._open()
-        mirror = ["--registry-mirror", f"http://{REGISTRY}"] if self._registry else []
-        for stale in ("docker.pid", "exec/containerd/containerd.pid"):
-            (self.directory / stale).unlink(missing_ok=True)
-        self._spawn("dockerd", [
+            self.open()
+        self.remove("docker.pid", "exec/containerd/containerd.pid")
+        mirror = ["--registry-mirror", f"http://{self.registry}"] if self.registry else []
+        self.spawn("dockerd", [
             "dockerd", "--host", self.url, "--data-root", self.directory / "data",
             "--exec-root", self.directory / "exec", "--pidfile", self.directory / "docker.pid",
             "--exec-opt", "native.cgroupdriver=cgroupfs", "--cgroup-parent",
-            f"/{self.directory.name}", *mirror, *self._args])
-        self._wait("dockerd", self._answers)
+            f"/{self.directory.name}", *mirror, *self._args], self._answers)
         return self
 
     def stop(self):
@@ -106,26 +98,11 @@ class Engine:
         self._signal(signal.SIGCONT)
         self._processes["dockerd"].send_signal(signal.SIGCONT)  # nsenter stops with its child
 
-    def close(self):
-        """End the engine, its containers and its registry, and leave nothing behind."""
-        if self._holder:
-            self._holder.stdin.close()
-            self._holder.wait()
-            self._holder = None
-        for process in self._processes.values():
-            process.kill()
-            process.wait()
-        self._processes.clear()
-
     # Use
 
     def docker(self, *args, input=None):
         """Run the docker 26.1 command against this engine; returns what it printed."""
-        done = subprocess.run(
-            [packages.docker_cli(), "--host", self.url, *args], input=input, capture_output=True)
-        if done.returncode != 0:
-            raise RuntimeError(f"docker {' '.join(map(str, args))}: {done.stderr.decode().strip()}")
-        return done.stdout.decode().strip()
+        return self._run(args, input).decode().strip()
 
     def api(self, method, path, body=None):
         """Call the Engine API; returns (status, decoded JSON or text)."""
@@ -147,13 +124,17 @@ class Engine:
         flags = [flag for option in options for flag in ("--change", option)]
         return self.docker("import", *flags, "-", name, input=images.rootfs(files))
 
+    def save(self, *images):
+        """A tar archive (bytes) of images, for `docker load` of another engine."""
+        return self._run(["save", *images])
+
     def push(self, image, name):
         """Put an image into the registry, where the engine finds it as `name`; returns its digest.
 
         A plain name such as httpd:2.4 is what the public registry calls library/httpd:2.4.
         """
         path = name if "/" in name else f"library/{name}"
-        target = f"{REGISTRY}/{path}"
+        target = f"{self.registry}/{path}"
         self.docker("tag", image, target)
         self.docker("push", target)
         digests = json.loads(self.docker("inspect", "--format", "{{json .RepoDigests}}", target))
@@ -161,82 +142,37 @@ class Engine:
         repository = target.rsplit(":", 1)[0] if ":" in path else target
         return next(d.split("@")[1] for d in digests if d.startswith(f"{repository}@"))
 
-    def inside(self, *command):
-        """The argument vector that runs a command within this engine's namespaces."""
-        return ["nsenter", "--target", self._init, "--pid", "--mount", "--net", "--uts", "--ipc",
-                *command]
-
     # Within
 
-    def _open(self):
-        self._environment = packages.environment(self.version)
-        self.directory = pathlib.Path(tempfile.mkdtemp(prefix=holder.PREFIX))
-        self._socket = self.directory / "docker.sock"
-        self._holder = subprocess.Popen(
-            [sys.executable, holder.__file__, self.directory], stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE, text=True, env=self._environment, start_new_session=True)
-        self._init = self._holder.stdout.readline().strip()
-        if not self._init:
-            raise RuntimeError("the namespaces could not be made")
+    def _run(self, args, input=None):
+        done = subprocess.run(
+            [packages.docker_cli(), "--host", self.url, *args], input=input, capture_output=True)
+        if done.returncode != 0:
+            raise RuntimeError(f"docker {' '.join(map(str, args))}: {done.stderr.decode().strip()}")
+        return done.stdout
+
+    def open(self):
+        super().open()
         self._connect()
-        if self._registry:
-            self._start_registry()
+        if self._has_registry:
+            start_registry(self, self.address)
+
+    @property
+    def _socket(self):
+        return self.directory / "docker.sock"
 
     def _connect(self):
         """Join the engine's network to the machine's by a pair of devices."""
-        for number in range(1, 255):
-            device = f"berth-lab{number}"
-            made = subprocess.run(
-                ["ip", "link", "add", device, "type", "veth", "peer", "name", "lab0", "netns",
-                 self._init], capture_output=True, text=True)
-            if made.returncode == 0:
-                break
-            if "exists" not in made.stderr:
-                raise RuntimeError(f"ip link add: {made.stderr.strip()}")
+        number = add_first_free(range(1, 255), "berth-lab{}", holder.DEVICE, self._init)
         self.address = f"198.18.{number}.2"  # of the range for benchmarks of networks, RFC 2544
-        inside = self.inside("ip", "-batch", "-")
-        subprocess.run(["ip", "-batch", "-"], check=True, text=True, input=(
-            f"addr add 198.18.{number}.1/30 dev {device}\nlink set {device} up\n"))
-        subprocess.run(inside, check=True, text=True, input=(
-            f"addr add {self.address}/30 dev lab0\nlink set lab0 up\nlink set lo up\n"))
-
-    def _spawn(self, name, command):
-        with open(self.directory / f"{name}.log", "ab") as log:
-            self._processes[name] = subprocess.Popen(
-                self.inside(*command), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                env=self._environment, start_new_session=True)
-
-    def _wait(self, name, ready):
-        deadline = time.monotonic() + START_TIMEOUT_S
-        while not ready():
-            if self._processes[name].poll() is not None or time.monotonic() > deadline:
-                log = (self.directory / f"{name}.log").read_text(errors="replace")
-                raise RuntimeError(f"{name} did not start:\n{log[-2000:]}")
-            time.sleep(0.02)
+        configure(f"addr add 198.18.{number}.1/30 dev berth-lab{number}",
+                  f"link set berth-lab{number} up")
+        self.configure(f"addr add {self.address}/30 dev {holder.DEVICE}",
+                       f"link set {holder.DEVICE} up", "link set lo up")
 
     def _answers(self):
         try:
             return self.api("GET", "/_ping")[0] == 200
-        except OSError:
-            return False
-
-    def _start_registry(self):
-        config = self.directory / "registry.yml"
-        config.write_text(json.dumps({
-            "version": 0.1,
-            "log": {"level": "error", "accesslog": {"disabled": True}},
-            "storage": {"filesystem": {"rootdirectory": str(self.directory / "registry")},
-                        "delete": {"enabled": True}},
-            "http": {"addr": ":" + REGISTRY.split(":")[1]},
-        }))
-        self._spawn("registry", ["docker-registry", "serve", config])
-        self._wait("registry", self._registry_answers)
-
-    def _registry_answers(self):
-        try:
-            port = int(REGISTRY.split(":")[1])
-            socket.create_connection((self.address, port), timeout=1).close()
-            return True
         except OSError:
             return False
 

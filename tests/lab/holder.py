@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""Holds the namespaces an engine lives in, and clears up when its owner is gone.
+"""Holds the namespaces of a machine, and clears up when its owner is gone.
 
-Run as `holder.py DIRECTORY`, once per engine, with a pipe from the owner as standard input. It
-prints the process id of the first process of a new pid, mount, network and host-name namespace.
-When the pipe closes, however the owner ended, it kills that process, and with it the kernel
-ends every process, mount and network device within. The directory and the control groups, which
-the kernel keeps, are removed here. If this process is killed, the namespaces still end; the next
-holder to start removes what is left.
+Run as `holder.py DIRECTORY`, once per machine, with a pipe from the owner as standard input. To
+the line `on` it makes a new pid, mount, network and host-name namespace and prints the id of their
+first process. To the line `off`, and when the pipe closes, however the owner ended, it cuts the
+network and kills that process, and with it the kernel ends every process and mount within. The control
+groups, which the kernel keeps, are removed here; at the end, the directory too. If this process is
+killed, the namespaces still end; the next holder to start removes what is left.
 """
 
 import fcntl
@@ -19,11 +19,13 @@ import sys
 import time
 
 PREFIX = "berth-lab-"
+ON, OFF = "on\n", "off\n"
+DEVICE = "lab0"  # the network device that leads out of a machine
 ABANDONED_AFTER_S = 60
 
 
 def groups_of(directory):
-    """The control groups of an engine: one in each hierarchy of version 1, or the one."""
+    """The control groups of a machine: one in each hierarchy of version 1, or the one."""
     root = pathlib.Path("/sys/fs/cgroup")
     return [*root.glob(directory.name), *root.glob(f"*/{directory.name}")]
 
@@ -39,15 +41,20 @@ def thaw(directory):
                     pass  # another hierarchy's, or gone
 
 
-def clear(directory):
-    """Remove the directory of an engine and its control groups: of one that has ended only."""
-    thaw(directory)
+def clear_groups(directory):
+    """Remove the control groups of a machine: of one that has ended only."""
     for top in groups_of(directory):
         for group, _, _ in os.walk(top, topdown=False):
             try:
                 os.rmdir(group)
             except OSError:
-                pass  # not empty: another engine's, or not ours to remove
+                pass  # not empty: another machine's, or not ours to remove
+
+
+def clear(directory):
+    """Remove what there is of a machine: of one that has ended only."""
+    thaw(directory)
+    clear_groups(directory)
     shutil.rmtree(directory, ignore_errors=True)
 
 
@@ -80,6 +87,37 @@ def child_of(process):
     raise ProcessLookupError(f"{process.args[0]} has ended")
 
 
+class Spaces:
+    """The namespaces, from the start of their first process to its end."""
+
+    def __init__(self, directory):
+        self._directory = directory
+        self._log = directory / "holder.log"
+        # The first process reaps orphans, as an engine expects of an init.
+        with open(self._log, "wb") as log:
+            self._process = subprocess.Popen(
+                ["setpriv", "--pdeathsig", "KILL", "unshare", "--pid", "--fork", "--kill-child",
+                 "--mount", "--mount-proc", "--net", "--uts", "--ipc", "docker-init", "--",
+                 "sleep", "infinity"],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        try:
+            self.init = child_of(self._process)
+        except ProcessLookupError:
+            sys.exit(self._log.read_text())
+
+    def end(self):
+        if self._process.poll() is None:
+            # Nobody hears of the end; and a connection that is not closed would keep the network.
+            subprocess.run(["nsenter", "--target", str(self.init), "--net", "ip", "link", "del",
+                            DEVICE], stderr=subprocess.DEVNULL)
+            os.kill(self.init, signal.SIGKILL)
+            thaw(self._directory)
+            self._process.wait()  # ends when all within have ended
+        else:
+            sys.stderr.write(self._log.read_text())
+        clear_groups(self._directory)
+
+
 def main():
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
@@ -88,25 +126,17 @@ def main():
     fcntl.flock(lock, fcntl.LOCK_EX)
     clear_abandoned(directory)
 
-    # The first process reaps orphans, as an engine expects of an init.
-    with open(directory / "holder.log", "wb") as log:
-        spaces = subprocess.Popen(
-            ["setpriv", "--pdeathsig", "KILL", "unshare", "--pid", "--fork", "--kill-child",
-             "--mount", "--mount-proc", "--net", "--uts", "--ipc", "docker-init", "--",
-             "sleep", "infinity"],
-            stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-    try:
-        init = child_of(spaces)
-    except ProcessLookupError:
-        sys.exit((directory / "holder.log").read_text())
-    print(init, flush=True)
-    sys.stdin.buffer.read()
-    if spaces.poll() is None:
-        os.kill(init, signal.SIGKILL)
-        thaw(directory)
-        spaces.wait()  # ends when all within have ended
-    else:
-        sys.stderr.write((directory / "holder.log").read_text())
+    spaces = None
+    for order in sys.stdin:
+        if order == ON:
+            spaces = Spaces(directory)
+            print(spaces.init, flush=True)
+        else:
+            spaces.end()
+            spaces = None
+            print("ended", flush=True)
+    if spaces:
+        spaces.end()
     clear(directory)
 
 
