@@ -26,24 +26,30 @@ struct lines {
     size_t len;
 };
 
-struct berth_linelog {
+/* Where lines go. */
+struct target {
     char *path;
+    int fd; /* -1 while there is no file */
     int64_t max_bytes;
     unsigned keep;
+};
+
+struct berth_linelog {
     size_t queue_bytes;
     pthread_t thread;
 
     pthread_mutex_t mutex;
     pthread_cond_t changed;
-    struct lines queue; /* guarded by mutex, as are the three after it */
+    struct lines queue; /* guarded by mutex, as are the four after it */
+    struct target next; /* what takes the place of target; no path: nothing does */
     uint64_t dropped;
     bool reopen;
     bool closing;
 
     /* The thread's own. */
     struct lines batch; /* what it took from the queue, by swapping the two */
-    int fd;             /* -1 while there is no file */
-    int64_t size_bytes; /* of the file */
+    struct target target;
+    int64_t size_bytes; /* of its file */
     uint64_t reported;  /* of the dropped lines, those that a notice has told of */
     bool write_failed;  /* the two failures that are on the program's log already */
     bool rotate_failed;
@@ -51,17 +57,51 @@ struct berth_linelog {
 
 /* ---- The file: the log's own thread, or open and close while there is none ---- */
 
-static int open_file(struct berth_linelog *log)
+static int open_file(struct target *target)
 {
     BERTH_CLEANUP(fd)
     int fd =
-        open(log->path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0640);
+        open(target->path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0640);
     struct stat status;
     if (fd < 0 || fstat(fd, &status) < 0)
         return -errno;
     if (!S_ISREG(status.st_mode))
         return -EINVAL; /* rotation would move it away: a device, for one */
-    log->fd = berth_fd_steal(&fd);
+    target->fd = berth_fd_steal(&fd);
+    return 0;
+}
+
+static void target_release(struct target *target)
+{
+    berth_fd_close(&target->fd);
+    free(target->path);
+    target->path = NULL;
+}
+BERTH_DEFINE_CLEANUP_VALUE(target, struct target, target_release)
+
+/* The target that config describes, its file open. */
+static int target_open(const struct berth_linelog_config *config, struct target *ret_target,
+                       struct berth_error *err)
+{
+    if (strlen(config->path) > PATH_MOST || config->max_bytes < MAX_BYTES_LEAST ||
+        config->keep > KEEP_MOST)
+        return berth_error_set(err, BERTH_E_INVALID, "log file %s: a setting is out of bounds",
+                               config->path);
+    BERTH_CLEANUP(target)
+    struct target target = {
+        .path = strdup(config->path),
+        .fd = -1,
+        .max_bytes = config->max_bytes,
+        .keep = config->keep,
+    };
+    if (!target.path)
+        return berth_error_nomem(err);
+    int r = open_file(&target);
+    if (r < 0)
+        return berth_error_set_errno(err, BERTH_E_IO, -r, "log file %s cannot be opened",
+                                     config->path);
+    *ret_target = target;
+    target = (struct target){.fd = -1};
     return 0;
 }
 
@@ -70,7 +110,7 @@ static void report(const struct berth_linelog *log, bool *reported, const char *
 {
     char text[128];
     if (!*reported)
-        berth_log(BERTH_LOG_ERROR, "%s %s: %s", log->path, what,
+        berth_log(BERTH_LOG_ERROR, "%s %s: %s", log->target.path, what,
                   strerror_r(errnum, text, sizeof(text)));
     *reported = true;
 }
@@ -79,8 +119,8 @@ static void report(const struct berth_linelog *log, bool *reported, const char *
 static bool make_ready(struct berth_linelog *log)
 {
     struct stat status;
-    int r = log->fd < 0 ? open_file(log) : 0;
-    if (r < 0 || fstat(log->fd, &status) < 0) {
+    int r = log->target.fd < 0 ? open_file(&log->target) : 0;
+    if (r < 0 || fstat(log->target.fd, &status) < 0) {
         report(log, &log->write_failed, "cannot be opened, its lines are dropped",
                r < 0 ? -r : errno);
         return false;
@@ -92,8 +132,8 @@ static bool make_ready(struct berth_linelog *log)
 /* FILE.n, or FILE itself for 0. */
 static void rotated_name(const struct berth_linelog *log, unsigned n, char name[static PATH_MAX])
 {
-    size_t len = strlen(log->path);
-    memcpy(name, log->path, len + 1);
+    size_t len = strlen(log->target.path);
+    memcpy(name, log->target.path, len + 1);
     if (n > 0)
         (void)snprintf(name + len, PATH_MAX - len, ".%u", n);
 }
@@ -103,9 +143,9 @@ static int shift_files(const struct berth_linelog *log)
 {
     char from[PATH_MAX];
     char to[PATH_MAX];
-    if (log->keep == 0 && unlink(log->path) < 0 && errno != ENOENT)
+    if (log->target.keep == 0 && unlink(log->target.path) < 0 && errno != ENOENT)
         return -errno;
-    for (unsigned n = log->keep; n > 0; n--) {
+    for (unsigned n = log->target.keep; n > 0; n--) {
         rotated_name(log, n - 1, from);
         rotated_name(log, n, to);
         if (rename(from, to) < 0 && errno != ENOENT)
@@ -123,7 +163,7 @@ static bool rotate(struct berth_linelog *log)
         return false;
     }
     log->rotate_failed = false;
-    berth_fd_close(&log->fd);
+    berth_fd_close(&log->target.fd);
     return true;
 }
 
@@ -144,15 +184,15 @@ static int write_all(int fd, const char *data, size_t len)
 /* All of the lines or none; the file is ready. */
 static bool append(struct berth_linelog *log, const char *lines, size_t len)
 {
-    int r = write_all(log->fd, lines, len);
+    int r = write_all(log->target.fd, lines, len);
     if (r == 0) {
         log->write_failed = false;
         return true;
     }
     report(log, &log->write_failed, "cannot be written, its lines are dropped", -r);
     /* A part of a line must not stand in front of the next one. */
-    if (ftruncate(log->fd, log->size_bytes) < 0)
-        berth_fd_close(&log->fd);
+    if (ftruncate(log->target.fd, log->size_bytes) < 0)
+        berth_fd_close(&log->target.fd);
     return false;
 }
 
@@ -178,7 +218,8 @@ static size_t write_lines(struct berth_linelog *log, const char *lines, size_t l
 {
     size_t done = 0;
     while (done < len && make_ready(log)) {
-        size_t part = lines_within(lines + done, len - done, log->max_bytes - log->size_bytes);
+        size_t part =
+            lines_within(lines + done, len - done, log->target.max_bytes - log->size_bytes);
         if (part == 0 && log->size_bytes > 0 && rotate(log))
             continue;
         if (part == 0)
@@ -241,6 +282,7 @@ static void *run(void *arg)
         bool reopen;
         bool closing;
         uint64_t dropped;
+        BERTH_CLEANUP(target) struct target old = {.fd = -1};
         {
             BERTH_LOCK_SCOPE(guard, &log->mutex);
             wait_for_lines(log);
@@ -251,9 +293,16 @@ static void *run(void *arg)
             reopen = log->reopen;
             closing = log->closing;
             log->reopen = false;
+            if (log->next.path) {
+                old = log->target;
+                log->target = log->next;
+                log->next = (struct target){.fd = -1};
+            }
         }
         if (reopen) {
-            berth_fd_close(&log->fd);
+            log->write_failed = false;
+            log->rotate_failed = false;
+            berth_fd_close(&log->target.fd);
             (void)make_ready(log);
         }
         if (dropped > log->reported)
@@ -268,10 +317,10 @@ static void *run(void *arg)
 
 static void linelog_free(struct berth_linelog *log)
 {
-    berth_fd_close(&log->fd);
+    target_release(&log->target);
+    target_release(&log->next);
     free(log->queue.text);
     free(log->batch.text);
-    free(log->path);
     (void)pthread_cond_destroy(&log->changed);
     (void)pthread_mutex_destroy(&log->mutex);
     free(log);
@@ -279,21 +328,19 @@ static void linelog_free(struct berth_linelog *log)
 
 BERTH_DEFINE_CLEANUP(unstarted, struct berth_linelog *, linelog_free)
 
-static struct berth_linelog *linelog_new(const struct berth_linelog_config *config)
+static struct berth_linelog *linelog_new(size_t queue_bytes)
 {
     struct berth_linelog *log = calloc(1, sizeof(*log));
     if (!log)
         return NULL;
     (void)pthread_mutex_init(&log->mutex, NULL);
     berth_cond_init(&log->changed);
-    log->fd = -1;
-    log->max_bytes = config->max_bytes;
-    log->keep = config->keep;
-    log->queue_bytes = config->queue_bytes;
-    log->path = strdup(config->path);
-    log->queue.text = malloc(config->queue_bytes);
-    log->batch.text = malloc(config->queue_bytes);
-    if (log->path && log->queue.text && log->batch.text)
+    log->target.fd = -1;
+    log->next.fd = -1;
+    log->queue_bytes = queue_bytes;
+    log->queue.text = malloc(queue_bytes);
+    log->batch.text = malloc(queue_bytes);
+    if (log->queue.text && log->batch.text)
         return log;
     linelog_free(log);
     return NULL;
@@ -302,21 +349,35 @@ static struct berth_linelog *linelog_new(const struct berth_linelog_config *conf
 int berth_linelog_open(const struct berth_linelog_config *config, struct berth_linelog **ret_log,
                        struct berth_error *err)
 {
-    if (strlen(config->path) > PATH_MOST || config->max_bytes < MAX_BYTES_LEAST ||
-        config->keep > KEEP_MOST || config->queue_bytes < QUEUE_BYTES_LEAST)
+    if (config->queue_bytes < QUEUE_BYTES_LEAST)
         return berth_error_set(err, BERTH_E_INVALID, "log file %s: a setting is out of bounds",
                                config->path);
-    BERTH_CLEANUP(unstarted) struct berth_linelog *log = linelog_new(config);
+    BERTH_CLEANUP(unstarted) struct berth_linelog *log = linelog_new(config->queue_bytes);
     if (!log)
         return berth_error_nomem(err);
-    int r = open_file(log);
-    if (r < 0)
-        return berth_error_set_errno(err, BERTH_E_IO, -r, "log file %s cannot be opened",
-                                     config->path);
-    r = berth_thread_start(&log->thread, "berth-linelog", run, log, err);
+    int r = target_open(config, &log->target, err);
+    if (r == 0)
+        r = berth_thread_start(&log->thread, "berth-linelog", run, log, err);
     if (r < 0)
         return r;
     *ret_log = berth_steal(&log);
+    return 0;
+}
+
+int berth_linelog_configure(struct berth_linelog *log, const struct berth_linelog_config *config,
+                            struct berth_error *err)
+{
+    BERTH_CLEANUP(target) struct target target = {.fd = -1};
+    int r = target_open(config, &target, err);
+    if (r < 0)
+        return r;
+    berth_fd_close(&target.fd); /* a rotation may come first: its thread opens what is there then */
+    BERTH_LOCK_SCOPE(guard, &log->mutex);
+    struct target unused = log->next;
+    log->next = target;
+    target = unused;
+    log->reopen = true;
+    (void)pthread_cond_signal(&log->changed);
     return 0;
 }
 

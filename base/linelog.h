@@ -8,7 +8,7 @@
  * is in the file whole or not at all. Nothing is synchronised to the disk.
  *
  * Threading: all functions but open and close are safe from any thread, and
- * none of those waits for the disk.
+ * none of those waits for the disk, but for configure, which opens a file.
  */
 #ifndef BERTH_BASE_LINELOG_H
 #define BERTH_BASE_LINELOG_H
@@ -40,6 +40,15 @@ bool berth_linelog_write(struct berth_linelog *log, const char *line, size_t len
 /* Has the file closed and opened anew (after an outside rotation) before the next line is
  * written. */
 void berth_linelog_reopen(struct berth_linelog *log);
+
+/*
+ * Has what is written from now on go by config: its file is opened here, anew
+ * where it is the same. queue_bytes stays as it was. On failure, as of open,
+ * nothing changes.
+ */
+BERTH_MUST_CHECK int berth_linelog_configure(struct berth_linelog *log,
+                                             const struct berth_linelog_config *config,
+                                             struct berth_error *err);
 
 /* Lines lost since open, to a full queue or a failing disk. */
 uint64_t berth_linelog_dropped(struct berth_linelog *log);

@@ -375,11 +375,14 @@ int berth_approvals_open(struct berth_store *store, const char *facility,
     approvals->facility = berth_text_dup(facility);
     if (!approvals->facility)
         return berth_error_nomem(err);
+    *ret_approvals = berth_steal(&approvals);
+    return 0;
+}
+
+int berth_approvals_resume(struct berth_approvals *approvals, struct berth_error *err)
+{
     const enum berth_approval_state pulling = BERTH_APPROVAL_PULLING;
-    int r = berth_approvals_list(approvals, &pulling, resume_pull, approvals, err);
-    if (r == 0)
-        *ret_approvals = berth_steal(&approvals);
-    return r;
+    return berth_approvals_list(approvals, &pulling, resume_pull, approvals, err);
 }
 
 void berth_approvals_stop(struct berth_approvals *approvals)

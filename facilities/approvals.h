@@ -56,12 +56,15 @@ BERTH_DEFINE_CLEANUP_VALUE(approval, struct berth_approval, berth_approval_relea
 
 struct berth_approvals;
 
-/* backend and mirror are borrowed and outlive it. */
+/* backend and mirror are borrowed and outlive it. Pulls that were under way wait for resume. */
 BERTH_MUST_CHECK int berth_approvals_open(struct berth_store *store, const char *facility,
                                           struct berth_backend *backend,
                                           struct berth_mirror *mirror,
                                           struct berth_approvals **ret_approvals,
                                           struct berth_error *err);
+/* Takes up the pulls that were under way when the facility was closed. */
+BERTH_MUST_CHECK int berth_approvals_resume(struct berth_approvals *approvals,
+                                            struct berth_error *err);
 /* Cuts pulls short (they go on at the next start); who waits for one gets BERTH_E_CANCELLED, now
  * and later. */
 void berth_approvals_stop(struct berth_approvals *approvals);

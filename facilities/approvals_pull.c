@@ -226,7 +226,7 @@ int berth_pulls_wait(struct berth_approvals *approvals, int64_t id, struct berth
     pull->waiters--;
     if (!pull->done) /* its result is the worker's until then */
         return berth_error_set(err, BERTH_E_CANCELLED,
-                               "the gateway is stopping; the pull goes on at its next start");
+                               "the facility is closing; the pull goes on when it is opened again");
     int r = pull->result;
     if (r < 0 && err)
         *err = pull->err;

@@ -105,7 +105,7 @@ static int64_t count_apps(const struct berth_facility *facility,
                           const struct berth_snapshot *snapshot, const char *user)
 {
     int64_t count = (int64_t)berth_snapshot_count_user(snapshot, user);
-    for (const struct berth_creation *other = facility->creating; other; other = other->next)
+    for (const struct berth_creation *other = facility->core->creating; other; other = other->next)
         if (strcmp(other->user, user) == 0 && !berth_snapshot_find(snapshot, other->app))
             count++;
     return count;
@@ -113,7 +113,7 @@ static int64_t count_apps(const struct berth_facility *facility,
 
 static bool is_being_made(const struct berth_facility *facility, const char *app)
 {
-    const struct berth_creation *other = facility->creating;
+    const struct berth_creation *other = facility->core->creating;
     while (other && strcmp(other->app, app) != 0)
         other = other->next;
     return other != NULL;
@@ -121,14 +121,14 @@ static bool is_being_made(const struct berth_facility *facility, const char *app
 
 static void add_creation(struct berth_facility *facility, struct berth_creation *creation)
 {
-    creation->next = facility->creating;
-    facility->creating = creation;
+    creation->next = facility->core->creating;
+    facility->core->creating = creation;
 }
 
 static void end_creation(struct berth_facility *facility, struct berth_creation *creation)
 {
-    BERTH_LOCK_SCOPE(lock, &facility->creating_lock);
-    struct berth_creation **slot = &facility->creating;
+    BERTH_LOCK_SCOPE(lock, &facility->core->creating_lock);
+    struct berth_creation **slot = &facility->core->creating;
     while (*slot != creation)
         slot = &(*slot)->next;
     *slot = creation->next;
@@ -196,7 +196,7 @@ static int begin_creation(struct berth_facility *facility, const struct berth_ca
                                "parameter user must be %s: a researcher creates own apps alone",
                                by->user);
     BERTH_CLEANUP(snapshot) struct berth_snapshot *snapshot = NULL;
-    BERTH_LOCK_SCOPE(lock, &facility->creating_lock);
+    BERTH_LOCK_SCOPE(lock, &facility->core->creating_lock);
     /* Taken under the lock: what is in creating no more is in this one. */
     int r = berth_mirror_snapshot(facility->mirror, false, &snapshot, err);
     if (r < 0)
@@ -388,7 +388,7 @@ int berth_apps_reset(struct berth_facility *facility, const struct berth_caller 
     /* It is not there for a moment, and counts all the same. */
     struct berth_creation creation = {.user = app->user, .app = app->name};
     {
-        BERTH_LOCK_SCOPE(lock, &facility->creating_lock);
+        BERTH_LOCK_SCOPE(lock, &facility->core->creating_lock);
         add_creation(facility, &creation);
     }
     r = reset(facility, by, app, &spec, err);
@@ -402,7 +402,7 @@ static bool on_progress(void *ctx, int percent)
 {
     const struct berth_facility *facility = ctx;
     (void)percent;
-    return !__atomic_load_n(&facility->stopping, __ATOMIC_RELAXED);
+    return !__atomic_load_n(&facility->core->stopping, __ATOMIC_RELAXED);
 }
 
 int berth_apps_pull(struct berth_facility *facility, const struct berth_caller *by,

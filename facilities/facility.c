@@ -2,61 +2,83 @@
 #include "facilities/facility.h"
 
 #include "base/text.h"
+#include "base/thread.h"
 
 #include <string.h>
 
 /* ---- What the mirror sees goes to the uptime recorder ---- */
 
+struct observation {
+    const struct berth_facility_core *core;
+    int64_t as_of_ns;
+};
+
 static bool observe_app(const struct berth_app *app, void *ctx)
 {
-    void **pair = ctx;
-    const struct berth_facility *facility = pair[0];
-    const int64_t *as_of_ns = pair[1];
+    const struct observation *seen = ctx;
     /* What started while the listing was made has its own exact time. */
-    bool is_newer = app->state == BERTH_APP_RUNNING && app->started_ns > *as_of_ns;
-    berth_uptime_observe(facility->uptime, facility->config.id, app->name, app->state,
-                         is_newer ? app->started_ns : *as_of_ns);
+    bool is_newer = app->state == BERTH_APP_RUNNING && app->started_ns > seen->as_of_ns;
+    berth_uptime_observe(seen->core->uptime, seen->core->config.id, app->name, app->state,
+                         is_newer ? app->started_ns : seen->as_of_ns);
     return true;
+}
+
+/* The caller holds recording_lock. */
+static void observe_all(const struct berth_facility_core *core, struct berth_snapshot *snapshot,
+                        int64_t as_of_ns)
+{
+    struct observation seen = {core, as_of_ns};
+    berth_snapshot_walk(snapshot, NULL, observe_app, &seen);
 }
 
 static void on_listing(void *ctx, struct berth_snapshot *snapshot, int64_t as_of_ns)
 {
-    void *pair[2] = {ctx, &as_of_ns};
-    berth_snapshot_walk(snapshot, NULL, observe_app, pair);
+    struct berth_facility_core *core = ctx;
+    BERTH_LOCK_SCOPE(lock, &core->recording_lock);
+    if (core->recording)
+        observe_all(core, snapshot, as_of_ns);
 }
 
 static void on_app(void *ctx, const struct berth_app *before, const struct berth_app *after,
                    int64_t at_ns)
 {
-    const struct berth_facility *facility = ctx;
-    const char *id = facility->config.id;
+    struct berth_facility_core *core = ctx;
     bool is_renamed = before && after && strcmp(before->name, after->name) != 0;
+    BERTH_LOCK_SCOPE(lock, &core->recording_lock);
+    if (!core->recording)
+        return;
     if (!after || is_renamed)
-        berth_uptime_gone(facility->uptime, id, before->name, at_ns);
+        berth_uptime_gone(core->uptime, core->config.id, before->name, at_ns);
     if (after && (!before || is_renamed || before->state != after->state))
-        berth_uptime_observe(facility->uptime, id, after->name, after->state, at_ns);
+        berth_uptime_observe(core->uptime, core->config.id, after->name, after->state, at_ns);
 }
 
 static void on_changed(void *ctx, const struct berth_app *app, enum berth_app_state state,
                        int64_t at_ns)
 {
-    const struct berth_facility *facility = ctx;
-    berth_uptime_observe(facility->uptime, facility->config.id, app->name, state, at_ns);
+    struct berth_facility_core *core = ctx;
+    BERTH_LOCK_SCOPE(lock, &core->recording_lock);
+    if (core->recording)
+        berth_uptime_observe(core->uptime, core->config.id, app->name, state, at_ns);
 }
 
 static void on_alive(void *ctx, int64_t at_ns)
 {
-    const struct berth_facility *facility = ctx;
-    berth_uptime_alive(facility->uptime, facility->config.id, at_ns);
+    struct berth_facility_core *core = ctx;
+    BERTH_LOCK_SCOPE(lock, &core->recording_lock);
+    if (core->recording)
+        berth_uptime_alive(core->uptime, core->config.id, at_ns);
 }
 
 static void on_lost(void *ctx, int64_t last_alive_ns)
 {
-    const struct berth_facility *facility = ctx;
-    berth_uptime_lost(facility->uptime, facility->config.id, last_alive_ns);
+    struct berth_facility_core *core = ctx;
+    BERTH_LOCK_SCOPE(lock, &core->recording_lock);
+    if (core->recording)
+        berth_uptime_lost(core->uptime, core->config.id, last_alive_ns);
 }
 
-/* ---- Life ---- */
+/* ---- Settings ---- */
 
 /* The configuration's strings, copied one by one; NULL stays NULL. */
 static const char **config_strings(struct berth_facility_config *config, size_t i)
@@ -97,36 +119,96 @@ static int copy_config(struct berth_facility_config *config,
     return complete ? 0 : berth_error_nomem(err);
 }
 
-static void facility_free(struct berth_facility *facility)
-{
-    berth_approvals_close(facility->approvals);
-    berth_backend_close(facility->backend);
-    berth_mirror_free(facility->mirror);
-    release_config(&facility->config);
-    (void)pthread_mutex_destroy(&facility->creating_lock);
-    free(facility);
-}
+/* ---- The core ---- */
 
-static int open_parts(struct berth_facility *facility, struct berth_error *err)
+static void core_unref(struct berth_facility_core *core)
+{
+    if (!core || __atomic_sub_fetch(&core->refs, 1, __ATOMIC_ACQ_REL) > 0)
+        return;
+    berth_approvals_close(core->approvals);
+    berth_backend_close(core->backend);
+    berth_mirror_free(core->mirror);
+    (void)pthread_mutex_destroy(&core->creating_lock);
+    (void)pthread_mutex_destroy(&core->recording_lock);
+    release_config(&core->config);
+    free(core);
+}
+BERTH_DEFINE_CLEANUP(core, struct berth_facility_core *, core_unref)
+
+static int open_parts(struct berth_facility_core *core, const struct berth_facility_config *config,
+                      struct berth_error *err)
 {
     const struct berth_mirror_observer observer = {
-        .ctx = facility,
+        .ctx = core,
         .listing = on_listing,
         .app = on_app,
         .changed = on_changed,
         .alive = on_alive,
         .lost = on_lost,
     };
-    const struct berth_backend_ops *ops = berth_backend_find(facility->config.backend);
+    const struct berth_backend_ops *ops = berth_backend_find(config->backend);
     if (!ops)
-        return berth_error_set(err, BERTH_E_INVALID, "there is no backend %s",
-                               facility->config.backend);
-    int r = berth_backend_open(ops, &facility->config.engine, &facility->backend, err);
+        return berth_error_set(err, BERTH_E_INVALID, "there is no backend %s", config->backend);
+    int r = copy_config(&core->config, config, err);
     if (r == 0)
-        r = berth_mirror_open(facility->backend, &observer, &facility->mirror, err);
+        r = berth_backend_open(ops, &core->config.engine, &core->backend, err);
     if (r == 0)
-        r = berth_approvals_open(facility->store, facility->config.id, facility->backend,
-                                 facility->mirror, &facility->approvals, err);
+        r = berth_mirror_open(core->backend, &observer, &core->mirror, err);
+    if (r == 0)
+        r = berth_approvals_open(core->store, core->config.id, core->backend, core->mirror,
+                                 &core->approvals, err);
+    return r;
+}
+
+static int core_open(const struct berth_facility_config *config, struct berth_store *store,
+                     struct berth_uptime *uptime, struct berth_facility_core **ret_core,
+                     struct berth_error *err)
+{
+    struct berth_facility_core *made = calloc(1, sizeof(*made));
+    if (!made)
+        return berth_error_nomem(err);
+    made->refs = 1;
+    made->store = store;
+    made->uptime = uptime;
+    (void)pthread_mutex_init(&made->creating_lock, NULL);
+    (void)pthread_mutex_init(&made->recording_lock, NULL);
+    BERTH_CLEANUP(core) struct berth_facility_core *core = made;
+    int r = open_parts(core, config, err);
+    if (r == 0)
+        *ret_core = berth_steal(&core);
+    return r;
+}
+
+/* ---- Versions ---- */
+
+static void facility_free(struct berth_facility *facility)
+{
+    core_unref(facility->core);
+    release_config(&facility->config);
+    free(facility);
+}
+
+/* A version on that core, whose reference it takes over, on failure too. */
+static int make_version(struct berth_facility_core *core,
+                        const struct berth_facility_config *config,
+                        struct berth_facility **ret_facility, struct berth_error *err)
+{
+    struct berth_facility *made = calloc(1, sizeof(*made));
+    if (!made) {
+        core_unref(core);
+        return berth_error_nomem(err);
+    }
+    made->refs = 1;
+    made->core = core;
+    made->backend = core->backend;
+    made->mirror = core->mirror;
+    made->approvals = core->approvals;
+    made->store = core->store;
+    made->uptime = core->uptime;
+    BERTH_CLEANUP(facility) struct berth_facility *facility = made;
+    int r = copy_config(&facility->config, config, err);
+    if (r == 0)
+        *ret_facility = berth_steal(&facility);
     return r;
 }
 
@@ -134,25 +216,68 @@ int berth_facility_open(const struct berth_facility_config *config, struct berth
                         struct berth_uptime *uptime, struct berth_facility **ret_facility,
                         struct berth_error *err)
 {
-    BERTH_CLEANUP(facility) struct berth_facility *facility = calloc(1, sizeof(*facility));
-    if (!facility)
-        return berth_error_nomem(err);
-    facility->refs = 1;
-    (void)pthread_mutex_init(&facility->creating_lock, NULL);
-    facility->store = store;
-    facility->uptime = uptime;
-    int r = copy_config(&facility->config, config, err);
-    if (r == 0)
-        r = open_parts(facility, err);
-    if (r == 0)
-        *ret_facility = berth_steal(&facility);
-    return r;
+    struct berth_facility_core *core = NULL;
+    int r = core_open(config, store, uptime, &core, err);
+    return r < 0 ? r : make_version(core, config, ret_facility, err);
+}
+
+int berth_facility_renew(struct berth_facility *facility,
+                         const struct berth_facility_config *config,
+                         struct berth_facility **ret_facility, struct berth_error *err)
+{
+    __atomic_add_fetch(&facility->core->refs, 1, __ATOMIC_RELAXED);
+    return make_version(facility->core, config, ret_facility, err);
+}
+
+void berth_facility_settle(struct berth_facility *facility)
+{
+    struct berth_snapshot *snapshot = NULL;
+    if (berth_mirror_snapshot(facility->mirror, true, &snapshot, NULL) == 0)
+        berth_snapshot_unref(snapshot);
+}
+
+int berth_facility_start(struct berth_facility *facility, struct berth_error *err)
+{
+    struct berth_facility_core *core = facility->core;
+    {
+        BERTH_LOCK_SCOPE(lock, &core->recording_lock);
+        BERTH_CLEANUP(snapshot) struct berth_snapshot *snapshot = NULL;
+        core->recording = true;
+        /* What was told before: the rest comes by the observer, which waits for the lock. */
+        if (berth_mirror_status(core->mirror, NULL) == 0 &&
+            berth_mirror_snapshot(core->mirror, false, &snapshot, NULL) == 0) {
+            observe_all(core, snapshot, snapshot->as_of_ns);
+            berth_uptime_alive(core->uptime, core->config.id, snapshot->as_of_ns);
+        }
+    }
+    return berth_approvals_resume(core->approvals, err);
+}
+
+void berth_facility_end(struct berth_facility *facility)
+{
+    __atomic_store_n(&facility->ended, 1, __ATOMIC_RELEASE);
 }
 
 void berth_facility_stop(struct berth_facility *facility)
 {
-    __atomic_store_n(&facility->stopping, 1, __ATOMIC_RELAXED);
+    __atomic_store_n(&facility->core->stopping, 1, __ATOMIC_RELEASE);
     berth_approvals_stop(facility->approvals);
+}
+
+void berth_facility_retire(struct berth_facility *facility)
+{
+    struct berth_facility_core *core = facility->core;
+    berth_facility_stop(facility);
+    BERTH_LOCK_SCOPE(lock, &core->recording_lock);
+    if (core->recording)
+        berth_uptime_leave(core->uptime, core->config.id);
+    core->recording = false;
+}
+
+bool berth_facility_is_ended(const struct berth_facility *facility)
+{
+    return __atomic_load_n(&facility->ended, __ATOMIC_ACQUIRE) ||
+           __atomic_load_n(&facility->core->stopping, __ATOMIC_ACQUIRE);
 }
 
 struct berth_facility *berth_facility_ref(struct berth_facility *facility)

@@ -336,19 +336,33 @@ static bool keep_behind(void *value, void *ctx)
     return true;
 }
 
-void berth_uptime_lost(struct berth_uptime *uptime, const char *facility_id, int64_t last_alive_ns)
+/* The caller holds the lock. */
+static void lose(struct berth_uptime *uptime, struct uptime_facility *facility, int64_t at_ms)
 {
-    struct losing losing = {.uptime = uptime, .at_ms = known_ms(last_alive_ns)};
-    BERTH_LOCK_SCOPE(guard, &uptime->lock);
-    struct uptime_facility *facility = berth_uptime_find(uptime, facility_id);
-    if (!facility)
-        return;
+    struct losing losing = {.uptime = uptime, .at_ms = at_ms};
     berth_pmap_walk(&track_type, facility->tracks, NULL, lose_track, &losing);
     struct berth_pmap_node *kept = NULL;
     if (facility->behind > 0)
         berth_pmap_walk(&track_type, facility->tracks, NULL, keep_behind, &kept);
     berth_pmap_unref(&track_type, facility->tracks);
     facility->tracks = kept;
+}
+
+void berth_uptime_lost(struct berth_uptime *uptime, const char *facility_id, int64_t last_alive_ns)
+{
+    int64_t at_ms = known_ms(last_alive_ns);
+    BERTH_LOCK_SCOPE(guard, &uptime->lock);
+    struct uptime_facility *facility = berth_uptime_find(uptime, facility_id);
+    if (facility)
+        lose(uptime, facility, at_ms);
+}
+
+void berth_uptime_leave(struct berth_uptime *uptime, const char *facility_id)
+{
+    BERTH_LOCK_SCOPE(guard, &uptime->lock);
+    struct uptime_facility *facility = berth_uptime_find(uptime, facility_id);
+    if (facility)
+        lose(uptime, facility, facility->alive_ms);
 }
 
 /* ---- Lifecycle ---- */
@@ -385,6 +399,22 @@ static void release(struct berth_uptime *uptime)
     free(uptime);
 }
 
+static void apply_config(struct berth_uptime *uptime, const struct berth_uptime_config *config,
+                         int64_t now_ms)
+{
+    uptime->interval_s = config->sample_interval_s;
+    uptime->retention_ms = config->retention_days * 86400 * 1000;
+    uptime->sample_ms = now_ms + uptime->interval_s * 1000;
+    uptime->purge_ms = now_ms;
+}
+
+void berth_uptime_set_config(struct berth_uptime *uptime, const struct berth_uptime_config *config)
+{
+    BERTH_LOCK_SCOPE(guard, &uptime->lock);
+    apply_config(uptime, config, berth_clock_monotonic_ms());
+    (void)pthread_cond_signal(&uptime->wake);
+}
+
 int berth_uptime_open(struct berth_store *store, const struct berth_uptime_config *config,
                       struct berth_uptime **ret_uptime, struct berth_error *err)
 {
@@ -396,10 +426,7 @@ int berth_uptime_open(struct berth_store *store, const struct berth_uptime_confi
         return berth_error_nomem(err);
     int64_t now_ms = berth_clock_monotonic_ms();
     uptime->store = store;
-    uptime->interval_s = config->sample_interval_s;
-    uptime->retention_ms = config->retention_days * 86400 * 1000;
-    uptime->sample_ms = now_ms + uptime->interval_s * 1000;
-    uptime->purge_ms = now_ms;
+    apply_config(uptime, config, now_ms);
     (void)pthread_mutex_init(&uptime->lock, NULL);
     berth_cond_init(&uptime->wake);
     berth_cond_init(&uptime->settled);

@@ -43,6 +43,11 @@ void berth_uptime_gone(struct berth_uptime *uptime, const char *facility, const 
 void berth_uptime_alive(struct berth_uptime *uptime, const char *facility, int64_t at_ns);
 /* Nothing is known after last_alive_ns. */
 void berth_uptime_lost(struct berth_uptime *uptime, const char *facility, int64_t last_alive_ns);
+/* Nobody follows the facility any more: nothing is known after its last proof of contact. */
+void berth_uptime_leave(struct berth_uptime *uptime, const char *facility);
+
+/* From now on; what was recorded stays as it is, but for what is past the retention. */
+void berth_uptime_set_config(struct berth_uptime *uptime, const struct berth_uptime_config *config);
 
 enum berth_uptime_window {
     BERTH_UPTIME_HOUR,

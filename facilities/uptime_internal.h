@@ -80,13 +80,13 @@ TAILQ_HEAD(uptime_behind, uptime_track);
 
 struct berth_uptime {
     struct berth_store *store;
-    int64_t interval_s;
-    int64_t retention_ms;
     pthread_t thread;
 
     pthread_mutex_t lock;   /* guards all below; never held while the store is asked */
     pthread_cond_t wake;    /* there is work for the thread */
     pthread_cond_t settled; /* something was written, or could not be */
+    int64_t interval_s;
+    int64_t retention_ms;
     struct berth_pmap_node *facilities;
     struct uptime_queue queue;
     size_t queue_count;

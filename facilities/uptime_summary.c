@@ -260,6 +260,7 @@ int berth_uptime_summary(struct berth_uptime *uptime, const char *facility_id, c
                          struct berth_error *err)
 {
     int64_t now_ms = now_ns / BERTH_NS_PER_MS;
+    int64_t interval_s;
     BERTH_CLEANUP(span_query)
     struct span_query query = {.facility = facility_id,
                                .app = app,
@@ -268,6 +269,7 @@ int berth_uptime_summary(struct berth_uptime *uptime, const char *facility_id, c
     {
         BERTH_LOCK_SCOPE(guard, &uptime->lock);
         const struct uptime_facility *facility = berth_uptime_find(uptime, facility_id);
+        interval_s = uptime->interval_s;
         if (facility) {
             /* As of now, since what is observed while waiting may end what is open. What cannot
              * be written may have ended it as well. */
@@ -279,7 +281,7 @@ int berth_uptime_summary(struct berth_uptime *uptime, const char *facility_id, c
     int status = berth_store_read(uptime->store, read_spans, &query, err);
     BERTH_CLEANUP(samples) struct samples samples = {.stretch = -1};
     if (!status)
-        status = make_samples(&samples, &query, uptime->interval_s, err);
+        status = make_samples(&samples, &query, interval_s, err);
     if (status)
         return status;
     merge_repeated(&samples);
@@ -319,12 +321,10 @@ static int read_last(struct berth_txn *txn, void *ctx, struct berth_error *err)
 int berth_uptime_known(struct berth_uptime *uptime, const char *facility_id, const char *app,
                        bool *ret_known, struct berth_error *err)
 {
-    struct known_query query = {.facility = facility_id,
-                                .app = app,
-                                .since_ms =
-                                    berth_clock_wall_ns() / BERTH_NS_PER_MS - uptime->retention_ms};
+    struct known_query query = {.facility = facility_id, .app = app};
     {
         BERTH_LOCK_SCOPE(guard, &uptime->lock);
+        query.since_ms = berth_clock_wall_ns() / BERTH_NS_PER_MS - uptime->retention_ms;
         const struct uptime_facility *facility = berth_uptime_find(uptime, facility_id);
         if (facility && berth_uptime_find_track(facility, app)) {
             *ret_known = true;

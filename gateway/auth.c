@@ -150,7 +150,7 @@ static bool is_own_origin(const struct berth_exchange *exchange, const char *ori
     const char *own = berth_exchange_request_header(exchange, "Host");
     if (own && strcasecmp(authority_of(origin), own) == 0)
         return true;
-    return berth_cors_lists(exchange->berth->config, origin);
+    return berth_cors_lists(exchange->config, origin);
 }
 
 static int check_origin(const struct berth_exchange *exchange, struct berth_error *err)
@@ -179,7 +179,7 @@ int berth_auth_check_browser(const struct berth_exchange *exchange, struct berth
             return r;
     }
     if (exchange->facility && exchange->facility->config.auth == BERTH_AUTH_OPEN &&
-        !exchange->berth->config->allow_open) {
+        !exchange->config->allow_open) {
         char host[BERTH_HOSTNAME_MAX + 1];
         const char *own = berth_exchange_request_header(exchange, "Host");
         if (own && (!host_of(own, host, sizeof(host)) || !is_loopback_name(host)))

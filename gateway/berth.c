@@ -4,6 +4,7 @@
 #include "backends/engine/engine_io.h"
 #include "base/clock.h"
 #include "base/encoding.h"
+#include "base/thread.h"
 #include "facilities/idempotency.h"
 #include "gateway/body_cache.h"
 #include "gateway/rate_limit.h"
@@ -38,9 +39,65 @@ int berth_add_first_user(struct berth *berth, char **ret_password, struct berth_
     return r == 0 && !text ? berth_error_nomem(err) : r;
 }
 
-static int open_people(struct berth *berth, struct berth_error *err)
+/* ---- What is served ---- */
+
+struct berth_view *berth_take_view(struct berth *berth)
 {
-    const struct berth_config *config = berth->config;
+    BERTH_LOCK_SCOPE(lock, &berth->view_lock);
+    return berth_view_ref(berth->view);
+}
+
+struct berth_view *berth_swap_view(struct berth *berth, struct berth_view *view)
+{
+    BERTH_LOCK_SCOPE(lock, &berth->view_lock);
+    struct berth_view *before = berth->view;
+    berth->view = view;
+    return before;
+}
+
+int berth_open_facility(struct berth *berth, const struct berth_facility_config *config,
+                        struct berth_facility **ret_facility, struct berth_error *err)
+{
+    struct berth_facility_config with_io = *config;
+    with_io.engine.io = berth->io;
+    int r = berth_facility_open(&with_io, berth->store, berth->uptime, ret_facility, err);
+    return r < 0 ? berth_error_wrap(err, "facility %s", config->id) : 0;
+}
+
+/* ---- Opening ---- */
+
+/* The folder itself; its parent must be there. */
+static int make_folder(const char *path, mode_t mode, struct berth_error *err)
+{
+    if (mkdir(path, mode) < 0 && errno != EEXIST)
+        return berth_error_set_errno(err, BERTH_E_IO, errno, "%s cannot be made: %m", path);
+    return 0;
+}
+
+int berth_open_actions(const struct berth_config *config, struct berth_linelog **actions,
+                       struct berth_error *err)
+{
+    const struct berth_linelog_config log = {
+        .path = config->log_file,
+        .max_bytes = config->log_max_bytes,
+        .keep = (unsigned)config->log_keep,
+        .queue_bytes = LOG_QUEUE_BYTES,
+    };
+    const char *slash = strrchr(config->log_file, '/');
+    if (slash && slash != config->log_file) {
+        BERTH_CLEANUP(free)
+        char *folder = strndup(config->log_file, (size_t)(slash - config->log_file));
+        int r = folder ? make_folder(folder, 0750, err) : berth_error_nomem(err);
+        if (r < 0)
+            return r;
+    }
+    return *actions ? berth_linelog_configure(*actions, &log, err)
+                    : berth_linelog_open(&log, actions, err);
+}
+
+static int open_people(struct berth *berth, const struct berth_config *config,
+                       struct berth_error *err)
+{
     int r = berth_store_open(config->data_dir, &berth->store, err);
     if (r == 0)
         r = berth_identity_open(berth->store, &berth->identity, err);
@@ -49,42 +106,26 @@ static int open_people(struct berth *berth, struct berth_error *err)
     return r;
 }
 
-static int by_id(const void *a, const void *b)
-{
-    const struct berth_facility *const *left = a;
-    const struct berth_facility *const *right = b;
-    return strcmp((*left)->config.id, (*right)->config.id);
-}
-
 static int open_facilities(struct berth *berth, struct berth_error *err)
 {
-    const struct berth_config *config = berth->config;
-    berth->facilities = calloc(config->facility_count + 1, sizeof(struct berth_facility *));
-    if (!berth->facilities)
-        return berth_error_nomem(err);
-    for (size_t i = 0; i < config->facility_count; i++) {
-        struct berth_facility_config facility = config->facilities[i];
-        facility.engine.io = berth->io;
-        int r =
-            berth_facility_open(&facility, berth->store, berth->uptime, &berth->facilities[i], err);
-        if (r < 0)
-            return berth_error_wrap(err, "facility %s", facility.id);
-        berth->facility_count++;
+    struct berth_view *view = berth->view;
+    const struct berth_config *config = view->config;
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < config->facility_count; i++) {
+        struct berth_facility *facility = NULL;
+        r = berth_open_facility(berth, &config->facilities[i], &facility, err);
+        if (r == 0)
+            berth_view_add(view, facility);
+        if (r == 0)
+            r = berth_facility_start(facility, err);
     }
-    qsort(berth->facilities, berth->facility_count, sizeof(berth->facilities[0]), by_id);
-    return 0;
+    return r;
 }
 
-static int open_apps(struct berth *berth, struct berth_error *err)
+static int open_apps(struct berth *berth, const struct berth_config *config,
+                     struct berth_error *err)
 {
-    const struct berth_config *config = berth->config;
-    const struct berth_linelog_config log = {
-        .path = config->log_file,
-        .max_bytes = config->log_max_bytes,
-        .keep = (unsigned)config->log_keep,
-        .queue_bytes = LOG_QUEUE_BYTES,
-    };
-    int r = berth_linelog_open(&log, &berth->actions, err);
+    int r = berth_open_actions(config, &berth->actions, err);
     if (r == 0)
         r = berth_uptime_open(berth->store, &config->uptime, &berth->uptime, err);
     if (r == 0)
@@ -95,7 +136,7 @@ static int open_apps(struct berth *berth, struct berth_error *err)
         r = berth_body_cache_new(&berth->bodies, err);
     if (r == 0)
         r = berth_idempotency_new(berth->store, &berth->idempotency, err);
-    if (r == 0 && config->requests_per_second > 0)
+    if (r == 0)
         r = berth_rate_limit_new(config->requests_per_second, config->burst, &berth->rate_limit,
                                  err);
     if (r == 0)
@@ -103,56 +144,46 @@ static int open_apps(struct berth *berth, struct berth_error *err)
     return r;
 }
 
-/* The folder itself; its parent must be there. */
-static int make_folder(const char *path, mode_t mode, struct berth_error *err)
-{
-    if (mkdir(path, mode) < 0 && errno != EEXIST)
-        return berth_error_set_errno(err, BERTH_E_IO, errno, "%s cannot be made: %m", path);
-    return 0;
-}
-
-static int make_folders(const struct berth_config *config, struct berth_error *err)
-{
-    int r = make_folder(config->data_dir, 0700, err);
-    const char *slash = strrchr(config->log_file, '/');
-    if (r < 0 || !slash || slash == config->log_file)
-        return r;
-    BERTH_CLEANUP(free)
-    char *folder = strndup(config->log_file, (size_t)(slash - config->log_file));
-    return folder ? make_folder(folder, 0750, err) : berth_error_nomem(err);
-}
-
 int berth_open(struct berth_config *config, enum berth_open_mode mode, struct berth **ret_berth,
                struct berth_error *err)
 {
-    BERTH_CLEANUP(berth) struct berth *berth = calloc(1, sizeof(*berth));
-    if (!berth)
+    struct berth *made = calloc(1, sizeof(*made));
+    if (!made)
         return berth_error_nomem(err);
-    berth->config = berth_config_ref(config);
-    berth->started_ms = berth_clock_monotonic_ms();
-    int r = make_folders(config, err);
+    made->started_ms = berth_clock_monotonic_ms();
+    (void)pthread_mutex_init(&made->view_lock, NULL);
+    BERTH_CLEANUP(berth) struct berth *berth = made;
+    int r = berth_view_new(config, &berth->view, err);
     if (r == 0)
-        r = open_people(berth, err);
+        r = make_folder(config->data_dir, 0700, err);
+    if (r == 0)
+        r = open_people(berth, config, err);
     if (r == 0 && mode == BERTH_OPEN_ALL)
-        r = open_apps(berth, err);
+        r = open_apps(berth, config, err);
     if (r == 0)
         *ret_berth = berth_steal(&berth);
     return r;
 }
 
+void berth_settle(struct berth *berth)
+{
+    BERTH_CLEANUP(view) struct berth_view *view = berth_take_view(berth);
+    for (size_t i = 0; i < view->facility_count; i++)
+        berth_facility_settle(view->facilities[i]);
+}
+
 void berth_stop(struct berth *berth)
 {
-    for (size_t i = 0; i < berth->facility_count; i++)
-        berth_facility_stop(berth->facilities[i]);
+    BERTH_CLEANUP(view) struct berth_view *view = berth_take_view(berth);
+    for (size_t i = 0; i < view->facility_count; i++)
+        berth_facility_stop(view->facilities[i]);
 }
 
 void berth_close(struct berth *berth)
 {
     if (!berth)
         return;
-    for (size_t i = 0; i < berth->facility_count; i++)
-        berth_facility_unref(berth->facilities[i]);
-    free(berth->facilities);
+    berth_view_unref(berth->view);
     if (berth->io)
         berth_engine_io_close(berth->io);
     berth_body_cache_free(berth->bodies);
@@ -164,30 +195,6 @@ void berth_close(struct berth *berth)
     berth_identity_close(berth->identity);
     berth_linelog_close(berth->actions);
     berth_store_close(berth->store);
-    berth_config_unref(berth->config);
+    (void)pthread_mutex_destroy(&berth->view_lock);
     free(berth);
-}
-
-/* A facility's id against the first len bytes of a path. */
-static int compare_id(const char *id, size_t len, const struct berth_facility *facility)
-{
-    int order = strncmp(id, facility->config.id, len);
-    return order ? order : -(int)(facility->config.id[len] != '\0');
-}
-
-struct berth_facility *berth_find_facility(const struct berth *berth, const char *id, size_t len)
-{
-    size_t low = 0;
-    size_t high = berth->facility_count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        int order = compare_id(id, len, berth->facilities[middle]);
-        if (order == 0)
-            return berth->facilities[middle];
-        if (order < 0)
-            high = middle;
-        else
-            low = middle + 1;
-    }
-    return NULL;
 }

@@ -3,14 +3,14 @@
  * The gateway's one object: everything hangs off it, nothing is global.
  *
  * Threading: fields are set before the listeners open and do not change until
- * they are closed; what they point to or hold says for itself.
+ * they are closed, but for the view; what they point to or hold says for itself.
  */
 #ifndef BERTH_GATEWAY_BERTH_H
 #define BERTH_GATEWAY_BERTH_H
 
 #include "base/linelog.h"
-#include "gateway/config.h"
 #include "gateway/request_id.h"
+#include "gateway/view.h"
 
 struct berth_body_cache;
 struct berth_engine_io;
@@ -18,19 +18,19 @@ struct berth_idempotency;
 struct berth_rate_limit;
 
 struct berth {
-    struct berth_config *config;
     struct berth_store *store;
     struct berth_identity *identity;
     struct berth_uptime *uptime;
     struct berth_engine_io *io;
-    struct berth_linelog *actions;       /* actions.jsonl */
-    struct berth_body_cache *bodies;     /* rendered answers */
-    struct berth_rate_limit *rate_limit; /* NULL: no bound */
+    struct berth_linelog *actions;   /* actions.jsonl */
+    struct berth_body_cache *bodies; /* rendered answers */
+    struct berth_rate_limit *rate_limit;
     struct berth_idempotency *idempotency;
     struct berth_request_ids request_ids;
-    struct berth_facility **facilities; /* sorted by id */
-    size_t facility_count;
     int64_t started_ms; /* monotonic */
+    unsigned in_flight; /* atomic: requests under way */
+    pthread_mutex_t view_lock;
+    struct berth_view *view; /* under view_lock */
 };
 
 enum berth_open_mode {
@@ -51,14 +51,29 @@ BERTH_MUST_CHECK int berth_open(struct berth_config *config, enum berth_open_mod
 BERTH_MUST_CHECK int berth_add_first_user(struct berth *berth, char **ret_password,
                                           struct berth_error *err);
 
-/* Before the listeners close: requests that wait for a pull are answered, all others go on. */
+/* A reference to what is served now. Any thread. */
+struct berth_view *berth_take_view(struct berth *berth);
+/* Serves view, whose reference it takes over, from now on; returns the one before, the caller's. */
+struct berth_view *berth_swap_view(struct berth *berth, struct berth_view *view);
+
+/* Opens a facility on what all share. */
+BERTH_MUST_CHECK int berth_open_facility(struct berth *berth,
+                                         const struct berth_facility_config *config,
+                                         struct berth_facility **ret_facility,
+                                         struct berth_error *err);
+
+/* Opens the log of actions that config names, its folder included, or moves *actions there. */
+BERTH_MUST_CHECK int berth_open_actions(const struct berth_config *config,
+                                        struct berth_linelog **actions, struct berth_error *err);
+
+/* Waits until each facility has listed its apps, or failed to: for 2 s at most. */
+void berth_settle(struct berth *berth);
+
+/* Before the listeners close: what waits for a pull is answered, all other requests go on. */
 void berth_stop(struct berth *berth);
 
 /* NULL is fine. Apps go on running. */
 void berth_close(struct berth *berth);
 BERTH_DEFINE_CLEANUP(berth, struct berth *, berth_close)
-
-/* Borrowed, or NULL. */
-struct berth_facility *berth_find_facility(const struct berth *berth, const char *id, size_t len);
 
 #endif

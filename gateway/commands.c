@@ -27,39 +27,51 @@ static int require(const struct command *command, const char *name, const char *
     return 0;
 }
 
-/* The id of a facility of the configuration. */
-static int require_facility_id(const struct command *command, const char **ret_id,
-                               struct berth_error *err)
+static int unknown_facility(const struct berth_view *view, const char *id, struct berth_error *err)
 {
-    const struct berth_config *config = command->berth->config;
-    const char *id = NULL;
-    int r = require(command, "facility", &id, err);
-    if (r < 0)
-        return r;
-    BERTH_CLEANUP(free) const char **ids = calloc(config->facility_count + 1, sizeof(*ids));
+    BERTH_CLEANUP(free) const char **ids = calloc(view->config->facility_count + 1, sizeof(*ids));
     if (!ids)
         return berth_error_nomem(err);
-    for (size_t i = 0; i < config->facility_count; i++) {
-        ids[i] = config->facilities[i].id;
-        if (strcmp(ids[i], id) == 0) {
-            *ret_id = id;
-            return 0;
-        }
-    }
-    const char *nearest = berth_text_nearest(id, ids, config->facility_count);
+    for (size_t i = 0; i < view->config->facility_count; i++)
+        ids[i] = view->config->facilities[i].id;
+    const char *nearest = berth_text_nearest(id, ids, view->config->facility_count);
     return berth_error_set(err, BERTH_E_NOT_FOUND, "there is no facility %s%s%s%s", id,
                            nearest ? "; did you mean " : "", nearest ? nearest : "",
                            nearest ? "?" : "");
 }
 
+/* The id of a facility of the configuration. */
+static int require_facility_id(const struct command *command, const char **ret_id,
+                               struct berth_error *err)
+{
+    BERTH_CLEANUP(view) struct berth_view *view = berth_take_view(command->berth);
+    const char *id = NULL;
+    int r = require(command, "facility", &id, err);
+    if (r < 0)
+        return r;
+    for (size_t i = 0; i < view->config->facility_count; i++) {
+        if (strcmp(view->config->facilities[i].id, id) == 0) {
+            *ret_id = id;
+            return 0;
+        }
+    }
+    return unknown_facility(view, id, err);
+}
+
+/* ret_facility: a reference, so that a long command holds no other facility. */
 static int require_facility(const struct command *command, struct berth_facility **ret_facility,
                             struct berth_error *err)
 {
+    BERTH_CLEANUP(view) struct berth_view *view = berth_take_view(command->berth);
     const char *id = NULL;
-    int r = require_facility_id(command, &id, err);
-    if (r == 0)
-        *ret_facility = berth_find_facility(command->berth, id, strlen(id));
-    return r;
+    int r = require(command, "facility", &id, err);
+    if (r < 0)
+        return r;
+    struct berth_facility *facility = berth_view_find(view, id, strlen(id));
+    if (!facility)
+        return unknown_facility(view, id, err);
+    *ret_facility = berth_facility_ref(facility);
+    return 0;
 }
 
 /* ---- Users ---- */
@@ -345,8 +357,8 @@ static int print_request(const struct berth_approval *approval, void *ctx, struc
 
 static int image_list(const struct command *command, struct berth_error *err)
 {
-    struct berth *berth = command->berth;
-    struct berth_facility *only = NULL;
+    BERTH_CLEANUP(view) struct berth_view *view = berth_take_view(command->berth);
+    BERTH_CLEANUP(facility) struct berth_facility *only = NULL;
     enum berth_approval_state state = BERTH_APPROVAL_PENDING;
     const char *state_name = berth_json_string(command->request, "state", NULL);
     int r = 0;
@@ -354,9 +366,9 @@ static int image_list(const struct command *command, struct berth_error *err)
         r = require_facility(command, &only, err);
     if (r == 0 && state_name)
         r = berth_approval_state_parse(state_name, &state, err);
-    for (size_t i = 0; r == 0 && i < berth->facility_count; i++) {
-        struct berth_facility *facility = berth->facilities[i];
-        if (only && facility != only)
+    for (size_t i = 0; r == 0 && i < view->facility_count; i++) {
+        struct berth_facility *facility = view->facilities[i];
+        if (only && strcmp(facility->config.id, only->config.id) != 0)
             continue;
         struct image_listing listing = {facility->config.id, command->out};
         r = berth_approvals_list(facility->approvals, state_name ? &state : NULL, print_request,
@@ -367,7 +379,7 @@ static int image_list(const struct command *command, struct berth_error *err)
 
 static int image_approve(const struct command *command, struct berth_error *err)
 {
-    struct berth_facility *facility = NULL;
+    BERTH_CLEANUP(facility) struct berth_facility *facility = NULL;
     struct berth_image_ref ref;
     BERTH_CLEANUP(approval) struct berth_approval approval = {0};
     int r = require_facility(command, &facility, err);
@@ -385,7 +397,7 @@ static int image_approve(const struct command *command, struct berth_error *err)
 
 static int image_reject(const struct command *command, struct berth_error *err)
 {
-    struct berth_facility *facility = NULL;
+    BERTH_CLEANUP(facility) struct berth_facility *facility = NULL;
     struct berth_image_ref ref;
     const char *reason = NULL;
     BERTH_CLEANUP(approval) struct berth_approval approval = {0};

@@ -256,30 +256,52 @@ static int check(const struct berth_config *config, struct berth_error *err)
     return r;
 }
 
-/* What a facility and its backend share is said once in the file. */
-static int complete(struct berth_config *config, struct berth_error *err)
+static int set_default_listener(struct berth_config *config, struct berth_error *err)
 {
     const struct berth_config_section *gateway = berth_config_find_section("gateway", 7);
     const struct berth_config_key *listen = berth_config_find_key(gateway, "listen");
-    int r = 0;
-    if (config->listen.count == 0)
-        r = berth_config_set(listen, config, listen->otherwise, err);
-    if (r == 0 && !config->log_file) {
+    return config->listen.count > 0 ? 0 : berth_config_set(listen, config, listen->otherwise, err);
+}
+
+/* What a facility and its backend share is said once in the file. */
+static int complete(struct berth_config *config, struct berth_error *err)
+{
+    if (!config->log_file) {
         BERTH_CLEANUP(strbuf) struct berth_strbuf path = BERTH_STRBUF_INIT(8192);
         berth_strbuf_addf(&path, "%s/logs/actions.jsonl", config->data_dir);
         config->log_file = berth_strbuf_steal(&path, NULL);
         if (!config->log_file)
-            r = berth_error_nomem(err);
+            return berth_error_nomem(err);
     }
     for (size_t i = 0; i < config->facility_count; i++) {
         struct berth_facility_config *facility = &config->facilities[i];
         facility->engine.facility = facility->id;
         facility->engine.request_timeout_ms = config->request_timeout_ms;
     }
+    return 0;
+}
+
+/* What holds until the next start, in place of what the files say now. */
+static int keep_running(struct berth_config *config, const struct berth_config *running,
+                        struct berth_strbuf *waiting, struct berth_error *err)
+{
+    int r = 0;
+    for (size_t s = 0; s < berth_config_section_count; s++) {
+        const struct berth_config_section *section = &berth_config_sections[s];
+        for (size_t k = 0; r == 0 && k < section->count; k++) {
+            const struct berth_config_key *key = &section->keys[k];
+            if (key->effect != BERTH_CONFIG_RESTART || berth_config_is_equal(key, config, running))
+                continue;
+            berth_strbuf_addf(waiting, "%s%s", waiting->len > 0 ? ", " : "", key->name);
+            r = berth_config_copy(key, config, running, err);
+        }
+    }
     return r;
 }
 
-int berth_config_load(const char *path, struct berth_config **ret_config, struct berth_error *err)
+/* running: NULL at a start. */
+static int load(const char *path, const struct berth_config *running, struct berth_strbuf *waiting,
+                struct berth_config **ret_config, struct berth_error *err)
 {
     BERTH_CLEANUP(config) struct berth_config *config = calloc(1, sizeof(*config));
     BERTH_CLEANUP(environment) struct berth_environment environment = BERTH_ENVIRONMENT_INIT;
@@ -294,13 +316,48 @@ int berth_config_load(const char *path, struct berth_config **ret_config, struct
     if (r == 0)
         r = apply_environment(config, &environment, err);
     if (r == 0)
-        r = complete(config, err);
+        r = set_default_listener(config, err);
     if (r == 0)
         r = check(config, err);
+    if (r == 0 && running)
+        r = keep_running(config, running, waiting, err);
+    if (r == 0 && running && waiting->len > 0 && check(config, err) < 0)
+        r = berth_error_wrap(err, "with %s as at the last start", berth_strbuf_str(waiting));
+    if (r == 0)
+        r = complete(config, err);
     if (r < 0)
         return r;
     *ret_config = berth_steal(&config);
     return 0;
+}
+
+int berth_config_load(const char *path, struct berth_config **ret_config, struct berth_error *err)
+{
+    return load(path, NULL, NULL, ret_config, err);
+}
+
+int berth_config_reload(const struct berth_config *running, struct berth_config **ret_config,
+                        struct berth_strbuf *waiting, struct berth_error *err)
+{
+    return load(running->path, running, waiting, ret_config, err);
+}
+
+enum berth_config_change berth_config_compare(const struct berth_facility_config *from,
+                                              const struct berth_facility_config *to)
+{
+    const struct berth_config_section *section = berth_config_find_section("facility", 8);
+    enum berth_config_change change = BERTH_CONFIG_SAME;
+    if (from->engine.request_timeout_ms != to->engine.request_timeout_ms)
+        return BERTH_CONFIG_REOPENED;
+    for (size_t i = 0; i < section->count; i++) {
+        const struct berth_config_key *key = &section->keys[i];
+        if (berth_config_is_equal(key, from, to))
+            continue;
+        if (key->effect == BERTH_CONFIG_REOPEN)
+            return BERTH_CONFIG_REOPENED;
+        change = BERTH_CONFIG_RENEWED;
+    }
+    return change;
 }
 
 bool berth_config_is_local(const struct berth_config *config)

@@ -13,6 +13,7 @@
 #define BERTH_GATEWAY_CONFIG_H
 
 #include "base/log.h"
+#include "base/strbuf.h"
 #include "facilities/facility.h"
 
 /* A malloc'ed list of malloc'ed strings. */
@@ -74,6 +75,27 @@ struct berth_config {
  */
 BERTH_MUST_CHECK int berth_config_load(const char *path, struct berth_config **ret_config,
                                        struct berth_error *err);
+
+/*
+ * Loads the files of running anew, checked as a whole both for themselves and
+ * with what cannot change while the gateway runs: keys that take effect at a
+ * start keep their values, and the names of those that differ are appended to
+ * waiting ("listen, data_dir").
+ */
+BERTH_MUST_CHECK int berth_config_reload(const struct berth_config *running,
+                                         struct berth_config **ret_config,
+                                         struct berth_strbuf *waiting, struct berth_error *err);
+
+/* What becomes of a facility when its section changes from one to the other. */
+enum berth_config_change {
+    BERTH_CONFIG_SAME,
+    BERTH_CONFIG_RENEWED,  /* other settings on the same engine */
+    BERTH_CONFIG_REOPENED, /* what the engine is opened by has changed */
+};
+
+enum berth_config_change berth_config_compare(const struct berth_facility_config *from,
+                                              const struct berth_facility_config *to);
+
 struct berth_config *berth_config_ref(struct berth_config *config);
 void berth_config_unref(struct berth_config *config);
 BERTH_DEFINE_CLEANUP(config, struct berth_config *, berth_config_unref)

@@ -21,6 +21,13 @@ enum berth_config_type {
     BERTH_CONFIG_WORD,    /* int: the index of the word in `words` */
 };
 
+/* When a change of the key takes effect. */
+enum berth_config_effect {
+    BERTH_CONFIG_RELOAD,  /* with a reload */
+    BERTH_CONFIG_REOPEN,  /* with a reload, which opens the facility anew */
+    BERTH_CONFIG_RESTART, /* with a start of the gateway */
+};
+
 struct berth_config_key {
     const char *name;
     enum berth_config_type type;
@@ -31,6 +38,7 @@ struct berth_config_key {
     const char *const *words; /* NULL-terminated */
     /* What texts are taken, where not any; the message is as of berth_config_set. NULL: none. */
     int (*check)(const char *value, struct berth_error *err);
+    enum berth_config_effect effect;
 };
 
 struct berth_config_section {

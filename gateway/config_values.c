@@ -271,17 +271,89 @@ int berth_config_set_defaults(const struct berth_config_section *section, void *
     return 0;
 }
 
+static bool strings_equal(const struct berth_strings *a, const struct berth_strings *b)
+{
+    if (a->count != b->count)
+        return false;
+    for (size_t i = 0; i < a->count; i++)
+        if (strcmp(a->items[i], b->items[i]) != 0)
+            return false;
+    return true;
+}
+
+static bool texts_equal(const char *a, const char *b)
+{
+    return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+bool berth_config_is_equal(const struct berth_config_key *key, const void *a, const void *b)
+{
+    const void *left = (const char *)a + key->offset;
+    const void *right = (const char *)b + key->offset;
+    switch (key->type) {
+    case BERTH_CONFIG_STRING:
+        return texts_equal(*(char *const *)left, *(char *const *)right);
+    case BERTH_CONFIG_STRINGS:
+        return strings_equal(left, right);
+    case BERTH_CONFIG_WORD:
+        return *(const int *)left == *(const int *)right;
+    case BERTH_CONFIG_BOOL:
+        return *(const bool *)left == *(const bool *)right;
+    case BERTH_CONFIG_INT:
+    case BERTH_CONFIG_SECONDS:
+    case BERTH_CONFIG_SIZE:
+    case BERTH_CONFIG_CPUS:
+        break;
+    }
+    return *(const int64_t *)left == *(const int64_t *)right;
+}
+
+static void release_value(const struct berth_config_key *key, void *slot)
+{
+    if (key->type == BERTH_CONFIG_STRING) {
+        free(*(char **)slot);
+        *(char **)slot = NULL;
+    } else if (key->type == BERTH_CONFIG_STRINGS) {
+        struct berth_strings *list = slot;
+        for (size_t n = 0; n < list->count; n++)
+            free(list->items[n]);
+        free(list->items);
+        *list = (struct berth_strings){0};
+    }
+}
+
+int berth_config_copy(const struct berth_config_key *key, void *target, const void *source,
+                      struct berth_error *err)
+{
+    void *slot = (char *)target + key->offset;
+    const void *from = (const char *)source + key->offset;
+    int r = 0;
+    release_value(key, slot);
+    switch (key->type) {
+    case BERTH_CONFIG_STRING:
+        return *(char *const *)from ? set_string(key, slot, *(char *const *)from, err) : 0;
+    case BERTH_CONFIG_STRINGS:
+        for (size_t i = 0; r == 0 && i < ((const struct berth_strings *)from)->count; i++)
+            r = add_to_strings(key, slot, ((const struct berth_strings *)from)->items[i], err);
+        return r;
+    case BERTH_CONFIG_WORD:
+        memcpy(slot, from, sizeof(int));
+        return 0;
+    case BERTH_CONFIG_BOOL:
+        memcpy(slot, from, sizeof(bool));
+        return 0;
+    case BERTH_CONFIG_INT:
+    case BERTH_CONFIG_SECONDS:
+    case BERTH_CONFIG_SIZE:
+    case BERTH_CONFIG_CPUS:
+        break;
+    }
+    memcpy(slot, from, sizeof(int64_t));
+    return 0;
+}
+
 void berth_config_release(const struct berth_config_section *section, void *target)
 {
-    for (size_t i = 0; i < section->count; i++) {
-        void *slot = (char *)target + section->keys[i].offset;
-        if (section->keys[i].type == BERTH_CONFIG_STRING) {
-            free(*(char **)slot);
-        } else if (section->keys[i].type == BERTH_CONFIG_STRINGS) {
-            struct berth_strings *list = slot;
-            for (size_t n = 0; n < list->count; n++)
-                free(list->items[n]);
-            free(list->items);
-        }
-    }
+    for (size_t i = 0; i < section->count; i++)
+        release_value(&section->keys[i], (char *)target + section->keys[i].offset);
 }

@@ -18,6 +18,13 @@ BERTH_MUST_CHECK int berth_config_set(const struct berth_config_key *key, void *
 BERTH_MUST_CHECK int berth_config_set_defaults(const struct berth_config_section *section,
                                                void *target, struct berth_error *err);
 
+/* True if both have the same value. */
+bool berth_config_is_equal(const struct berth_config_key *key, const void *a, const void *b);
+
+/* Gives target the value that source has. */
+BERTH_MUST_CHECK int berth_config_copy(const struct berth_config_key *key, void *target,
+                                       const void *source, struct berth_error *err);
+
 /* Frees what the keys of the section put into target. */
 void berth_config_release(const struct berth_config_section *section, void *target);
 

@@ -232,7 +232,7 @@ int berth_control_open(struct berth *berth, struct berth_control **ret_control,
     control->wake = -1;
     (void)pthread_mutex_init(&control->lock, NULL);
     berth_cond_init(&control->changed);
-    int r = make_address(berth->config->data_dir, &control->address, err);
+    int r = make_address(berth->view->config->data_dir, &control->address, err);
     if (r == 0)
         r = listen_on(control, err);
     if (r == 0)

@@ -15,7 +15,7 @@ bool berth_cors_lists(const struct berth_config *config, const char *origin)
 
 void berth_cors_add(struct berth_exchange *exchange)
 {
-    const struct berth_config *config = exchange->berth->config;
+    const struct berth_config *config = exchange->config;
     if (config->cors_origins.count == 0)
         return;
     berth_exchange_header(exchange, "Vary", "Origin");

@@ -36,6 +36,7 @@ enum berth_method {
 
 struct berth_exchange {
     struct berth *berth;
+    struct berth_config *config; /* a reference: what held when the request came */
     struct mg_connection *connection;
 
     /* The request */
@@ -43,7 +44,7 @@ struct berth_exchange {
     const char *method_name;
     const char *path;                /* as sent, without query */
     const struct berth_route *route; /* NULL until matched */
-    struct berth_facility *facility; /* borrowed; NULL for the gateway's own paths */
+    struct berth_facility *facility; /* a reference; NULL for the gateway's own paths */
     struct berth_caller caller;
     bool wants_json;    /* Accept names JSON, and prefers it to text */
     bool wants_problem; /* Accept names application/problem+json */

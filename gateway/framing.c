@@ -65,7 +65,7 @@ static int check_headers(struct berth_exchange *exchange, struct berth_error *er
 
 static int drain(struct berth_exchange *exchange, int64_t left, struct berth_error *err)
 {
-    int64_t timeout_ms = exchange->berth->config->request_timeout_ms;
+    int64_t timeout_ms = exchange->config->request_timeout_ms;
     int64_t deadline_ns = exchange->begun_ns + timeout_ms * BERTH_NS_PER_MS;
     for (; left > 0; left--) {
         /* One at a time: of more it would wait for the last, however slowly they come. What has
@@ -85,7 +85,7 @@ static int drain(struct berth_exchange *exchange, int64_t left, struct berth_err
 static int read_body(struct berth_exchange *exchange, struct berth_error *err)
 {
     long long length = mg_get_request_info(exchange->connection)->content_length;
-    int64_t bound = exchange->berth->config->max_body_bytes;
+    int64_t bound = exchange->config->max_body_bytes;
     if (length <= 0)
         return 0;
     if (length > bound)

@@ -55,15 +55,15 @@ static bool add_readiness(struct berth_json_writer *w, struct berth_facility *fa
 
 int berth_gateway_readyz(struct berth_exchange *exchange, struct berth_error *err)
 {
-    struct berth *berth = exchange->berth;
+    BERTH_CLEANUP(view) struct berth_view *view = berth_take_view(exchange->berth);
     struct berth_json_writer w = BERTH_JSON_WRITER(&exchange->body);
     bool ready = true;
     (void)err;
     exchange->content_type = BERTH_TYPE_JSON;
     berth_json_open_object(&w, NULL);
     berth_json_open_object(&w, "facilities");
-    for (size_t i = 0; i < berth->facility_count; i++)
-        ready &= add_readiness(&w, berth->facilities[i]);
+    for (size_t i = 0; i < view->facility_count; i++)
+        ready &= add_readiness(&w, view->facilities[i]);
     berth_json_close_object(&w);
     berth_json_add_string(&w, "status", ready ? "ok" : "unavailable");
     berth_json_close_object(&w);
@@ -81,6 +81,8 @@ int berth_gateway_healthz(struct berth_exchange *exchange, struct berth_error *e
     berth_json_add_string(&w, "version", BERTH_VERSION);
     berth_json_add_int(&w, "uptime_s",
                        (berth_clock_monotonic_ms() - exchange->berth->started_ms) / 1000);
+    berth_json_add_int(&w, "requests_in_flight",
+                       __atomic_load_n(&exchange->berth->in_flight, __ATOMIC_RELAXED));
     berth_json_close_object(&w);
     return 0;
 }

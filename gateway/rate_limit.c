@@ -17,11 +17,30 @@ struct bucket {
 
 struct berth_rate_limit {
     struct berth_keyed_hash *hash;
+    unsigned is_bounded; /* atomic */
+    pthread_mutex_t mutex;
+    int64_t burst;       /* guarded by mutex, as all below */
     int64_t interval_ns; /* in which one request comes back */
     int64_t burst_ns;    /* in which all do */
-    pthread_mutex_t mutex;
-    struct bucket buckets[SETS][WAYS]; /* guarded by mutex */
+    struct bucket buckets[SETS][WAYS];
 };
+
+/* The caller holds the mutex, or is alone. */
+static void set_bounds(struct berth_rate_limit *limit, int64_t requests_per_second, int64_t burst)
+{
+    limit->burst = burst;
+    limit->interval_ns = requests_per_second > 0 ? BERTH_NS_PER_S / requests_per_second : 0;
+    limit->burst_ns = limit->interval_ns * burst;
+    __atomic_store_n(&limit->is_bounded, requests_per_second > 0, __ATOMIC_RELAXED);
+}
+
+void berth_rate_limit_set(struct berth_rate_limit *limit, int64_t requests_per_second,
+                          int64_t burst)
+{
+    BERTH_LOCK_SCOPE(lock, &limit->mutex);
+    set_bounds(limit, requests_per_second, burst);
+    memset(limit->buckets, 0, sizeof(limit->buckets));
+}
 
 int berth_rate_limit_new(int64_t requests_per_second, int64_t burst,
                          struct berth_rate_limit **ret_limit, struct berth_error *err)
@@ -32,8 +51,7 @@ int berth_rate_limit_new(int64_t requests_per_second, int64_t burst,
         return berth_error_nomem(err);
     (void)pthread_mutex_init(&made->mutex, NULL);
     BERTH_CLEANUP(rate_limit) struct berth_rate_limit *limit = made;
-    limit->interval_ns = BERTH_NS_PER_S / requests_per_second;
-    limit->burst_ns = limit->interval_ns * burst;
+    set_bounds(limit, requests_per_second, burst);
     int r = berth_random_bytes(key, sizeof(key), err);
     if (r == 0)
         r = berth_keyed_hash_new(key, sizeof(key), &limit->hash, err);
@@ -72,36 +90,42 @@ static unsigned seconds_up(int64_t ns)
     return (unsigned)((ns + BERTH_NS_PER_S - 1) / BERTH_NS_PER_S);
 }
 
-int berth_rate_limit_take(struct berth_rate_limit *limit, const char *caller, int64_t now_ns,
-                          struct berth_rate *ret_rate, struct berth_error *err)
+/* The caller holds the mutex; it is bounded. */
+static struct berth_rate take(struct berth_rate_limit *limit, const unsigned char *key,
+                              int64_t now_ns)
 {
-    unsigned char key[BERTH_SHA256_BYTES];
-    struct berth_rate rate = {0};
-    int r = berth_keyed_hash(limit->hash, caller, strlen(caller), key, err);
-    if (r < 0)
-        return r;
-    int64_t missing_ns = 0; /* until it is full */
-    {
-        BERTH_LOCK_SCOPE(lock, &limit->mutex);
-        struct bucket *bucket = find(limit, key);
-        if (bucket->full_ns < now_ns)
-            bucket->full_ns = now_ns;
-        missing_ns = bucket->full_ns - now_ns;
-        rate.is_allowed = missing_ns + limit->interval_ns <= limit->burst_ns;
-        if (rate.is_allowed) {
-            bucket->full_ns += limit->interval_ns;
-            missing_ns += limit->interval_ns;
-        }
+    struct bucket *bucket = find(limit, key);
+    if (bucket->full_ns < now_ns)
+        bucket->full_ns = now_ns;
+    int64_t missing_ns = bucket->full_ns - now_ns; /* until it is full */
+    struct berth_rate rate = {.is_allowed = missing_ns + limit->interval_ns <= limit->burst_ns,
+                              .quota = limit->burst,
+                              .window_s = seconds_up(limit->burst_ns)};
+    if (rate.is_allowed) {
+        bucket->full_ns += limit->interval_ns;
+        missing_ns += limit->interval_ns;
+    } else {
+        rate.retry_after_s = seconds_up(missing_ns + limit->interval_ns - limit->burst_ns);
     }
     rate.remaining = (limit->burst_ns - missing_ns) / limit->interval_ns;
     rate.reset_s = seconds_up(missing_ns);
-    if (!rate.is_allowed)
-        rate.retry_after_s = seconds_up(missing_ns + limit->interval_ns - limit->burst_ns);
-    *ret_rate = rate;
-    return 0;
+    return rate;
 }
 
-unsigned berth_rate_limit_window_s(const struct berth_rate_limit *limit)
+bool berth_rate_limit_is_bounded(const struct berth_rate_limit *limit)
 {
-    return seconds_up(limit->burst_ns);
+    return __atomic_load_n(&limit->is_bounded, __ATOMIC_RELAXED);
+}
+
+int berth_rate_limit_take(struct berth_rate_limit *limit, const char *caller, int64_t now_ns,
+                          struct berth_rate *ret_rate, struct berth_error *err)
+{
+    static const struct berth_rate no_bound = {.is_allowed = true};
+    unsigned char key[BERTH_SHA256_BYTES];
+    int r = berth_keyed_hash(limit->hash, caller, strlen(caller), key, err);
+    if (r < 0)
+        return r;
+    BERTH_LOCK_SCOPE(lock, &limit->mutex);
+    *ret_rate = limit->interval_ns > 0 ? take(limit, key, now_ns) : no_bound;
+    return 0;
 }

@@ -63,13 +63,20 @@ static const struct berth_route *find_route(const char *path)
     return NULL;
 }
 
+static void keep_facility(struct berth_exchange *exchange, const struct berth_view *view,
+                          const char *id, size_t len)
+{
+    struct berth_facility *facility = berth_view_find(view, id, len);
+    exchange->facility = facility ? berth_facility_ref(facility) : NULL;
+}
+
 /*
  * Finds route and facility: one of the gateway's own paths, VERB of the root
  * facility, or /FACILITY/VERB.
  */
-static int match(struct berth_exchange *exchange, struct berth_error *err)
+static int match(struct berth_exchange *exchange, const struct berth_view *view,
+                 struct berth_error *err)
 {
-    const struct berth *berth = exchange->berth;
     const char *path = exchange->path;
     const struct berth_route *route = find_route(path);
     if (route) {
@@ -79,17 +86,17 @@ static int match(struct berth_exchange *exchange, struct berth_error *err)
 
     const char *first = path + 1;
     size_t len = strcspn(first, "/");
-    if (first[len] == '\0' && berth->config->root_facility) {
-        const char *root = berth->config->root_facility;
+    if (first[len] == '\0' && view->config->root_facility) {
+        const char *root = view->config->root_facility;
         route = find_route(first);
         if (route) {
             exchange->route = route;
-            exchange->facility = berth_find_facility(berth, root, strlen(root));
+            keep_facility(exchange, view, root, strlen(root));
             return 0;
         }
     }
 
-    exchange->facility = berth_find_facility(berth, first, len);
+    keep_facility(exchange, view, first, len);
     const char *verb = first[len] == '/' ? first + len + 1 : "";
     bool is_verb = *verb && !strchr(verb, '/'); /* a path of the gateway's own begins with one */
     if (!exchange->facility && *verb)
@@ -166,7 +173,7 @@ static int limit_rate(struct berth_exchange *exchange, int identified, struct be
     struct berth_error own = BERTH_ERROR_INIT; /* err may hold why the caller is unknown */
     struct berth_rate rate;
     char name[BERTH_NETWORK_SIZE + 16];
-    if (!limit)
+    if (!berth_rate_limit_is_bounded(limit))
         return identified;
     name_caller(&exchange->caller, name, sizeof(name));
     int r = berth_rate_limit_take(limit, name, exchange->begun_ns, &rate, &own);
@@ -174,10 +181,12 @@ static int limit_rate(struct berth_exchange *exchange, int identified, struct be
         *err = own;
         return r;
     }
+    if (rate.quota == 0) /* a reload came between */
+        return identified;
     if (!rate.is_allowed)
         berth_strbuf_clear(&exchange->headers); /* no credentials are asked for now */
     berth_exchange_header(exchange, "RateLimit-Policy", "\"requests\";q=%" PRId64 ";w=%u",
-                          exchange->berth->config->burst, berth_rate_limit_window_s(limit));
+                          rate.quota, rate.window_s);
     berth_exchange_header(exchange, "RateLimit", "\"requests\";r=%" PRId64 ";t=%u", rate.remaining,
                           rate.reset_s);
     if (rate.is_allowed)
@@ -220,12 +229,13 @@ static void set_wishes(struct berth_exchange *exchange)
 }
 
 static void exchange_init(struct berth_exchange *exchange, struct berth *berth,
-                          struct mg_connection *connection)
+                          const struct berth_view *view, struct mg_connection *connection)
 {
     const struct mg_request_info *info = mg_get_request_info(connection);
     memset(exchange, 0, offsetof(struct berth_exchange, params));
     exchange->params.count = 0;
     exchange->berth = berth;
+    exchange->config = berth_config_ref(view->config);
     exchange->connection = connection;
     exchange->begun_ns = berth_clock_monotonic_ns();
     exchange->method_name = info->request_method ? info->request_method : "";
@@ -251,15 +261,18 @@ static int check_target(struct berth_exchange *exchange, struct berth_error *err
                            BERTH_TARGET_MAX);
 }
 
-static int dispatch(struct berth_exchange *exchange, struct berth_error *err)
+/* Reads the request to its end, and finds out what it is about. */
+static int receive(struct berth_exchange *exchange, const struct berth_view *view,
+                   struct berth_error *err)
 {
     int r = berth_framing_check(exchange, err);
     if (r == 0)
         r = check_target(exchange, err);
-    if (r == 0)
-        r = match(exchange, err);
-    if (r < 0)
-        return r;
+    return r == 0 ? match(exchange, view, err) : r;
+}
+
+static int dispatch(struct berth_exchange *exchange, struct berth_error *err)
+{
     const struct berth_route *route = exchange->route;
     if (exchange->method == BERTH_OPTIONS) {
         add_allow(exchange);
@@ -273,7 +286,7 @@ static int dispatch(struct berth_exchange *exchange, struct berth_error *err)
         return berth_error_set(err, BERTH_E_INVALID, "this endpoint does not take that method");
     }
     bool replayed = false;
-    r = admit(exchange, err);
+    int r = admit(exchange, err);
     if (r == 0)
         r = berth_replay_begin(exchange, &replayed, err);
     return r < 0 || replayed ? r : route->handler(exchange, err);
@@ -302,6 +315,8 @@ static int finish(struct berth_exchange *exchange, const struct berth_error *fai
     berth_body_unref(exchange->shared);
     berth_strbuf_release(&exchange->headers);
     berth_strbuf_release(&exchange->body);
+    berth_facility_unref(exchange->facility);
+    berth_config_unref(exchange->config);
     return sent;
 }
 
@@ -309,8 +324,12 @@ int berth_router_handle(struct berth *berth, struct mg_connection *connection)
 {
     struct berth_exchange exchange;
     struct berth_error err = BERTH_ERROR_INIT;
-    exchange_init(&exchange, berth, connection);
-    int r = dispatch(&exchange, &err);
+    struct berth_view *view = berth_take_view(berth);
+    exchange_init(&exchange, berth, view, connection);
+    int r = receive(&exchange, view, &err);
+    berth_view_unref(view);
+    if (r == 0)
+        r = dispatch(&exchange, &err);
     if (r < 0)
         render_failure(&exchange, &err);
     berth_replay_end(&exchange);
@@ -322,7 +341,8 @@ void berth_router_refuse(struct berth *berth, struct mg_connection *connection, 
 {
     struct berth_exchange exchange;
     struct berth_error err = BERTH_ERROR_INIT;
-    exchange_init(&exchange, berth, connection);
+    BERTH_CLEANUP(view) struct berth_view *view = berth_take_view(berth);
+    exchange_init(&exchange, berth, view, connection);
     /* Of what cannot be read, civetweb still has the path of the request before, by now
      * overwritten; the target as it came is NULL or its own. */
     char path[PATH_IN_LOG_MAX + 1];

@@ -3,6 +3,7 @@
 
 #include "gateway/berth.h"
 #include "gateway/control.h"
+#include "gateway/reload.h"
 #include "gateway/server.h"
 #include "gateway/version.h"
 
@@ -40,13 +41,21 @@ static void print_first_password(const char *password)
     (void)fflush(stdout);
 }
 
-static void announce(const struct berth *berth)
+static void announce(struct berth *berth)
 {
-    const struct berth_config *config = berth->config;
+    BERTH_CLEANUP(view) struct berth_view *view = berth_take_view(berth);
+    const struct berth_config *config = view->config;
     for (size_t i = 0; i < config->listen.count; i++)
         berth_log(BERTH_LOG_INFO, "listening on %s", config->listen.items[i]);
     berth_log(BERTH_LOG_INFO, "berth %s serves %zu facilities; data in %s", BERTH_VERSION,
-              berth->facility_count, config->data_dir);
+              view->facility_count, config->data_dir);
+}
+
+static void reload(struct berth *berth)
+{
+    struct berth_error err = BERTH_ERROR_INIT;
+    if (berth_reload(berth, &err) < 0)
+        berth_log_error(BERTH_LOG_ERROR, &err, "the configuration stays as it was");
 }
 
 /* Returns when the gateway is to end. */
@@ -58,8 +67,7 @@ static void wait_for_end(struct berth *berth, const sigset_t *signals)
             continue;
         if (number != SIGHUP)
             return;
-        berth_linelog_reopen(berth->actions);
-        berth_log(BERTH_LOG_INFO, "the log of actions was opened anew");
+        reload(berth);
     }
 }
 

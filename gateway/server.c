@@ -18,9 +18,9 @@
 
 struct berth_server {
     struct berth *berth;
+    struct berth_config *config; /* a reference: what the listeners were opened by */
     struct mg_context *context;
     char start_error[256]; /* what civetweb said while starting */
-    unsigned busy;         /* atomic: requests under way */
     unsigned draining;     /* atomic: 1 once no more are taken */
     pthread_mutex_t lock;
     pthread_cond_t idle; /* with lock: busy fell to 0 while draining */
@@ -35,11 +35,11 @@ static int refuse_request(struct berth_server *server, struct mg_connection *con
 static int on_request(struct mg_connection *connection, void *ctx)
 {
     struct berth_server *server = ctx;
-    (void)__atomic_add_fetch(&server->busy, 1, __ATOMIC_SEQ_CST);
+    (void)__atomic_add_fetch(&server->berth->in_flight, 1, __ATOMIC_SEQ_CST);
     int status = __atomic_load_n(&server->draining, __ATOMIC_SEQ_CST)
                      ? refuse_request(server, connection)
                      : berth_router_handle(server->berth, connection);
-    if (__atomic_sub_fetch(&server->busy, 1, __ATOMIC_SEQ_CST) == 0 &&
+    if (__atomic_sub_fetch(&server->berth->in_flight, 1, __ATOMIC_SEQ_CST) == 0 &&
         __atomic_load_n(&server->draining, __ATOMIC_SEQ_CST)) {
         BERTH_LOCK_SCOPE(lock, &server->lock);
         (void)pthread_cond_broadcast(&server->idle);
@@ -52,7 +52,7 @@ static void drain(struct berth_server *server)
 {
     __atomic_store_n(&server->draining, 1, __ATOMIC_SEQ_CST);
     BERTH_LOCK_SCOPE(lock, &server->lock);
-    while (__atomic_load_n(&server->busy, __ATOMIC_SEQ_CST) > 0)
+    while (__atomic_load_n(&server->berth->in_flight, __ATOMIC_SEQ_CST) > 0)
         (void)pthread_cond_wait(&server->idle, &server->lock);
 }
 
@@ -139,7 +139,7 @@ static int build_listeners(const struct berth_config *config, struct berth_strbu
 static int start(struct berth_server *server, const struct berth_strbuf *listeners,
                  struct berth_error *err)
 {
-    const struct berth_config *config = server->berth->config;
+    const struct berth_config *config = server->config;
     char threads[24];
     char timeout[24];
     (void)snprintf(threads, sizeof(threads), "%" PRId64, config->worker_threads);
@@ -193,13 +193,15 @@ int berth_server_open(struct berth *berth, struct berth_server **ret_server,
                       struct berth_error *err)
 {
     BERTH_CLEANUP(strbuf) struct berth_strbuf listeners = BERTH_STRBUF_INIT(8192);
-    int r = build_listeners(berth->config, &listeners, err);
+    BERTH_CLEANUP(view) struct berth_view *view = berth_take_view(berth);
+    int r = build_listeners(view->config, &listeners, err);
     if (r < 0)
         return r;
     BERTH_CLEANUP(server) struct berth_server *server = calloc(1, sizeof(*server));
     if (!server)
         return berth_error_nomem(err);
     server->berth = berth;
+    server->config = berth_config_ref(view->config);
     (void)pthread_mutex_init(&server->lock, NULL);
     berth_cond_init(&server->idle);
     (void)mg_init_library(0);
@@ -217,7 +219,7 @@ void berth_server_close(struct berth_server *server)
     if (server->context) {
         drain(server);
         mg_stop(server->context);
-        const struct berth_strings *listen = &server->berth->config->listen;
+        const struct berth_strings *listen = &server->config->listen;
         for (size_t i = 0; i < listen->count; i++)
             if (is_unix(listen->items[i]))
                 (void)unlink(listen->items[i] + sizeof(UNIX_PREFIX) - 1);
@@ -225,5 +227,6 @@ void berth_server_close(struct berth_server *server)
     (void)mg_exit_library();
     (void)pthread_cond_destroy(&server->idle);
     (void)pthread_mutex_destroy(&server->lock);
+    berth_config_unref(server->config);
     free(server);
 }

@@ -52,7 +52,8 @@ static void add_bounds(const struct berth_config_key *key, struct berth_strbuf *
     }
 }
 
-/* The cells of the key's row that do not explain: "| `keep` | number | `5` | 0 to 100 |". */
+/* The cells of the key's row that do not explain: "| `keep` | number | `5` | 0 to 100 | reload |".
+ */
 static void add_cells(const struct berth_config_key *key, struct berth_strbuf *row)
 {
     berth_strbuf_addf(row, "| `%s` |", key->name);
@@ -62,13 +63,19 @@ static void add_cells(const struct berth_config_key *key, struct berth_strbuf *r
     else
         berth_strbuf_adds(row, " – |");
     add_bounds(key, row);
+    static const char *const effects[] = {
+        [BERTH_CONFIG_RELOAD] = "reload",
+        [BERTH_CONFIG_REOPEN] = "reopen",
+        [BERTH_CONFIG_RESTART] = "restart",
+    };
+    berth_strbuf_addf(row, " %s |", effects[key->effect]);
 }
 
 /* Where the rows of the section's table begin. */
 static const char *find_table(const char *page, const struct berth_config_section *section)
 {
     static const char head[] =
-        "\n| key | type | default | bounds | meaning |\n|---|---|---|---|---|\n";
+        "\n| key | type | default | bounds | effect | meaning |\n|---|---|---|---|---|---|\n";
     char title[64];
     (void)snprintf(title, sizeof(title), "\n## [%s%s]\n", section->name,
                    strcmp(section->name, "facility") == 0 ? " ID" : "");

@@ -25,10 +25,11 @@ static struct berth_rate take(struct berth_rate_limit *limit, const char *caller
 START_TEST(a_burst_then_the_rate)
 {
     BERTH_CLEANUP(rate_limit) struct berth_rate_limit *limit = new_limit(2, 3);
-    ck_assert_uint_eq(berth_rate_limit_window_s(limit), 2);
     for (int left = 2; left >= 0; left--) {
         struct berth_rate rate = take(limit, "ana", NOW);
         ck_assert(rate.is_allowed);
+        ck_assert_int_eq(rate.quota, 3);
+        ck_assert_uint_eq(rate.window_s, 2);
         ck_assert_int_eq(rate.remaining, left);
         ck_assert_uint_eq(rate.reset_s, left == 2 ? 1U : (left == 1 ? 1U : 2U));
         ck_assert_uint_eq(rate.retry_after_s, 0);
@@ -73,16 +74,33 @@ START_TEST(the_bounds_of_the_configuration)
     for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
         BERTH_CLEANUP(rate_limit)
         struct berth_rate_limit *limit = new_limit(rows[i].per_second, rows[i].burst);
-        ck_assert_msg(berth_rate_limit_window_s(limit) == rows[i].window_s, "%s", rows[i].name);
         for (int64_t n = 1; n <= rows[i].burst; n++) {
             struct berth_rate rate = {0};
             if (berth_rate_limit_take(limit, "ana", NOW, &rate, NULL) < 0 || !rate.is_allowed ||
-                rate.remaining != rows[i].burst - n)
+                rate.remaining != rows[i].burst - n || rate.window_s != rows[i].window_s)
                 ck_abort_msg("%s: request %lld", rows[i].name, (long long)n);
         }
         ck_assert_msg(!take(limit, "ana", NOW).is_allowed, "%s", rows[i].name);
         ck_assert_msg(take(limit, "ana", NOW + BERTH_NS_PER_S).is_allowed, "%s", rows[i].name);
     }
+}
+END_TEST
+
+START_TEST(no_bound_and_another_bound)
+{
+    BERTH_CLEANUP(rate_limit) struct berth_rate_limit *limit = new_limit(0, 1);
+    for (int i = 0; i < 1000; i++) {
+        struct berth_rate rate = take(limit, "ana", NOW);
+        ck_assert(rate.is_allowed && rate.quota == 0);
+    }
+    berth_rate_limit_set(limit, 1, 1);
+    ck_assert(take(limit, "ana", NOW).is_allowed);
+    ck_assert(!take(limit, "ana", NOW).is_allowed);
+    /* What was taken under other bounds is forgiven: it could be long. */
+    berth_rate_limit_set(limit, 2, 2);
+    ck_assert_int_eq(take(limit, "ana", NOW).remaining, 1);
+    berth_rate_limit_set(limit, 0, 2);
+    ck_assert_int_eq(take(limit, "ana", NOW).quota, 0);
 }
 END_TEST
 
@@ -126,5 +144,5 @@ START_TEST(threads_share_a_bucket)
 END_TEST
 
 UNIT_SUITE("rate_limit", a_burst_then_the_rate, callers_have_a_bucket_each,
-           the_bounds_of_the_configuration, a_crowd_does_not_make_room_for_one_that_asks_too_much,
-           threads_share_a_bucket)
+           the_bounds_of_the_configuration, no_bound_and_another_bound,
+           a_crowd_does_not_make_room_for_one_that_asks_too_much, threads_share_a_bucket)
