@@ -195,6 +195,22 @@ int berth_backend_stats(struct berth_backend *backend, const struct berth_app *c
     return status;
 }
 
+int berth_backend_logs(struct berth_backend *backend, const char *id,
+                       const struct berth_logs_spec *spec, berth_logs_output *output, void *ctx,
+                       struct berth_error *err)
+{
+    if (!backend->ops->logs)
+        return berth_backend_unsupported(backend, "get-app-logs", err);
+    if (spec->follow)
+        return backend->ops->logs(backend, id, spec, output, ctx, err);
+    int status = enter(backend, err);
+    if (status)
+        return status;
+    status = backend->ops->logs(backend, id, spec, output, ctx, err);
+    leave(backend);
+    return status;
+}
+
 int berth_backend_images(struct berth_backend *backend, struct berth_image_list **ret_images,
                          struct berth_error *err)
 {

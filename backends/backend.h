@@ -118,6 +118,24 @@ struct berth_node_list {
 void berth_node_list_release(struct berth_node_list *list);
 BERTH_DEFINE_CLEANUP_VALUE(node_list, struct berth_node_list, berth_node_list_release)
 
+/* What of an app's log is wanted. */
+struct berth_logs_spec {
+    int64_t tail;     /* so many lines from the end; -1: all */
+    int64_t since_ns; /* wall; 0: from the beginning */
+    bool follow;      /* what comes, too, until the app ends */
+    bool timestamps;  /* each line begins with its time, as `docker logs` prints it */
+};
+
+enum berth_output { BERTH_OUTPUT_STDOUT = 1, BERTH_OUTPUT_STDERR = 2 };
+
+/*
+ * A piece of an app's output, cut anywhere; with len 0 about once a second
+ * while nothing comes. Called in the caller's own thread, and may block: what
+ * is not taken is not read from the engine. False ends the call with
+ * BERTH_E_CANCELLED.
+ */
+typedef bool berth_logs_output(void *ctx, enum berth_output stream, const char *data, size_t len);
+
 /* Progress of a pull; percent 0 to 100. Called from the pulling thread, often. False stops it. */
 typedef bool berth_pull_progress(void *ctx, int percent);
 
@@ -182,6 +200,10 @@ struct berth_backend_ops {
      * (about 2 s) for the slowest. */
     int (*stats)(struct berth_backend *backend, const struct berth_app *const *apps, size_t count,
                  struct berth_stats_list *ret_stats, struct berth_error *err);
+
+    /* The app's output. Of an app with a terminal, all is stdout. */
+    int (*logs)(struct berth_backend *backend, const char *id, const struct berth_logs_spec *spec,
+                berth_logs_output *output, void *ctx, struct berth_error *err);
 
     int (*images)(struct berth_backend *backend, struct berth_image_list **ret_images,
                   struct berth_error *err);
@@ -253,6 +275,11 @@ BERTH_MUST_CHECK int berth_backend_stats(struct berth_backend *backend,
                                          const struct berth_app *const *apps, size_t count,
                                          struct berth_stats_list *ret_stats,
                                          struct berth_error *err);
+/* With follow not counted against max_inflight. */
+BERTH_MUST_CHECK int berth_backend_logs(struct berth_backend *backend, const char *id,
+                                        const struct berth_logs_spec *spec,
+                                        berth_logs_output *output, void *ctx,
+                                        struct berth_error *err);
 BERTH_MUST_CHECK int berth_backend_images(struct berth_backend *backend,
                                           struct berth_image_list **ret_images,
                                           struct berth_error *err);

@@ -282,6 +282,7 @@ const struct berth_backend_ops berth_memory_ops = {
     .reset = memory_reset,
     .inspect = memory_inspect,
     .stats = memory_stats,
+    .logs = memory_logs,
     .images = memory_images,
     .pull = memory_pull,
     .image_remove = memory_image_remove,

@@ -7,6 +7,7 @@
  *   memory_create.c   how they come
  *   memory_images.c   the registry, and the images pulled from it
  *   memory_inspect.c  inspect objects
+ *   memory_logs.c     what the apps have said
  *   memory_stats.c    resource use, and the host
  *   memory_watch.c    the thread that tells the sink
  *
@@ -33,6 +34,14 @@
 /* What the engine holds of an image, as bits. */
 enum { MEMORY_HELD = 1, MEMORY_HELD_LATEST = 2, MEMORY_HELD_VERSION = 4 };
 
+/* A line of an app's log, with its newline. */
+struct memory_line {
+    struct memory_line *next;
+    int64_t at_ns; /* wall */
+    enum berth_output stream;
+    char text[];
+};
+
 /* A container. What everyone may see is in app, replaced whole when it changes. */
 struct memory_container {
     struct berth_app *app;
@@ -41,9 +50,11 @@ struct memory_container {
     int64_t cpu_nano;
     int64_t memory_bytes;
     int64_t pids;
-    bool ours;              /* has the facility's label */
-    UT_hash_handle by_id;   /* key: app->id; in the order of creation */
-    UT_hash_handle by_name; /* key: app->engine_name */
+    struct memory_line *log; /* oldest first */
+    uint64_t log_count;      /* lines ever written */
+    bool ours;               /* has the facility's label */
+    UT_hash_handle by_id;    /* key: app->id; in the order of creation */
+    UT_hash_handle by_name;  /* key: app->engine_name */
 };
 
 struct memory_failure {
@@ -154,6 +165,9 @@ struct memory_container *memory_find_name_locked(const struct memory *memory, co
 const struct memory_container *memory_user_locked(const struct memory *memory,
                                                   const char *image_id);
 
+/* A paused container runs too, as the engine sees it. */
+bool memory_runs(const struct memory_container *container);
+
 /* Appends what the facility sees, newest first. */
 BERTH_MUST_CHECK int memory_list_locked(struct memory *memory, struct berth_app_list *apps,
                                         struct berth_error *err);
@@ -219,6 +233,15 @@ int memory_stats(struct berth_backend *backend, const struct berth_app *const *a
                  struct berth_stats_list *ret_stats, struct berth_error *err);
 int memory_nodes(struct berth_backend *backend, struct berth_node_list *ret_nodes,
                  struct berth_error *err);
+
+/* ---- memory_logs.c ---- */
+
+/* Best effort: out of memory, there is no line. */
+void memory_log_locked(struct memory *memory, struct memory_container *container,
+                       enum berth_output stream, int64_t at_ns, const char *text);
+void memory_log_free(struct memory_container *container);
+int memory_logs(struct berth_backend *backend, const char *id, const struct berth_logs_spec *spec,
+                berth_logs_output *output, void *ctx, struct berth_error *err);
 
 /* ---- memory_inspect.c ---- */
 

@@ -29,6 +29,7 @@ void memory_container_free(struct memory_container *container)
     berth_app_unref(container->app);
     free(container->image_config);
     free(container->run_as);
+    memory_log_free(container);
     free(container);
 }
 
@@ -172,7 +173,12 @@ static int run_locked(struct memory *memory, struct memory_container *container,
     struct berth_app_port port;
     int64_t at_ns = memory_now_locked(memory);
     memory_fill_running(&fields, &port, at_ns);
-    return change_locked(memory, container, &fields, at_ns, err);
+    int status = change_locked(memory, container, &fields, at_ns, err);
+    if (!status) {
+        memory_log_locked(memory, container, BERTH_OUTPUT_STDOUT, at_ns, "ready");
+        memory_log_locked(memory, container, BERTH_OUTPUT_STDERR, at_ns, "up");
+    }
+    return status;
 }
 
 static int halt_locked(struct memory *memory, struct memory_container *container, int exit_code,
@@ -181,7 +187,10 @@ static int halt_locked(struct memory *memory, struct memory_container *container
     struct berth_app fields = *container->app;
     int64_t at_ns = memory_now_locked(memory);
     memory_fill_exited(&fields, exit_code, at_ns);
-    return change_locked(memory, container, &fields, at_ns, err);
+    int status = change_locked(memory, container, &fields, at_ns, err);
+    if (!status)
+        (void)pthread_cond_broadcast(&memory->changed); /* who follows its log */
+    return status;
 }
 
 static int freeze_locked(struct memory *memory, struct memory_container *container, bool paused,
@@ -193,8 +202,7 @@ static int freeze_locked(struct memory *memory, struct memory_container *contain
     return change_locked(memory, container, &fields, memory_now_locked(memory), err);
 }
 
-/* A paused container runs too, as the engine sees it. */
-static bool is_running(const struct memory_container *container)
+bool memory_runs(const struct memory_container *container)
 {
     return container->app->state == BERTH_APP_RUNNING || container->app->state == BERTH_APP_PAUSED;
 }
@@ -211,19 +219,19 @@ static int start_locked(struct memory *memory, struct memory_container *containe
     if (container->app->state == BERTH_APP_PAUSED)
         return berth_error_set(err, BERTH_E_CONFLICT,
                                "cannot start a paused container, try unpause instead");
-    return is_running(container) ? 0 : run_locked(memory, container, err);
+    return memory_runs(container) ? 0 : run_locked(memory, container, err);
 }
 
 static int stop_locked(struct memory *memory, struct memory_container *container,
                        struct berth_error *err)
 {
-    return is_running(container) ? halt_locked(memory, container, 0, err) : 0;
+    return memory_runs(container) ? halt_locked(memory, container, 0, err) : 0;
 }
 
 static int pause_locked(struct memory *memory, struct memory_container *container,
                         struct berth_error *err)
 {
-    if (!is_running(container))
+    if (!memory_runs(container))
         return refuse_not_running(container, err);
     if (container->app->state == BERTH_APP_PAUSED)
         return berth_error_set(err, BERTH_E_CONFLICT, "Container %s is already paused",
@@ -250,7 +258,7 @@ static int restart_locked(struct memory *memory, struct memory_container *contai
 static int kill_locked(struct memory *memory, struct memory_container *container,
                        struct berth_error *err)
 {
-    if (!is_running(container))
+    if (!memory_runs(container))
         return berth_error_set(err, BERTH_E_CONFLICT,
                                "Cannot kill container: %s: Container %s is not running",
                                container->app->engine_name, container->app->id);
@@ -269,6 +277,7 @@ static int remove_locked(struct memory *memory, struct memory_container *contain
         return berth_error_nomem(err);
     memory_tell_locked(memory, container, event);
     erase_locked(memory, container);
+    (void)pthread_cond_broadcast(&memory->changed); /* who follows its log */
     return 0;
 }
 

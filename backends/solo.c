@@ -8,6 +8,7 @@
 #include "backends/engine/engine_container.h"
 #include "backends/engine/engine_create.h"
 #include "backends/engine/engine_image.h"
+#include "backends/engine/engine_logs.h"
 #include "backends/engine/engine_stats.h"
 #include "backends/engine/engine_watch.h"
 #include "base/text.h"
@@ -157,6 +158,13 @@ static int solo_stats(struct berth_backend *backend, const struct berth_app *con
     return berth_engine_stats_ask(solo_of(backend)->stats, apps, count, ret_stats, err);
 }
 
+static int solo_logs(struct berth_backend *backend, const char *id,
+                     const struct berth_logs_spec *spec, berth_logs_output *output, void *ctx,
+                     struct berth_error *err)
+{
+    return berth_engine_logs(engine_of(backend), id, spec, output, ctx, err);
+}
+
 /* ---- Images ---- */
 
 static int solo_images(struct berth_backend *backend, struct berth_image_list **ret_images,
@@ -250,6 +258,7 @@ const struct berth_backend_ops berth_solo_ops = {
     .reset = solo_reset,
     .inspect = solo_inspect,
     .stats = solo_stats,
+    .logs = solo_logs,
     .images = solo_images,
     .pull = solo_pull,
     .image_remove = solo_image_remove,

@@ -101,6 +101,7 @@ static size_t on_body(char *data, size_t size, size_t count, void *ctx)
     }
     if (!transfer->request->on_data(transfer->request->ctx, data, len))
         transfer->cancelled = true;
+    transfer->moved_ms = berth_clock_monotonic_ms(); /* the silence was not the engine's */
     return transfer->cancelled ? CURL_WRITEFUNC_ERROR : len;
 }
 

@@ -5,8 +5,9 @@
  *
  *   BERTH_TEST_BACKEND  name of the backend
  *   BERTH_TEST_ENGINE   its engine (unix:///path), where it has one
- *   BERTH_TEST_IMAGE    an image that engine holds; its containers run until they are
- *                       stopped, and end at once on SIGTERM
+ *   BERTH_TEST_IMAGE    an image that engine holds; its containers print the lines "ready"
+ *                       on stdout and "up" on stderr, run until they are stopped, and end
+ *                       at once on SIGTERM
  *   BERTH_TEST_PULL     name:tag of an image the engine can pull
  *
  * Each test has a facility of its own on that engine, and leaves nothing of it.
@@ -146,6 +147,7 @@ TCase *case_apps(void);
 TCase *case_states(void);
 TCase *case_images(void);
 TCase *case_host(void);
+TCase *case_logs(void);
 TCase *case_sharing(void);
 TCase *case_watch(void);
 

@@ -37,6 +37,7 @@ int main(void)
     suite_add_tcase(suite, case_states());
     suite_add_tcase(suite, case_images());
     suite_add_tcase(suite, case_host());
+    suite_add_tcase(suite, case_logs());
     suite_add_tcase(suite, case_sharing());
     suite_add_tcase(suite, case_watch());
     SRunner *runner = srunner_create(suite);

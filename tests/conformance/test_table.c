@@ -36,6 +36,7 @@ static const struct {
     {VERB(reset), ONE_HOST},
     {VERB(inspect), ONE_HOST | SWARM},
     {VERB(stats), ONE_HOST | SWARM},
+    {VERB(logs), ONE_HOST | SWARM},
     {VERB(images), SOLO | COMPOSE | MEMORY | SWARM},
     {VERB(pull), SOLO | COMPOSE | MEMORY | SWARM},
     {VERB(image_remove), SOLO | COMPOSE | MEMORY},

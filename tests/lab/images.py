@@ -6,7 +6,9 @@ import subprocess
 import tarfile
 
 BUSYBOX = "/bin/busybox"
-WEB_SERVER = ("sh", "-c", "trap exit TERM; httpd -f -p 80 -h /www & wait")  # stops at once
+WEB_SERVER = (
+    "sh", "-c",
+    "trap exit TERM; httpd -f -p 80 -h /www & echo ready; echo up >&2; wait")  # stops at once
 
 
 def rootfs(files=None):
