@@ -14,7 +14,10 @@ static bool take(void *ctx, enum berth_output stream, const char *data, size_t l
 {
     struct taken *taken = ctx;
     char *to = stream == BERTH_OUTPUT_STDERR ? taken->err : taken->out;
-    (void)strncat(to, data, len);
+    size_t used = strlen(to);
+    ck_assert_uint_lt(used + len, sizeof(taken->out));
+    memcpy(to + used, data, len);
+    to[used + len] = '\0';
     return taken->calls_left == 0 || --taken->calls_left > 0;
 }
 
