@@ -236,9 +236,11 @@ int memory_nodes(struct berth_backend *backend, struct berth_node_list *ret_node
 
 /* ---- memory_logs.c ---- */
 
-/* Best effort: out of memory, there is no line. */
+/* NULL: out of memory. Lines are made before the change they tell of, as events are. */
+struct memory_line *memory_line_new(enum berth_output stream, int64_t at_ns, const char *text);
+/* Takes the line over. */
 void memory_log_locked(struct memory *memory, struct memory_container *container,
-                       enum berth_output stream, int64_t at_ns, const char *text);
+                       struct memory_line *line);
 void memory_log_free(struct memory_container *container);
 int memory_logs(struct berth_backend *backend, const char *id, const struct berth_logs_spec *spec,
                 berth_logs_output *output, void *ctx, struct berth_error *err);

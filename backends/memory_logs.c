@@ -15,16 +15,21 @@ static uint64_t oldest(const struct memory_container *container)
     return container->log_count > LINES_MAX ? container->log_count - LINES_MAX : 0;
 }
 
-void memory_log_locked(struct memory *memory, struct memory_container *container,
-                       enum berth_output stream, int64_t at_ns, const char *text)
+struct memory_line *memory_line_new(enum berth_output stream, int64_t at_ns, const char *text)
 {
     size_t len = strlen(text);
     struct memory_line *line = malloc(sizeof(*line) + len + 2);
     if (!line)
-        return;
+        return NULL;
     *line = (struct memory_line){.at_ns = at_ns, .stream = stream};
     memcpy(line->text, text, len);
     memcpy(line->text + len, "\n", 2);
+    return line;
+}
+
+void memory_log_locked(struct memory *memory, struct memory_container *container,
+                       struct memory_line *line)
+{
     struct memory_line **last = &container->log;
     while (*last)
         last = &(*last)->next;

@@ -173,12 +173,17 @@ static int run_locked(struct memory *memory, struct memory_container *container,
     struct berth_app_port port;
     int64_t at_ns = memory_now_locked(memory);
     memory_fill_running(&fields, &port, at_ns);
+    BERTH_CLEANUP(free)
+    struct memory_line *ready = memory_line_new(BERTH_OUTPUT_STDOUT, at_ns, "ready");
+    BERTH_CLEANUP(free) struct memory_line *up = memory_line_new(BERTH_OUTPUT_STDERR, at_ns, "up");
+    if (!ready || !up)
+        return berth_error_nomem(err);
     int status = change_locked(memory, container, &fields, at_ns, err);
-    if (!status) {
-        memory_log_locked(memory, container, BERTH_OUTPUT_STDOUT, at_ns, "ready");
-        memory_log_locked(memory, container, BERTH_OUTPUT_STDERR, at_ns, "up");
-    }
-    return status;
+    if (status)
+        return status;
+    memory_log_locked(memory, container, berth_steal(&ready));
+    memory_log_locked(memory, container, berth_steal(&up));
+    return 0;
 }
 
 static int halt_locked(struct memory *memory, struct memory_container *container, int exit_code,
