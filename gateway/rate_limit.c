@@ -104,11 +104,11 @@ static struct berth_rate take(struct berth_rate_limit *limit, const unsigned cha
     if (rate.is_allowed) {
         bucket->full_ns += limit->interval_ns;
         missing_ns += limit->interval_ns;
-    } else {
-        rate.retry_after_s = seconds_up(missing_ns + limit->interval_ns - limit->burst_ns);
     }
-    rate.remaining = (limit->burst_ns - missing_ns) / limit->interval_ns;
-    rate.reset_s = seconds_up(missing_ns);
+    int64_t left_ns = limit->burst_ns - missing_ns;
+    rate.remaining = left_ns > 0 ? left_ns / limit->interval_ns : 0;
+    rate.more_s = seconds_up((rate.remaining + 1) * limit->interval_ns - left_ns);
+    rate.retry_after_s = rate.is_allowed ? 0 : rate.more_s;
     return rate;
 }
 

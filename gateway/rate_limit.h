@@ -25,7 +25,7 @@ struct berth_rate {
     int64_t quota;          /* requests that may come at once; 0: no bound, and all else is 0 */
     unsigned window_s;      /* in which an empty bucket fills, rounded up */
     int64_t remaining;      /* requests that could follow at once */
-    unsigned reset_s;       /* until all of burst is there again, rounded up */
+    unsigned more_s;        /* until one more is there than remain now, rounded up */
     unsigned retry_after_s; /* until one request is allowed, at least 1; 0 when this one is */
 };
 

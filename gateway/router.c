@@ -165,7 +165,7 @@ static void name_caller(const struct berth_caller *caller, char *ret_name, size_
 /*
  * Counts the request, known caller or not; identified is 0 or why the caller
  * is unknown, and the result where the request is within the limit. The
- * headers are those of draft-ietf-httpapi-ratelimit-headers-10.
+ * headers are those of draft-ietf-httpapi-ratelimit-headers-11.
  */
 static int limit_rate(struct berth_exchange *exchange, int identified, struct berth_error *err)
 {
@@ -188,7 +188,7 @@ static int limit_rate(struct berth_exchange *exchange, int identified, struct be
     berth_exchange_header(exchange, "RateLimit-Policy", "\"requests\";q=%" PRId64 ";w=%u",
                           rate.quota, rate.window_s);
     berth_exchange_header(exchange, "RateLimit", "\"requests\";r=%" PRId64 ";t=%u", rate.remaining,
-                          rate.reset_s);
+                          rate.more_s);
     if (rate.is_allowed)
         return identified;
     r = berth_error_set(err, BERTH_E_THROTTLED, "too many requests: try again in %u second%s",

@@ -31,13 +31,19 @@ START_TEST(a_burst_then_the_rate)
         ck_assert_int_eq(rate.quota, 3);
         ck_assert_uint_eq(rate.window_s, 2);
         ck_assert_int_eq(rate.remaining, left);
-        ck_assert_uint_eq(rate.reset_s, left == 2 ? 1U : (left == 1 ? 1U : 2U));
+        ck_assert_uint_eq(rate.more_s, 1);
         ck_assert_uint_eq(rate.retry_after_s, 0);
     }
     struct berth_rate refused = take(limit, "ana", NOW + 499 * MS);
     ck_assert(!refused.is_allowed);
     ck_assert_int_eq(refused.remaining, 0);
+    ck_assert_uint_eq(refused.more_s, 1);
     ck_assert_uint_eq(refused.retry_after_s, 1);
+    /* One whose clock was read long before the others' has nothing left, and no less. */
+    refused = take(limit, "ana", NOW - 3 * BERTH_NS_PER_S);
+    ck_assert_int_eq(refused.remaining, 0);
+    ck_assert_uint_eq(refused.more_s, 4);
+    ck_assert_uint_eq(refused.retry_after_s, 4);
     /* A refused one costs nothing. */
     ck_assert(take(limit, "ana", NOW + 500 * MS).is_allowed);
     ck_assert(!take(limit, "ana", NOW + 999 * MS).is_allowed);
