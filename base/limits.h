@@ -44,7 +44,7 @@
 #define BERTH_JSON_DEPTH_MAX   100
 
 /* Configuration */
-#define BERTH_CONFIG_LINE_MAX 1024
+#define BERTH_CONFIG_LINE_MAX 8192 /* holds the longest value of a key */
 #define BERTH_FACILITIES_MAX  1000
 #define BERTH_LISTENERS_MAX   16
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "gateway/config_file.h"
 
+#include "base/limits.h"
 #include "base/text.h"
 #include "gateway/config_values.h"
 #include "gateway/text_file.h"
@@ -186,11 +187,18 @@ int berth_config_read_file(struct berth_config *config, const char *path, struct
     int r = berth_text_file_open(path, &reader.file, err);
     if (r < 0)
         return r;
+    /* Debian's inih takes at run time what is fixed at compile time elsewhere: the room for a line
+     * is 200 bytes unless it is told otherwise. */
+    ini_use_stack = false;
+    ini_max_line = BERTH_CONFIG_LINE_MAX + 2; /* newline and NUL */
+    ini_initial_alloc = ini_max_line;
     int line = ini_parse_stream(read_line, &reader, on_value, &reader);
     berth_text_file_close(&reader.file);
     if (reader.result < 0)
         return reader.result;
-    if (line != 0)
+    if (line < 0)
+        return berth_error_nomem(err);
+    if (line > 0)
         return berth_error_set(err, BERTH_E_INVALID,
                                "%s:%d: the line is no [section], key = value or comment", path,
                                line);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/clock.h"
+#include "base/limits.h"
 #include "gateway/config_values.h"
 #include "tests/unit/unit.h"
 
@@ -486,14 +487,14 @@ START_TEST(open_mode_where_it_may_be)
 }
 END_TEST
 
-/* "[log]" and one line of len bytes; what the line sets is cut to what fits. */
+/* "[log]" and one line of len bytes: a path as long as it may be, and a comment. */
 static int load_line(size_t len, bool newline, struct berth_config **ret_config,
                      struct berth_error *err)
 {
-    char text[512] = "[log]\nfile = /";
+    char text[BERTH_CONFIG_LINE_MAX + 16] = "[log]\nfile = /";
     size_t start = strlen("[log]\n");
     for (size_t i = strlen(text); i < start + len; i++)
-        text[i] = 'x';
+        text[i] = i == start + strlen("file = ") + 4096 ? ' ' : (text[i - 1] == ' ' ? ';' : 'x');
     text[start + len] = newline ? '\n' : '\0';
     return load_text(text, ret_config, NULL, err);
 }
@@ -503,11 +504,13 @@ START_TEST(lines_as_long_as_they_may_be)
     for (int newline = 0; newline < 2; newline++) {
         BERTH_CLEANUP(config) struct berth_config *config = NULL;
         struct berth_error err = BERTH_ERROR_INIT;
-        ck_assert_msg(load_line(198, newline, &config, &err) == 0, "%s", err.message);
-        ck_assert_uint_eq(strlen(config->log_file), 198 - strlen("file = "));
+        ck_assert_msg(load_line(BERTH_CONFIG_LINE_MAX, newline, &config, &err) == 0, "%s",
+                      err.message);
+        ck_assert_uint_eq(strlen(config->log_file), 4096);
         struct berth_config *none = NULL;
-        ck_assert_int_eq(load_line(199, newline, &none, &err), BERTH_E_INVALID);
-        ck_assert_ptr_nonnull(strstr(err.message, ":2: the line is longer than 198 bytes"));
+        ck_assert_int_eq(load_line(BERTH_CONFIG_LINE_MAX + 1, newline, &none, &err),
+                         BERTH_E_INVALID);
+        ck_assert_ptr_nonnull(strstr(err.message, ":2: the line is longer than 8192 bytes"));
     }
 }
 END_TEST

@@ -112,7 +112,7 @@ START_TEST(lines_as_long_as_they_may_be)
             ck_assert_int_eq(r, over ? BERTH_E_INVALID : 0);
             if (over)
                 ck_assert_ptr_nonnull(
-                    strstr(err.message, ":1: the line is longer than 1024 bytes"));
+                    strstr(err.message, ":1: the line is longer than 8192 bytes"));
         }
     }
 }
