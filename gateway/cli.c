@@ -276,9 +276,11 @@ static int run_check_config(const struct invocation *invocation, struct berth_er
 {
     BERTH_CLEANUP(config) struct berth_config *config = NULL;
     int r = berth_config_load(invocation->config, &config, err);
-    if (r == 0)
+    if (r == 0) {
+        berth_config_warn(config);
         printf("%s is valid: %zu facilit%s\n", config->path, config->facility_count,
                config->facility_count == 1 ? "y" : "ies");
+    }
     return r;
 }
 

@@ -184,9 +184,7 @@ static int apply_environment(struct berth_config *config,
     BERTH_CLEANUP(free) char *db_host = NULL;
     if (r == 0)
         r = berth_environment_get(environment, "DB_HOST", &db_host, err);
-    if (db_host)
-        berth_log(BERTH_LOG_WARNING,
-                  "DB_HOST is set, but this version has the embedded store alone: it is used");
+    config->has_db_host = db_host != NULL;
     return r;
 }
 
@@ -358,6 +356,13 @@ enum berth_config_change berth_config_compare(const struct berth_facility_config
         change = BERTH_CONFIG_RENEWED;
     }
     return change;
+}
+
+void berth_config_warn(const struct berth_config *config)
+{
+    if (config->has_db_host)
+        berth_log(BERTH_LOG_WARNING,
+                  "DB_HOST is set, but this version has the embedded store alone: it is used");
 }
 
 bool berth_config_is_local(const struct berth_config *config)

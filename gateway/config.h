@@ -64,6 +64,7 @@ struct berth_config {
     /* The environment: a gateway administrator to make sure of. */
     char *app_user;
     char *app_pass;
+    bool has_db_host; /* DB_HOST is set */
 
     struct berth_facility_config *facilities; /* strings owned by the configuration */
     size_t facility_count;
@@ -99,6 +100,9 @@ enum berth_config_change berth_config_compare(const struct berth_facility_config
 struct berth_config *berth_config_ref(struct berth_config *config);
 void berth_config_unref(struct berth_config *config);
 BERTH_DEFINE_CLEANUP(config, struct berth_config *, berth_config_unref)
+
+/* Logs what is valid but without effect; for those who are about to serve. */
+void berth_config_warn(const struct berth_config *config);
 
 /* True if every listener is a loopback address or a unix socket. */
 bool berth_config_is_local(const struct berth_config *config);

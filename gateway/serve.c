@@ -85,6 +85,7 @@ int berth_serve(const char *config_path, struct berth_error *err)
     if (r < 0)
         return r;
     berth_log_set_level(config->log_level);
+    berth_config_warn(config);
     r = berth_open(config, BERTH_OPEN_ALL, &berth, err);
     if (r == 0)
         r = berth_add_first_user(berth, &first_password, err);
