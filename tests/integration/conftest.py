@@ -1,21 +1,33 @@
 # SPDX-License-Identifier: MIT
-"""Fixtures: the real program (tests/harness) and the real engine (tests/lab)."""
+"""Fixtures: the real program (tests/harness) and the real engine (tests/lab).
 
+What needs an engine runs on each supported version; BERTH_TEST_ENGINES names fewer of them, such
+as 26.1.
+"""
+
+import os
 import shutil
 import tempfile
 
 import pytest
 
 from harness import Gateway, clear_engine
-from lab import Engine, Swarm
+from lab import VERSIONS, Engine, Swarm
 
 DEMO = "berth/demo:latest"  # a web server of busybox, on every engine below
+ENGINES = os.environ.get("BERTH_TEST_ENGINES", " ".join(VERSIONS)).split()
+
+
+@pytest.fixture(scope="session", params=ENGINES)
+def engine_version(request):
+    """Each supported version of the engine in turn."""
+    return request.param
 
 
 @pytest.fixture(scope="session")
-def shared_engine():
-    """One engine 26.1 with a registry, for all tests."""
-    with Engine("26.1", registry=True) as engine:
+def shared_engine(engine_version):
+    """One engine of that version with a registry, for all tests."""
+    with Engine(engine_version, registry=True) as engine:
         engine.import_image(DEMO)
         yield engine
 

@@ -15,9 +15,9 @@ APP = "berth_demo--ana"
 
 
 @pytest.fixture(scope="module")
-def own_engine():
+def own_engine(engine_version):
     """An engine that tests may end and must leave running; its containers live on meanwhile."""
-    with Engine("26.1", args=["--live-restore"]) as engine:
+    with Engine(engine_version, args=["--live-restore"]) as engine:
         engine.import_image(DEMO)
         yield engine
 

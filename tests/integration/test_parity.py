@@ -14,7 +14,7 @@ import pytest
 
 import zoo
 from harness import Gateway
-from lab import VERSIONS, Engine
+from lab import Engine
 
 IMAGE = "berth/demo"
 ZONE = "America/St_Johns"  # half hours, daylight saving, and local mean time in year 1
@@ -50,9 +50,9 @@ class Pair:
                 assert ours == after
 
 
-@pytest.fixture(scope="module", params=VERSIONS)
-def pair(request, tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch, Engine(request.param, registry=True) as engine:
+@pytest.fixture(scope="module")
+def pair(engine_version, tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch, Engine(engine_version, registry=True) as engine:
         patch.setenv("TZ", ZONE)
         engine.import_image(IMAGE)
         zoo.add_images(engine)
