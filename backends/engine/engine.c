@@ -202,8 +202,8 @@ int berth_engine_silence(const struct berth_engine *engine, int64_t silence_ms,
                          struct berth_error *err)
 {
     return berth_error_set(err, BERTH_E_TIMEOUT,
-                           "engine of facility %s did not answer within %.3g seconds",
-                           engine->facility, (double)silence_ms / 1000.0);
+                           "engine of facility %s did not answer within %.3g s", engine->facility,
+                           (double)silence_ms / 1000.0);
 }
 
 int berth_engine_said(enum berth_status status, const char *message, struct berth_error *err)

@@ -155,7 +155,7 @@ START_TEST(answers_become_statuses)
          "garbled"},
         {"half a chunk", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\n{}",
          BERTH_E_UNREACHABLE, "garbled"},
-        {"silence", "", BERTH_E_TIMEOUT, "did not answer within 0.3 seconds"},
+        {"silence", "", BERTH_E_TIMEOUT, "did not answer within 0.3 s"},
     };
     for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
         const struct canned_rule rules[] = {{"GET /v1.41/x", rows[i].answer, 0, 0}, {0}};
