@@ -333,6 +333,8 @@ int berth_apps_act(struct berth_facility *facility, const struct berth_caller *b
         r = end_audit(facility, &record, err);
     if (r == BERTH_E_NOT_FOUND)
         return berth_apps_unknown(name, err);
+    if (r == BERTH_E_CONFLICT) /* the engine's words name the container by its id alone */
+        (void)berth_error_wrap(err, "app %s", name);
     if (r == 0 && refreshed < 0) {
         if (err)
             *err = refresh_err;
