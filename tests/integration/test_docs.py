@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: MIT
+"""The examples of the documentation, run against a gateway as the quickstart leaves it.
+
+tests/harness/transcript.py says how pages are written; what a block may need is in `meet`.
+"""
+
+import os
+import pathlib
+import re
+import subprocess
+
+import pytest
+
+from harness import BINARY, wait_until
+from harness.transcript import Shell, agrees, blocks
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+API = (ROOT / "docs/facility-api.md").read_text()
+URL = "http://127.0.0.1:8080"  # on the pages; a free port stands in for it
+ADMIN = {"APP_USER": "admin", "APP_PASS": "admins-password"}
+ROLES = ("viewer", "researcher", "operator", "admin")
+
+
+class Reader:
+    """Follows a page, in a directory that looks like the project's after scripts/quickstart."""
+
+    def __init__(self, gateway, engine, directory):
+        self._gateway = gateway
+        self._engine = engine
+        self._url = f"http://127.0.0.1:{gateway.port}"
+        home = directory / "build/quickstart"
+        home.mkdir(parents=True)
+        (directory / "build/berth").symlink_to(BINARY)
+        (home / "password").write_text(ADMIN["APP_PASS"])
+        (home / "berth.conf").symlink_to(gateway.config)
+        variables = {name: os.environ[name] for name in os.environ if "SAN_OPTIONS" in name}
+        self._shell = Shell(directory, {"PATH": "/usr/bin:/bin", "HOME": str(directory),
+                                        "TZ": "UTC0", **variables})
+
+    def follow(self, page):
+        """Returns what is wrong with the page, or ''."""
+        wrong = []
+        for block in blocks(page):
+            if block.language == "ini":
+                wrong += self._check_configuration(block)
+            elif block.language in ("console", "sh"):
+                undo = self.meet(block.needs)
+                wrong += self._run(block)
+                undo()
+        return "\n\n".join(wrong)
+
+    def meet(self, needs):
+        """Sees to what the block needs; returns what ends that."""
+        if not needs:
+            return lambda: None
+        if needs == "the engine does not answer":
+            self._engine.freeze()
+            self._wait_for(503)
+            return lambda: (self._engine.thaw(), self._wait_for(200))
+        setting = re.fullmatch(r"\[(\w+)\] (.*)", needs)
+        assert setting, f"no test knows how to see to: {needs}"
+        before = self._gateway.config.read_text()
+        lines = setting[2].replace(", ", "\n")
+        self._restart(f"{before}\n[{setting[1]}]\n{lines}\n")
+        return lambda: self._restart(before)
+
+    def close(self):
+        self._shell.close()
+
+    def _run(self, block):
+        wrong = []
+        for command, shown in block.commands:
+            status, printed = self._shell.run(command.replace(URL, self._url), shown is None)
+            printed = printed.replace(self._url, URL)
+            if shown is None and status != 0:
+                wrong.append(f"line {block.line}: $ {command}\nfailed ({status}):\n{printed}")
+            elif shown is not None and not agrees(shown, printed):
+                wrong.append(f"line {block.line}: $ {command}\n{printed}\n-- but the page shows:\n"
+                             f"{shown}")
+        return wrong
+
+    def _check_configuration(self, block):
+        path = self._gateway.directory / "example.conf"
+        path.write_text(block.text)
+        done = subprocess.run([BINARY, "check-config", "--config", path], capture_output=True,
+                              text=True)
+        return [f"line {block.line}: {done.stderr}"] if done.returncode else []
+
+    def _restart(self, configuration):
+        self._gateway.config.write_text(configuration)
+        self._gateway.stop()
+        self._gateway.start()
+        self._wait_for(200)
+
+    def _wait_for(self, status):
+        admin = self._gateway.client(ADMIN["APP_USER"], ADMIN["APP_PASS"])
+        wait_until(lambda: admin.get("/demo/get-app-names").status == status)
+
+
+@pytest.fixture
+def berth(engine, gateway):
+    """As scripts/quickstart leaves it: demo, its image approved, and the administrator's app."""
+    engine.push("berth/demo", "httpd:2.4")
+    engine.docker("tag", "berth/demo", "demo")
+    engine.docker("rmi", "berth/demo")
+    berth = gateway({"demo": {"engine": engine.url}}, environment=ADMIN)
+    admin = berth.client(ADMIN["APP_USER"], ADMIN["APP_PASS"])
+    assert admin.post("/demo/approve-image", image="demo", wait="yes").status == 200
+    assert admin.post("/demo/create-app", image="demo", user="admin").status == 200
+    assert admin.post("/demo/start-app", name="demo--admin").status == 200
+    yield berth
+    engine.docker("tag", "demo", "berth/demo")
+    engine.api("DELETE", "/images/demo")
+
+
+@pytest.fixture
+def reader(berth, engine, tmp_path):
+    reader = Reader(berth, engine, tmp_path)
+    yield reader
+    reader.close()
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/facility-api.md"])
+def test_a_page_is_right(reader, page):
+    text = (ROOT / page).read_text()
+    assert any(block.commands for block in blocks(text) if block.language != "ini")
+    wrong = reader.follow(text)
+    assert not wrong, f"{page}\n{wrong}"
+
+
+# The page against the program's own table of endpoints
+
+
+def rows_of(page):
+    """{endpoint: (method, parameters, least role)} of the page's table."""
+    pattern = r"^\| (GET|POST) \[`([a-z-]+)`\]\(#\2\) \|(.*)\| (\w+) \|$"
+    return {name: (method, set(re.findall(r"`([a-z]+)`", params)), role)
+            for method, name, params, role in re.findall(pattern, page, re.MULTILINE)}
+
+
+def outline(client):
+    """{endpoint: (method, parameters)} of the facility API, as `/` lists them."""
+    lines = re.findall(r"^  (GET|POST) +/FACILITY/(\S+) +(.*)$", client.get("/").text, re.MULTILINE)
+    return {name: (method, set(re.findall(r"([a-z]+)=[A-Z]", summary)) |
+                   set(re.findall(r"([a-z]+)=(?:yes|hour)", summary)))
+            for method, name, summary in lines}
+
+
+@pytest.fixture
+def trial(gateway):
+    return gateway({"demo": {"backend": "memory"}})
+
+
+def test_the_table_has_every_endpoint(trial):
+    listed = {name: row[:2] for name, row in rows_of(API).items()}
+    assert listed == outline(trial.anyone)
+
+
+def test_every_endpoint_has_a_section_with_an_example(trial):
+    for name in outline(trial.anyone):
+        section = re.search(rf"^### {name}\n(.*?)^##", API, re.MULTILINE | re.DOTALL)
+        assert section, f"### {name} is missing"
+        assert any(f"$B/demo/{name}" in command for block in blocks(section[1])
+                   for command, _ in block.commands), f"{name} has no example"
+
+
+def test_the_table_has_the_least_role(trial):
+    clients = [trial.user(f"one-{role}", demo=role) for role in ROLES]
+    for name, (method, _, least) in rows_of(API).items():
+        allowed = [client.user.removeprefix("one-") for client in clients
+                   if client.request(method, f"/demo/{name}").status != 403]
+        assert allowed == list(ROLES[ROLES.index(least):]), name
+
+
+@pytest.mark.parametrize("shown, printed, right", [
+    ("Success", "Success", True),
+    ("Success", "Success!", False),
+    ("", "Success", False),
+    ("Up … ago", "Up 3 seconds ago", True),
+    ("Up … ago", "Up 3\nseconds ago", False),
+    ("a.c", "abc", False),
+    ("a\n…\nd", "a\nb\nc\nd", True),
+    ("a\n…\nd", "a\nd", True),
+    ("a\n…\nd", "a\nb\nc", False),
+    ("a\n…", "a\nb", True),
+    ("a\n…", "b\nb", False),
+    ('{\n  "a": 1\n}', '{"a":1}', True),
+    ('{"a": 1}', '{"a":"1"}', False),
+    ('{"a": 1}', '{"a":true}', False),
+    ('{"a": 1}', '{"a":1,"b":2}', False),
+    ('{"a": 1, "b": 2}', '{"a":1}', False),
+    ('{"a": 1, "b": 2}', '{"b":2,"a":1}', False),
+    ('{"a": …}', '{"a":{"b":1}}', True),
+    ('{"a": …}', '{"b":1}', False),
+    ('{"b": 2, …}', '{"a":1,"b":2,"c":3}', True),
+    ('{"b": 2, …}', '{"a":1,"b":3}', False),
+    ('{"…T…": true}', '{"2026-11-22T13:40:00":true}', True),
+    ('{"…T…": true}', '{"2026-11-22":true}', False),
+    ('[{"a": "x…"}, …]', '[{"a":"xyz"},1,2]', True),
+    ('[{"a": "x…"}, …]', '[{"a":"yz"},1,2]', False),
+    ('["a", "…"]', '["a"]', False),
+    ("[]", '["a"]', False),
+    ("{}", "not JSON", False),
+])
+def test_a_wrong_example_is_noticed(shown, printed, right):
+    assert agrees(shown, printed) == right
