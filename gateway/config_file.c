@@ -134,8 +134,9 @@ static bool read_section(struct reader *reader, const char *line)
 
 /*
  * inih asks for one line at a time: that is how its line is known. A section is
- * entered here, since inih tells of one only when a key stands in it. Spaces in
- * front are taken off: inih would add an indented line to the value before it.
+ * entered here, since inih tells of one only when a key stands in it. White space in
+ * front, of all kinds that inih skips, is taken off: it would add an indented line to the
+ * value before it.
  */
 static char *read_line(char *buffer, int size, void *stream)
 {
@@ -150,7 +151,7 @@ static char *read_line(char *buffer, int size, void *stream)
     }
     if (!line)
         return NULL;
-    line += strspn(line, " \t");
+    line += strspn(line, " \t\v\f\r");
     if (line[0] == '[' && !read_section(reader, line))
         return NULL;
     (void)snprintf(buffer, (size_t)size, "%s\n", line);
