@@ -118,9 +118,15 @@ int berth_environment_load(const char *path, bool required, struct berth_environ
                            struct berth_error *err)
 {
     BERTH_CLEANUP(text_file) struct berth_text_file file = BERTH_TEXT_FILE_INIT;
-    int r = berth_text_file_open(path, &file, err);
-    if (r < 0)
-        return errno == ENOENT && !required ? 0 : r;
+    struct berth_error why = BERTH_ERROR_INIT;
+    int r = berth_text_file_open(path, &file, &why);
+    if (r < 0 && errno == ENOENT && !required)
+        return 0;
+    if (r < 0) {
+        if (err)
+            *err = why;
+        return r;
+    }
     for (;;) {
         char *line = NULL;
         r = berth_text_file_next(&file, BERTH_CONFIG_LINE_MAX, &line, err);

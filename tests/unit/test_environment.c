@@ -124,6 +124,7 @@ START_TEST(a_file_that_is_not_there)
     struct berth_error err = BERTH_ERROR_INIT;
     char *path = unit_scratch("missing");
     ck_assert_int_eq(berth_environment_load(path, false, &environment, &err), 0);
+    ck_assert_int_eq(err.status, 0); /* nothing is said of what is no error */
     ck_assert_int_eq(berth_environment_load(path, true, &environment, &err), BERTH_E_INVALID);
     ck_assert_ptr_nonnull(strstr(err.message, "cannot be read: No such file or directory"));
     /* One that is there must be readable, asked for or not. */
