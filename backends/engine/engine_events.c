@@ -65,7 +65,7 @@ static void read_network(struct berth_engine_event *event, const char *action, c
  * As a member's name in quotes it cannot stand within a string (there the
  * quotes would be escaped), and as an attribute its value would not be a number.
  */
-static int64_t read_time(const char *line)
+static int64_t read_time(const char *line, const cJSON *json)
 {
     static const char name[] = "\"timeNano\":";
     int64_t at_ns = 0;
@@ -77,6 +77,9 @@ static int64_t read_time(const char *line)
         if (end != at && errno == 0 && value > 0)
             at_ns = value;
     }
+    if (at_ns == 0 &&
+        __builtin_mul_overflow(berth_json_int(json, "time", 0), BERTH_NS_PER_S, &at_ns))
+        at_ns = 0;
     return at_ns;
 }
 
@@ -93,9 +96,7 @@ int berth_engine_event_parse(const char *line, size_t len, struct berth_engine_e
         return berth_error_set(err, BERTH_E_UNREACHABLE,
                                "the engine's event stream holds what is no event");
 
-    struct berth_engine_event event = {.id = "", .at_ns = read_time(line)};
-    if (event.at_ns == 0)
-        event.at_ns = berth_json_int(json, "time", 0) * BERTH_NS_PER_S;
+    struct berth_engine_event event = {.id = "", .at_ns = read_time(line, json)};
     const cJSON *actor = berth_json_get(json, "Actor");
     if (strcmp(type, "container") == 0)
         read_container(&event, action, actor);

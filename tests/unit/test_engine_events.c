@@ -138,6 +138,7 @@ START_TEST(times_of_events_are_exact)
         {"nanoseconds", "\"time\":1700000000,\"timeNano\":1700000000123456789",
          1700000000123456789},
         {"seconds alone", "\"time\":1700000000", 1700000000000000000},
+        {"more seconds than there are", "\"time\":9300000000", 0},
         {"none", "\"x\":0", 0},
         {"an attribute of that name",
          "\"timeNano\":1700000000123456789,\"y\":{\"timeNano\":\"1500000000000000000\"}",
