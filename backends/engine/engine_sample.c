@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 #include "backends/engine/engine_sample.h"
 
+/* The engine counts in uint64; what is more (1e308) would make sums that are not finite. */
+#define NUMBER_MAX 0x1.fffffffffffffp63
+
 /* The command works in uint64 and turns to double before it divides; so do we from the start. */
 static double number(const cJSON *object, const char *name)
 {
     const cJSON *item = berth_json_get(object, name);
-    return cJSON_IsNumber(item) && item->valuedouble > 0 ? item->valuedouble : 0;
+    if (!cJSON_IsNumber(item) || !(item->valuedouble > 0))
+        return 0;
+    return item->valuedouble < NUMBER_MAX ? item->valuedouble : NUMBER_MAX;
 }
 
 static void read_cpu(const cJSON *json, struct berth_engine_sample *sample)

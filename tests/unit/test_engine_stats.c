@@ -79,6 +79,9 @@ START_TEST(samples_are_computed_as_the_docker_command_does)
         {"block devices, null",
          "{" READ ",\"blkio_stats\":{\"io_service_bytes_recursive\":null}}",
          {.is_running = true}},
+        {"more than an engine can count",
+         "{" READ ",\"memory_stats\":{\"usage\":1e308},\"pids_stats\":{\"current\":1e308}}",
+         {.is_running = true, .memory_bytes = 0x1p64, .pids = UINT64_MAX - 2047}},
         {"processes", "{" READ ",\"pids_stats\":{\"current\":7}}", {.is_running = true, .pids = 7}},
     };
     for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
