@@ -99,8 +99,18 @@ static void take_object(struct berth_pull *pull, const cJSON *object)
         update_layer(layer, status, detail);
 }
 
-static void take_line(struct berth_pull *pull, const char *line, size_t len)
+static void take_line(struct berth_pull *pull)
 {
+    const char *line = berth_strbuf_str(&pull->line);
+    size_t len = pull->line.len;
+    if (pull->line.failed && !pull->failed) {
+        pull->failed = true;
+        if (pull->line.failed == BERTH_E_NOMEM)
+            (void)berth_error_nomem(&pull->error);
+        else
+            (void)berth_error_set(&pull->error, BERTH_E_UNREACHABLE,
+                                  "the engine sent a line without end");
+    }
     while (len > 0 && (line[len - 1] == '\r' || line[len - 1] == ' '))
         len--;
     if (len == 0 || pull->failed)
@@ -126,7 +136,7 @@ void berth_pull_feed(struct berth_pull *pull, const char *data, size_t len)
         berth_strbuf_add(&pull->line, data, (size_t)(stop - data));
         if (!newline)
             break;
-        take_line(pull, berth_strbuf_str(&pull->line), pull->line.len);
+        take_line(pull);
         berth_strbuf_clear(&pull->line);
         data = newline + 1;
     }
@@ -137,9 +147,7 @@ void berth_pull_feed(struct berth_pull *pull, const char *data, size_t len)
 
 int berth_pull_finish(struct berth_pull *pull, struct berth_error *err)
 {
-    if (pull->line.failed)
-        return berth_error_set(err, BERTH_E_UNREACHABLE, "the engine sent a line without end");
-    take_line(pull, berth_strbuf_str(&pull->line), pull->line.len);
+    take_line(pull);
     berth_strbuf_clear(&pull->line);
     if (!pull->failed) {
         pull->percent = 100;

@@ -98,6 +98,29 @@ START_TEST(errors_come_within_the_stream)
 }
 END_TEST
 
+/* A line that was too long is a fault, whether the pieces before its end fitted or not, and
+ * whatever comes after it. */
+START_TEST(a_line_too_long_ends_the_pull)
+{
+    static const char done[] = LAYER("a", "Pull complete", "");
+    BERTH_CLEANUP(free) char *line = malloc(BERTH_ENGINE_EVENT_MAX + 2);
+    memset(line, ' ', BERTH_ENGINE_EVENT_MAX + 1);
+    line[BERTH_ENGINE_EVENT_MAX + 1] = '\n';
+    for (size_t first = 0; first <= BERTH_ENGINE_EVENT_MAX; first += BERTH_ENGINE_EVENT_MAX) {
+        struct berth_error err = BERTH_ERROR_INIT;
+        struct berth_pull *pull = calloc(1, sizeof(*pull));
+        *pull = (struct berth_pull)BERTH_PULL_INIT;
+        berth_pull_feed(pull, line, first);
+        berth_pull_feed(pull, line + first, BERTH_ENGINE_EVENT_MAX + 2 - first);
+        berth_pull_feed(pull, done, strlen(done));
+        ck_assert_int_eq(berth_pull_finish(pull, &err), BERTH_E_UNREACHABLE);
+        ck_assert_int_eq(err.status, BERTH_E_UNREACHABLE);
+        berth_pull_release(pull);
+        free(pull);
+    }
+}
+END_TEST
+
 START_TEST(the_stream_is_bounded)
 {
     struct berth_pull *pull = calloc(1, sizeof(*pull));
@@ -208,4 +231,4 @@ END_TEST
 
 UNIT_SUITE("engine_pull", a_real_pull_is_followed_whatever_its_pieces,
            the_percentage_weighs_layers_by_size, errors_come_within_the_stream,
-           the_stream_is_bounded, a_pull_gives_digest_and_id)
+           a_line_too_long_ends_the_pull, the_stream_is_bounded, a_pull_gives_digest_and_id)
