@@ -165,11 +165,18 @@ struct keeping {
     int64_t now_ms;
 };
 
+/* An answer under the same key too: it was old when the request began, and is not when the clock
+ * has been set back since. */
 static int forget_old(struct berth_txn *txn, const struct keeping *keeping, struct berth_error *err)
 {
-    const struct berth_value since = berth_value_int(keeping->now_ms - BERTH_IDEMPOTENCY_MS);
-    return berth_txn_run(txn, "DELETE FROM kept_answer WHERE created_ms <= $1", &since, 1, NULL,
-                         NULL, NULL, err);
+    const struct berth_value values[] = {berth_value_int(keeping->now_ms - BERTH_IDEMPOTENCY_MS),
+                                         berth_value_text(keeping->flight->caller),
+                                         berth_value_text(keeping->flight->facility),
+                                         berth_value_text(keeping->flight->key)};
+    return berth_txn_run(txn,
+                         "DELETE FROM kept_answer WHERE created_ms <= $1"
+                         " OR (caller = $2 AND facility = $3 AND idempotency_key = $4)",
+                         values, 4, NULL, NULL, NULL, err);
 }
 
 static int forget_past_bound(struct berth_txn *txn, const struct keeping *keeping,

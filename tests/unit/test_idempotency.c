@@ -125,6 +125,25 @@ START_TEST(a_key_is_its_callers_in_its_facility)
 }
 END_TEST
 
+/* What was old when the request began is not any more when its answer comes. */
+START_TEST(a_clock_set_back_costs_no_answer)
+{
+    BERTH_CLEANUP(fixture) struct fixture f = {0};
+    open_fixture(&f);
+    struct berth_idempotency_key key = key_of("ana", "lab", "k", 1);
+    answer(&f, &key, NOW, "first");
+    struct berth_kept_answer found = {0};
+    struct berth_idempotency_flight *flight = NULL;
+    key = key_of("ana", "lab", "k", 2);
+    ck_assert_int_eq(begin(&f, &key, NOW + BERTH_IDEMPOTENCY_MS, &found, &flight), 0);
+    char type[] = "text/plain";
+    char text[] = "second";
+    const struct berth_kept_answer second = {200, type, text};
+    ck_assert_int_eq(berth_idempotency_end(f.kept, flight, &second, NOW + 1, NULL), 0);
+    ck_assert(replays(&f, &key, NOW + 1, "second"));
+}
+END_TEST
+
 START_TEST(while_the_first_is_under_way_others_wait)
 {
     BERTH_CLEANUP(fixture) struct fixture f = {0};
@@ -189,5 +208,6 @@ START_TEST(out_of_memory_leaves_nothing_under_way)
 END_TEST
 
 UNIT_SUITE("idempotency", an_answer_is_kept_for_a_day_and_over_a_restart,
-           a_key_is_its_callers_in_its_facility, while_the_first_is_under_way_others_wait,
-           the_newest_of_a_caller_are_kept, out_of_memory_leaves_nothing_under_way)
+           a_key_is_its_callers_in_its_facility, a_clock_set_back_costs_no_answer,
+           while_the_first_is_under_way_others_wait, the_newest_of_a_caller_are_kept,
+           out_of_memory_leaves_nothing_under_way)
