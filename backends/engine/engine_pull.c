@@ -76,10 +76,20 @@ static void take_digest(struct berth_pull *pull, const char *digest)
         memcpy(pull->digest, digest, len + 1);
 }
 
+/* What the engine says went wrong, NULL if nothing did. */
+static const char *error_of(const cJSON *object)
+{
+    const char *brief = berth_json_string(object, "error", NULL);
+    const char *message =
+        berth_json_string(berth_json_get(object, "errorDetail"), "message", brief);
+    if (message && !message[0])
+        message = brief && brief[0] ? brief : "the engine gives no reason";
+    return message;
+}
+
 static void take_object(struct berth_pull *pull, const cJSON *object)
 {
-    const char *message = berth_json_string(berth_json_get(object, "errorDetail"), "message",
-                                            berth_json_string(object, "error", NULL));
+    const char *message = error_of(object);
     if (message) {
         pull->failed = true;
         (void)berth_engine_said(BERTH_E_REFUSED, message, &pull->error);

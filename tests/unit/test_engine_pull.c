@@ -82,6 +82,8 @@ START_TEST(errors_come_within_the_stream)
         {"{\"errorDetail\":{\"message\":\"no space left\"},\"error\":\"other\"}\r\n",
          BERTH_E_REFUSED, "no space left"},
         {"{\"error\":\"two\\nlines\"}\r\n{\"error\":\"later\"}\r\n", BERTH_E_REFUSED, "two lines"},
+        {"{\"errorDetail\":{\"message\":\"\"},\"error\":\"brief\"}\n", BERTH_E_REFUSED, "brief"},
+        {"{\"error\":\"\"}\n", BERTH_E_REFUSED, "the engine gives no reason"},
         {"{\"error\":\"without newline\"}", BERTH_E_REFUSED, "without newline"},
         {"{\"status\":", BERTH_E_UNREACHABLE, "garbled"},
         {"<html>\n", BERTH_E_UNREACHABLE, "garbled"},
