@@ -114,7 +114,7 @@ static int match(struct berth_exchange *exchange, const struct berth_view *view,
 
 static void add_allow(struct berth_exchange *exchange)
 {
-    unsigned allowed = exchange->route->methods;
+    unsigned allowed = exchange->route ? exchange->route->methods : BERTH_GET | BERTH_POST;
     if (allowed & BERTH_GET)
         allowed |= BERTH_HEAD;
     allowed |= BERTH_OPTIONS;
@@ -261,6 +261,12 @@ static int check_target(struct berth_exchange *exchange, struct berth_error *err
                            BERTH_TARGET_MAX);
 }
 
+/* "OPTIONS *" is about no endpoint, but what there are (RFC 9110 section 9.3.7). */
+static bool is_of_server(const struct berth_exchange *exchange)
+{
+    return exchange->method == BERTH_OPTIONS && strcmp(exchange->path, "*") == 0;
+}
+
 /* Reads the request to its end, and finds out what it is about. */
 static int receive(struct berth_exchange *exchange, const struct berth_view *view,
                    struct berth_error *err)
@@ -268,7 +274,7 @@ static int receive(struct berth_exchange *exchange, const struct berth_view *vie
     int r = berth_framing_check(exchange, err);
     if (r == 0)
         r = check_target(exchange, err);
-    return r == 0 ? match(exchange, view, err) : r;
+    return r == 0 && !is_of_server(exchange) ? match(exchange, view, err) : r;
 }
 
 static int dispatch(struct berth_exchange *exchange, struct berth_error *err)

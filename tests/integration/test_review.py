@@ -50,6 +50,7 @@ def split(received):
 
 
 POST = "POST /free/start-app?name=x HTTP/1.1"
+LIVEZ = "GET /livez HTTP/1.1"
 
 
 @pytest.mark.parametrize("status, data", [
@@ -72,6 +73,32 @@ POST = "POST /free/start-app?name=x HTTP/1.1"
     (400, request(POST, "Content-Length: 5", "Content-Length: 9") + b"hello"),
     (400, request(POST, "Content-Length: 5", "Transfer-Encoding: chunked") + b"0\r\n\r\n"),
     (411, request(POST, "Transfer-Encoding: chunked") + b"0\r\n\r\n"),
+    (400, request(LIVEZ, "Content-Length: 5 ") + b"hello"),
+    (400, request(LIVEZ, "Content-Length: 0x5") + b"hello"),
+    (400, request(LIVEZ, "Content-Length: 5, 5") + b"hello"),
+    (400, request(LIVEZ, "Content-Length : 5") + b"hello"),
+    (400, request(LIVEZ, "Content-Length:", "\t5") + b"hello"),
+    (400, request(LIVEZ, "X: a", " folded", "Content-Length: 5") + b"hello"),
+    (400, request(LIVEZ, "X: a", "\tfolded", "Content-Length: 5") + b"hello"),
+    (400, request(LIVEZ, " X: a", "Content-Length: 5") + b"hello"),
+    (400, request(LIVEZ, "\x80: a", "Content-Length: 5") + b"hello"),
+    (400, request(LIVEZ, ": a", "Content-Length: 5") + b"hello"),
+    (400, request(LIVEZ, "X: a\n", "Content-Length: 5") + b"hello"),
+    (400, request(LIVEZ, "X: a\rY: b", "Content-Length: 5") + b"hello"),
+    (400, request(LIVEZ, "X: a\0", "Content-Length: 5") + b"hello"),
+    (400, request(LIVEZ, "Transfer-Encoding: gzip, chunked") + b"0\r\n\r\n"),
+    (400, request(LIVEZ, "Transfer-Encoding:", " chunked") + b"0\r\n\r\n"),
+    (400, request(LIVEZ, "Transfer-Encoding: chunked", "Transfer-Encoding: chunked")),
+    (411, request(POST, "Transfer-Encoding: identity", close=False) + b"hello"),
+    (411, request(POST, "Transfer-Encoding: chunked") + b"ffffffffffffffff\r\nhello"),
+    (411, request(POST, "Transfer-Encoding: chunked") + b"-5\r\nhello"),
+    (431, request("GET /livez HTTP/1.1", "X: " + "a" * 20000)),
+    (431, request("GET /livez HTTP/1.1", *(f"X-{i}: {'a' * 1000}" for i in range(20)))),
+    (400, b"GET http://elsewhere.example/livez HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+    (400, b"GET http://127.0.0.1:1/livez HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+    (400, b"OPTIONS http://elsewhere.example/ HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+    (400, b"GET livez HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+    (404, request("GET * HTTP/1.1")),
     (413, request(POST, "Content-Length: 65537")),
     (413, request(POST, "Content-Length: 99999999999999999999")),
     (400, request("GET /free/get-users HTTP/1.1", "Authorization: a", "Authorization: b")),
@@ -104,6 +131,14 @@ def test_keeps_in_step(berth, first):
         rest = received[received.index(b"HTTP/1.1", 1):]
     ((status, _, body),) = split(rest)
     assert (status, body) == (200, b"ok")
+
+
+def test_what_the_server_takes(berth):
+    received = berth.anyone.raw(request("OPTIONS * HTTP/1.1", close=False)
+                                + request("GET /livez HTTP/1.1"))
+    assert received.startswith(b"HTTP/1.1 204 No Content\r\n")
+    assert b"\r\nAllow: GET, HEAD, POST, OPTIONS\r\n" in received
+    assert received.endswith(b"\r\n\r\nok")
 
 
 def test_body_in_two_parts(berth):
