@@ -336,34 +336,60 @@ int berth_apps_get_uptime(struct berth_exchange *exchange, struct berth_error *e
 
 /* ---- Images ---- */
 
-/* How many of the facility's apps run each image of the list, by the list's index. */
+/* An image of the list, and how many of the facility's apps run it. */
+struct tally {
+    const char *image_id;
+    size_t index;
+    size_t count;
+};
+
+struct tallies {
+    struct tally *items; /* by image id */
+    size_t count;
+};
+
+static int compare_tallies(const void *a, const void *b)
+{
+    const struct tally *left = a;
+    const struct tally *right = b;
+    return strcmp(left->image_id, right->image_id);
+}
+
+static int compare_indices(const void *a, const void *b)
+{
+    const struct tally *left = a;
+    const struct tally *right = b;
+    return (left->index > right->index) - (left->index < right->index);
+}
+
 static bool count_image(const struct berth_app *app, void *ctx)
 {
-    void **pair = ctx;
-    const struct berth_image_list *images = pair[0];
-    size_t *counts = pair[1];
-    for (size_t i = 0; i < images->count; i++) {
-        if (strcmp(images->items[i].id, app->image_id) == 0) {
-            counts[i]++;
-            break;
-        }
-    }
+    const struct tallies *tallies = ctx;
+    const struct tally wanted = {.image_id = app->image_id};
+    struct tally *tally =
+        bsearch(&wanted, tallies->items, tallies->count, sizeof(wanted), compare_tallies);
+    if (tally)
+        tally->count++;
     return true;
 }
 
 static void render_images(struct view *view)
 {
     const struct berth_image_list *images = view->snapshot->images;
-    BERTH_CLEANUP(free) size_t *counts = calloc(images->count + 1, sizeof(*counts));
-    if (!counts) {
+    BERTH_CLEANUP(free) struct tally *items = calloc(images->count + 1, sizeof(*items));
+    if (!items) {
         view->w.out->failed = BERTH_E_NOMEM;
         return;
     }
-    void *pair[2] = {(void *)(uintptr_t)images, counts};
-    berth_snapshot_walk(view->snapshot, NULL, count_image, pair);
+    for (size_t i = 0; i < images->count; i++)
+        items[i] = (struct tally){.image_id = images->items[i].id, .index = i};
+    qsort(items, images->count, sizeof(*items), compare_tallies);
+    struct tallies tallies = {items, images->count};
+    berth_snapshot_walk(view->snapshot, NULL, count_image, &tallies);
+    qsort(items, images->count, sizeof(*items), compare_indices);
     berth_json_open_array(&view->w, NULL);
     for (size_t i = 0; i < images->count; i++)
-        berth_image_json_add(&view->w, &images->items[i], counts[i], view->now_ns,
+        berth_image_json_add(&view->w, &images->items[i], items[i].count, view->now_ns,
                              &view->valid_until_ns);
     berth_json_close_array(&view->w);
 }
