@@ -149,7 +149,7 @@ void berth_mirror_free(struct berth_mirror *mirror)
 
 /* ---- Readers ---- */
 
-static void touch(struct berth_mirror *mirror)
+void berth_mirror_touch(struct berth_mirror *mirror)
 {
     int64_t now_ms = berth_clock_monotonic_ms();
     int64_t touched_ms = __atomic_load_n(&mirror->touched_ms, __ATOMIC_RELAXED);
@@ -177,7 +177,7 @@ static int refuse(const struct berth_mirror *mirror, struct berth_error *err)
 int berth_mirror_snapshot(struct berth_mirror *mirror, bool allow_stale,
                           struct berth_snapshot **ret_snapshot, struct berth_error *err)
 {
-    touch(mirror);
+    berth_mirror_touch(mirror);
     BERTH_LOCK_SCOPE(guard, &mirror->publish_lock);
     while (!mirror->current && !mirror->why.status)
         if (!berth_cond_wait_until(&mirror->told, &mirror->publish_lock,
@@ -191,9 +191,21 @@ int berth_mirror_snapshot(struct berth_mirror *mirror, bool allow_stale,
 
 int berth_mirror_status(struct berth_mirror *mirror, struct berth_error *err)
 {
-    touch(mirror);
+    berth_mirror_touch(mirror);
     BERTH_LOCK_SCOPE(guard, &mirror->publish_lock);
     return mirror->current && !mirror->current->stale ? 0 : refuse(mirror, err);
+}
+
+uint64_t berth_mirror_epoch(const struct berth_mirror *mirror)
+{
+    return mirror->epoch;
+}
+
+void berth_mirror_number(struct berth_mirror *mirror, void (*tell)(void *ctx, uint64_t sequence),
+                         void *ctx)
+{
+    BERTH_LOCK_SCOPE(guard, &mirror->order_lock);
+    tell(ctx, ++mirror->sequence);
 }
 
 /* ---- Refreshes ---- */

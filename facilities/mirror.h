@@ -33,7 +33,7 @@ struct berth_mirror;
 struct berth_snapshot {
     unsigned refs;                       /* atomic */
     uint64_t epoch;                      /* random per start of the gateway */
-    uint64_t sequence;                   /* grows by one with every published change */
+    uint64_t sequence;                   /* number of the last change that is in it */
     struct berth_pmap_node *by_name;     /* (name, id) */
     struct berth_pmap_node *by_id;       /* engine id */
     struct berth_pmap_node *by_age;      /* newest first, as docker lists */
@@ -43,19 +43,26 @@ struct berth_snapshot {
     int64_t as_of_ns;                    /* wall; last proof of contact */
 };
 
-/* Who wants to know of changes: the uptime sampler, the watch endpoint. Must not block. */
+/*
+ * Who wants to know of changes: the uptime sampler, the watch endpoint. Must
+ * not block. Each change of an app, each loss of contact and each listing that
+ * ends one has a sequence number of its own, growing.
+ */
 struct berth_mirror_observer {
     void *ctx;
     /* The whole state, after the first listing and after each reconnect. */
     void (*listing)(void *ctx, struct berth_snapshot *snapshot, int64_t as_of_ns);
     /* before is NULL for a new app, after is NULL for one that is gone. */
-    void (*app)(void *ctx, const struct berth_app *before, const struct berth_app *after,
-                int64_t at_ns);
+    void (*app)(void *ctx, uint64_t sequence, const struct berth_app *before,
+                const struct berth_app *after, int64_t at_ns);
     /* An exact change of state told by the engine. */
     void (*changed)(void *ctx, const struct berth_app *app, enum berth_app_state state,
                     int64_t at_ns);
     void (*alive)(void *ctx, int64_t at_ns);
-    void (*lost)(void *ctx, int64_t last_alive_ns);
+    void (*lost)(void *ctx, uint64_t sequence, const struct berth_error *why,
+                 int64_t last_alive_ns);
+    /* All up to this number has been told; snapshots of it are there to take. */
+    void (*told)(void *ctx, uint64_t sequence);
 };
 
 /* Starts mirroring; returns before the first listing. backend outlives it; observer is copied, and
@@ -120,6 +127,17 @@ BERTH_MUST_CHECK int berth_mirror_inspect(struct berth_mirror *mirror, const str
                                           struct berth_error *err);
 void berth_inspect_unref(struct berth_inspect *inspect);
 BERTH_DEFINE_CLEANUP(inspect, struct berth_inspect *, berth_inspect_unref)
+
+/* Draws the next sequence number for a change that is not the mirror's own, and tells of it in its
+ * turn among what the observer hears; tell must not block. */
+void berth_mirror_number(struct berth_mirror *mirror, void (*tell)(void *ctx, uint64_t sequence),
+                         void *ctx);
+
+/* Somebody is reading: a loss of contact must be noticed soon. Cheap. */
+void berth_mirror_touch(struct berth_mirror *mirror);
+
+/* Random, of this mirror: what tells its sequence numbers from those of another. */
+uint64_t berth_mirror_epoch(const struct berth_mirror *mirror);
 
 /* The state of contact, for /readyz: 0, or the error the last loss had. */
 BERTH_MUST_CHECK int berth_mirror_status(struct berth_mirror *mirror, struct berth_error *err);

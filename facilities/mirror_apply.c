@@ -28,12 +28,19 @@ static int64_t change_time(const struct berth_mirror *mirror, const struct berth
 }
 
 /* While contact is lost the observer waits for the listing that ends it. */
-static void tell_app(const struct berth_mirror *mirror, const struct berth_app *before,
-                     const struct berth_app *after, int64_t at_ns)
+static void tell_app(const struct berth_mirror *mirror, uint64_t sequence,
+                     const struct berth_app *before, const struct berth_app *after, int64_t at_ns)
 {
     const struct berth_mirror_observer *observer = &mirror->observer;
     if (mirror->contact && observer->app)
-        observer->app(observer->ctx, before, after, at_ns);
+        observer->app(observer->ctx, sequence, before, after, at_ns);
+}
+
+static void tell_told(const struct berth_mirror *mirror)
+{
+    const struct berth_mirror_observer *observer = &mirror->observer;
+    if (observer->told)
+        observer->told(observer->ctx, mirror->sequence);
 }
 
 /* Takes the reference over; NULL leaves readers without. */
@@ -53,10 +60,11 @@ static void publish(struct berth_mirror *mirror, struct berth_snapshot *snapshot
 }
 
 /*
- * Makes next the working version, and publishes it where there was a listing;
- * next holds the old version afterwards. On failure nothing is changed.
+ * Makes next the working version, that many changes later, and publishes it
+ * where there was a listing; next holds the old version afterwards. On failure
+ * nothing is changed.
  */
-static int commit(struct berth_mirror *mirror, struct berth_index *next,
+static int commit(struct berth_mirror *mirror, struct berth_index *next, size_t changes,
                   struct berth_image_list *images, struct berth_error *err)
 {
     struct berth_snapshot *snapshot = NULL;
@@ -72,9 +80,24 @@ static int commit(struct berth_mirror *mirror, struct berth_index *next,
         berth_image_list_unref(mirror->images);
         mirror->images = berth_image_list_ref(images);
     }
-    mirror->sequence++;
+    mirror->sequence += changes;
     if (snapshot)
         publish(mirror, snapshot);
+    return 0;
+}
+
+/* One app is as after now, instead of before; either may be NULL. */
+static int commit_app(struct berth_mirror *mirror, const struct berth_app *before,
+                      struct berth_app *after, int64_t at_ns, struct berth_error *err)
+{
+    BERTH_CLEANUP(index) struct berth_index next = berth_index_copy(&mirror->index);
+    int status = berth_index_change(&next, before, after, err);
+    if (!status)
+        status = commit(mirror, &next, 1, mirror->images, err);
+    if (status)
+        return status;
+    tell_app(mirror, mirror->sequence, before, after, at_ns);
+    tell_told(mirror);
     return 0;
 }
 
@@ -88,13 +111,8 @@ int berth_mirror_apply_app(struct berth_mirror *mirror, uint64_t ticket, struct 
     int status = berth_tickets_put(&mirror->known, app->id, ticket, false, err);
     if (status || (before && berth_mirror_apps_equal(before, app)))
         return status;
-    BERTH_CLEANUP(index) struct berth_index next = berth_index_copy(&mirror->index);
-    status = berth_index_change(&next, before, app, err);
-    if (!status)
-        status = commit(mirror, &next, mirror->images, err);
-    if (!status)
-        tell_app(mirror, before, app, change_time(mirror, before, app, berth_clock_wall_ns()));
-    return status;
+    return commit_app(mirror, before, app, change_time(mirror, before, app, berth_clock_wall_ns()),
+                      err);
 }
 
 int berth_mirror_apply_gone(struct berth_mirror *mirror, uint64_t ticket, const char *id,
@@ -107,13 +125,7 @@ int berth_mirror_apply_gone(struct berth_mirror *mirror, uint64_t ticket, const 
     int status = berth_tickets_put(&mirror->known, id, ticket, true, err);
     if (status || !before)
         return status;
-    BERTH_CLEANUP(index) struct berth_index next = berth_index_copy(&mirror->index);
-    status = berth_index_change(&next, before, NULL, err);
-    if (!status)
-        status = commit(mirror, &next, mirror->images, err);
-    if (!status)
-        tell_app(mirror, before, NULL, at_ns);
-    return status;
+    return commit_app(mirror, before, NULL, at_ns, err);
 }
 
 int berth_mirror_apply_images(struct berth_mirror *mirror, uint64_t ticket,
@@ -125,7 +137,10 @@ int berth_mirror_apply_images(struct berth_mirror *mirror, uint64_t ticket,
     if (berth_mirror_images_equal(images, mirror->images))
         return 0;
     BERTH_CLEANUP(index) struct berth_index same = berth_index_copy(&mirror->index);
-    return commit(mirror, &same, images, err);
+    int status = commit(mirror, &same, 1, images, err);
+    if (!status)
+        tell_told(mirror);
+    return status;
 }
 
 /* ---- A full listing, as the difference to what is known ---- */
@@ -239,13 +254,15 @@ static void tell_difference(struct berth_mirror *mirror, const struct difference
         int64_t at_ns = as_of_ns;
         if (change->after)
             at_ns = change_time(mirror, change->before, change->after, as_of_ns);
-        tell_app(mirror, change->before, change->after, at_ns);
+        tell_app(mirror, mirror->sequence - (diff->count - 1 - i), change->before, change->after,
+                 at_ns);
     }
+    tell_told(mirror);
 }
 
 /* Contact begins: readers are served, and the observer is told the whole state. */
-static int begin_contact(struct berth_mirror *mirror, struct berth_index *next, bool differs,
-                         int64_t as_of_ns, struct berth_error *err)
+static int begin_contact(struct berth_mirror *mirror, struct berth_index *next, int64_t as_of_ns,
+                         struct berth_error *err)
 {
     struct berth_snapshot *snapshot;
     int status = berth_snapshot_new(next, mirror->images, &snapshot, err);
@@ -254,8 +271,7 @@ static int begin_contact(struct berth_mirror *mirror, struct berth_index *next, 
     struct berth_index old = mirror->index;
     mirror->index = *next;
     *next = old;
-    if (differs || !mirror->current)
-        mirror->sequence++;
+    mirror->sequence++;
     mirror->contact = true;
     mirror->listed_ns = as_of_ns;
     mirror->alive_ns = as_of_ns;
@@ -265,6 +281,7 @@ static int begin_contact(struct berth_mirror *mirror, struct berth_index *next, 
     const struct berth_mirror_observer *observer = &mirror->observer;
     if (observer->listing)
         observer->listing(observer->ctx, mirror->current, as_of_ns);
+    tell_told(mirror);
     return 0;
 }
 
@@ -283,13 +300,13 @@ int berth_mirror_apply_listing(struct berth_mirror *mirror, uint64_t ticket,
     if (status)
         return status;
     if (!mirror->contact) {
-        status = begin_contact(mirror, &next, diff.count > 0, as_of_ns, err);
+        status = begin_contact(mirror, &next, as_of_ns, err);
     } else if (diff.count > 0) {
         for (size_t i = 0; i < diff.count; i++)
             berth_inspect_cache_drop(&mirror->inspect, diff.changes[i].before
                                                            ? diff.changes[i].before->id
                                                            : diff.changes[i].after->id);
-        status = commit(mirror, &next, mirror->images, err);
+        status = commit(mirror, &next, diff.count, mirror->images, err);
         if (!status)
             tell_difference(mirror, &diff, as_of_ns);
     }
@@ -338,12 +355,14 @@ void berth_mirror_apply_lost(struct berth_mirror *mirror, const struct berth_err
                              int64_t last_alive_ns)
 {
     bool had_contact = mirror->contact;
+    struct berth_error reason = reason_of(why);
     mirror->contact = false;
     berth_inspect_cache_reset(&mirror->inspect, false);
     (void)pthread_mutex_lock(&mirror->publish_lock);
-    mirror->why = reason_of(why);
+    mirror->why = reason;
     (void)pthread_mutex_unlock(&mirror->publish_lock);
     if (had_contact) {
+        mirror->sequence++;
         mirror->alive_ns = last_alive_ns;
         struct berth_error err = BERTH_ERROR_INIT;
         struct berth_snapshot *snapshot = NULL;
@@ -354,5 +373,7 @@ void berth_mirror_apply_lost(struct berth_mirror *mirror, const struct berth_err
     (void)pthread_cond_broadcast(&mirror->told);
     const struct berth_mirror_observer *observer = &mirror->observer;
     if (had_contact && observer->lost)
-        observer->lost(observer->ctx, last_alive_ns);
+        observer->lost(observer->ctx, mirror->sequence, &reason, last_alive_ns);
+    if (had_contact)
+        tell_told(mirror);
 }

@@ -33,6 +33,7 @@ static enum berth_app_state state_of(struct berth_mirror *mirror, const char *id
 
 struct diary {
     struct berth_mirror_observer observer;
+    uint64_t sequence; /* of the last news */
     char text[4096];
 };
 
@@ -47,15 +48,24 @@ static void note(struct diary *diary, const char *format, ...)
     va_end(args);
 }
 
+/* Numbers follow on one another, up to where all was told. */
+static void note_number(struct diary *diary, uint64_t sequence)
+{
+    if (sequence != ++diary->sequence)
+        note(diary, "number %llu instead of %llu: ", (unsigned long long)sequence,
+             (unsigned long long)diary->sequence);
+}
+
 static void hear_listing(void *ctx, struct berth_snapshot *snapshot, int64_t as_of_ns)
 {
     note(ctx, "listing of %zu at %lld\n", berth_pmap_count(snapshot->by_id),
          (long long)(as_of_ns / SECOND));
 }
 
-static void hear_app(void *ctx, const struct berth_app *before, const struct berth_app *after,
-                     int64_t at_ns)
+static void hear_app(void *ctx, uint64_t sequence, const struct berth_app *before,
+                     const struct berth_app *after, int64_t at_ns)
 {
+    note_number(ctx, sequence);
     note(ctx, "%s: %s to %s at %lld\n", before ? before->id : after->id,
          before ? berth_app_state_name(before->state) : "none",
          after ? berth_app_state_name(after->state) : "none", (long long)(at_ns / SECOND));
@@ -73,9 +83,17 @@ static void hear_alive(void *ctx, int64_t at_ns)
     note(ctx, "alive at %lld\n", (long long)(at_ns / SECOND));
 }
 
-static void hear_lost(void *ctx, int64_t last_alive_ns)
+static void hear_lost(void *ctx, uint64_t sequence, const struct berth_error *why,
+                      int64_t last_alive_ns)
 {
-    note(ctx, "lost at %lld\n", (long long)(last_alive_ns / SECOND));
+    note_number(ctx, sequence);
+    note(ctx, "lost at %lld%s\n", (long long)(last_alive_ns / SECOND),
+         why->status == BERTH_E_UNREACHABLE ? "" : " for another reason");
+}
+
+static void hear_told(void *ctx, uint64_t sequence)
+{
+    ((struct diary *)ctx)->sequence = sequence;
 }
 
 static void diary_init(struct diary *diary)
@@ -85,7 +103,8 @@ static void diary_init(struct diary *diary)
                                          .app = hear_app,
                                          .changed = hear_changed,
                                          .alive = hear_alive,
-                                         .lost = hear_lost}};
+                                         .lost = hear_lost,
+                                         .told = hear_told}};
 }
 
 /* ---- One fixture of all that ---- */
@@ -193,7 +212,7 @@ START_TEST(lost_contact_makes_the_snapshot_stale_until_the_next_listing)
     ck_assert_int_eq(berth_mirror_snapshot(mirror, true, &stale, &err), 0);
     ck_assert(stale->stale);
     ck_assert_int_eq(stale->as_of_ns, LISTED + 5 * SECOND);
-    ck_assert_uint_eq(stale->sequence, fresh->sequence);
+    ck_assert_uint_eq(stale->sequence, fresh->sequence + 1);
     ck_assert_ptr_nonnull(berth_snapshot_find(stale, "app-1--ana"));
     ck_assert(!fresh->stale);
 
@@ -202,7 +221,7 @@ START_TEST(lost_contact_makes_the_snapshot_stale_until_the_next_listing)
     ck_assert_int_eq(berth_mirror_status(mirror, NULL), 0);
     BERTH_CLEANUP(snapshot) struct berth_snapshot *again = take(mirror);
     ck_assert(!again->stale);
-    ck_assert_uint_eq(again->sequence, fresh->sequence);
+    ck_assert_uint_eq(again->sequence, fresh->sequence + 2);
     ck_assert_uint_eq(again->epoch, fresh->epoch);
     ck_assert_str_eq(diary.text, "listing of 1 at 1000\nlost at 1005\nlisting of 1 at 1060\n");
     close_mirror();
@@ -250,7 +269,7 @@ START_TEST(a_listing_is_applied_as_a_difference)
     ck_assert_int_eq(berth_app_list_add(&fake.rows, fake_app("coming", BERTH_APP_PAUSED), NULL), 0);
     fake_tell_listing(&fake, fake_draw(&fake), LISTED + 20 * SECOND);
     BERTH_CLEANUP(snapshot) struct berth_snapshot *third = take(mirror);
-    ck_assert_uint_eq(third->sequence, first->sequence + 1);
+    ck_assert_uint_eq(third->sequence, first->sequence + 3);
     ck_assert_ptr_eq(berth_snapshot_find(third, "app-same--ana"),
                      berth_snapshot_find(first, "app-same--ana"));
     ck_assert_uint_eq(berth_pmap_count(third->by_age), 3);
