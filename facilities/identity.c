@@ -54,6 +54,31 @@ void berth_identity_close(struct berth_identity *identity)
 
 /* ---- Asking ---- */
 
+static int64_t now_ms(void)
+{
+    return berth_clock_wall_ns() / BERTH_NS_PER_MS;
+}
+
+/* Both only grow: their sum is the same only while neither has changed. */
+static uint64_t version_of(struct berth_identity *identity)
+{
+    return berth_user_table_version(identity->users) + berth_tokens_version(identity->tokens);
+}
+
+static enum berth_role role_with_token(struct berth_identity *identity,
+                                       const struct berth_token *token, const char *facility,
+                                       bool *ret_gateway_admin)
+{
+    enum berth_role role =
+        berth_user_table_role(identity->users, token->user, facility, ret_gateway_admin);
+    if (!token->facility[0])
+        return role;
+    *ret_gateway_admin = false;
+    if (strcmp(token->facility, facility) != 0)
+        return BERTH_ROLE_NONE;
+    return role < token->role ? role : token->role;
+}
+
 int berth_identity_verify(struct berth_identity *identity, const char *user, const char *password,
                           size_t password_len, const char *address, struct berth_error *err)
 {
@@ -82,26 +107,61 @@ int berth_identity_verify_token(struct berth_identity *identity, const char *tok
                                 struct berth_error *err)
 {
     struct berth_token found;
+    uint64_t version = version_of(identity);
     int r = berth_tokens_use(identity->tokens, token, &found, err);
     if (r == BERTH_E_NOT_FOUND)
         return berth_login_refuse_token(identity->login, caller->address, err);
     if (r < 0)
         return r;
-    bool gateway_admin = false;
-    enum berth_role role =
-        berth_user_table_role(identity->users, found.user, facility, &gateway_admin);
-    if (found.facility[0]) {
-        gateway_admin = false;
-        if (strcmp(found.facility, facility) != 0)
-            role = BERTH_ROLE_NONE;
-        else if (role > found.role)
-            role = found.role;
-    }
     memcpy(caller->user, found.user, sizeof(caller->user));
-    caller->role = role;
-    caller->gateway_admin = gateway_admin;
+    caller->role = role_with_token(identity, &found, facility, &caller->gateway_admin);
     caller->token_id = found.id;
+    caller->standing = (struct berth_standing){.version = version, .expires_ms = found.expires_ms};
     return 0;
+}
+
+struct berth_standing berth_identity_standing(struct berth_identity *identity, const char *user)
+{
+    struct berth_standing standing = {.version = version_of(identity)};
+    standing.credential = berth_user_table_credential(identity->users, user);
+    return standing;
+}
+
+static int confirm_role(struct berth_identity *identity, const char *facility,
+                        const struct berth_caller *caller, struct berth_error *err)
+{
+    struct berth_token token;
+    bool gateway_admin = false;
+    enum berth_role role;
+    if (caller->token_id != 0) {
+        if (!berth_tokens_find(identity->tokens, caller->token_id, &token))
+            return berth_error_set(err, BERTH_E_UNAUTHORISED, "the token was revoked");
+        role = role_with_token(identity, &token, facility, &gateway_admin);
+    } else {
+        if (berth_user_table_credential(identity->users, caller->user) !=
+            caller->standing.credential)
+            return berth_error_set(err, BERTH_E_UNAUTHORISED,
+                                   "the user was removed or has another password");
+        role = berth_user_table_role(identity->users, caller->user, facility, &gateway_admin);
+    }
+    if (role != caller->role || gateway_admin != caller->gateway_admin)
+        return berth_error_set(err, BERTH_E_UNAUTHORISED, "the role was changed");
+    return 0;
+}
+
+int berth_identity_confirm(struct berth_identity *identity, const char *facility,
+                           struct berth_caller *caller, struct berth_error *err)
+{
+    struct berth_standing *standing = &caller->standing;
+    if (standing->expires_ms != 0 && now_ms() >= standing->expires_ms)
+        return berth_error_set(err, BERTH_E_UNAUTHORISED, "the token has expired");
+    uint64_t version = version_of(identity);
+    if (version == standing->version)
+        return 0;
+    int r = confirm_role(identity, facility, caller, err);
+    if (r == 0)
+        standing->version = version;
+    return r;
 }
 
 bool berth_identity_has(struct berth_identity *identity, const char *user)
@@ -141,11 +201,6 @@ struct change {
     const char *detail;              /* for audit, or NULL */
     struct berth_user_record *after; /* out: as it will be committed */
 };
-
-static int64_t now_ms(void)
-{
-    return berth_clock_wall_ns() / BERTH_NS_PER_MS;
-}
 
 static int no_such_user(const char *user, struct berth_error *err)
 {

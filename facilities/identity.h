@@ -42,11 +42,23 @@ BERTH_MUST_CHECK int berth_identity_verify(struct berth_identity *identity, cons
 
 /*
  * Whom an API token stands for, and what it may do in facility ("" on the gateway's own paths):
- * fills the caller's user, role, gateway_admin and token_id; its address is known. Errors as above.
+ * fills the caller's user, role, gateway_admin, token_id and standing; its address is known. Errors
+ * as above.
  */
 BERTH_MUST_CHECK int berth_identity_verify_token(struct berth_identity *identity, const char *token,
                                                  const char *facility, struct berth_caller *caller,
                                                  struct berth_error *err);
+
+/* What a password of the user stands for now; to be asked before it is verified. */
+struct berth_standing berth_identity_standing(struct berth_identity *identity, const char *user);
+
+/*
+ * Whether the caller, identified earlier, would be given the same role in facility again: the
+ * password is the same, the token neither revoked nor expired, no role was changed. Costs next to
+ * nothing while no user and no token has changed. BERTH_E_UNAUTHORISED with the reason.
+ */
+BERTH_MUST_CHECK int berth_identity_confirm(struct berth_identity *identity, const char *facility,
+                                            struct berth_caller *caller, struct berth_error *err);
 
 /* True for a user who is not removed. */
 bool berth_identity_has(struct berth_identity *identity, const char *user);

@@ -26,12 +26,20 @@ const char *berth_role_name(enum berth_role role);
 BERTH_MUST_CHECK int berth_role_parse(const char *name, enum berth_role *ret_role,
                                       struct berth_error *err);
 
+/* What a caller's credentials were good for, to ask later whether they still are (identity.h). */
+struct berth_standing {
+    uint64_t version;    /* of all users and tokens */
+    uint64_t credential; /* of the password; 0 with a token */
+    int64_t expires_ms;  /* of the token, wall; 0: never */
+};
+
 /* Who makes a request, in the facility it is made to. */
 struct berth_caller {
     char user[BERTH_USER_MAX + 1]; /* "" in open mode */
     enum berth_role role;          /* in this facility */
     bool gateway_admin;
-    int64_t token_id;    /* of the API token that was shown, or 0 */
+    int64_t token_id; /* of the API token that was shown, or 0 */
+    struct berth_standing standing;
     char address[64];    /* of the peer, for audit */
     char request_id[65]; /* for audit and logs */
 };

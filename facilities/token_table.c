@@ -10,6 +10,7 @@ struct berth_token_table {
     struct berth_token_record **records;
     size_t count;
     size_t size;
+    uint64_t version; /* atomic, for those who read it without the lock */
 };
 
 int berth_token_table_new(struct berth_token_table **ret_table, struct berth_error *err)
@@ -115,6 +116,7 @@ void berth_token_table_remove(struct berth_token_table *table,
         memmove(&table->records[at], &table->records[at + 1],
                 (table->count - at) * sizeof(table->records[0]));
     }
+    (void)__atomic_add_fetch(&table->version, 1, __ATOMIC_SEQ_CST);
     (void)pthread_rwlock_unlock(&table->lock);
     free(record);
 }
@@ -130,7 +132,27 @@ void berth_token_table_remove_user(struct berth_token_table *table, const char *
             table->records[kept++] = table->records[i];
     }
     table->count = kept;
+    (void)__atomic_add_fetch(&table->version, 1, __ATOMIC_SEQ_CST);
     (void)pthread_rwlock_unlock(&table->lock);
+}
+
+uint64_t berth_token_table_version(struct berth_token_table *table)
+{
+    return __atomic_load_n(&table->version, __ATOMIC_SEQ_CST);
+}
+
+bool berth_token_table_find(struct berth_token_table *table, int64_t id,
+                            struct berth_token *ret_token)
+{
+    bool found = false;
+    (void)pthread_rwlock_rdlock(&table->lock);
+    for (size_t i = 0; i < table->count && !found; i++) {
+        found = table->records[i]->token.id == id;
+        if (found)
+            *ret_token = table->records[i]->token;
+    }
+    (void)pthread_rwlock_unlock(&table->lock);
+    return found;
 }
 
 bool berth_token_table_use(struct berth_token_table *table,

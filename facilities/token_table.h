@@ -42,6 +42,13 @@ void berth_token_table_remove(struct berth_token_table *table,
                               const unsigned char digest[static BERTH_SHA256_BYTES]);
 void berth_token_table_remove_user(struct berth_token_table *table, const char *user);
 
+/* A number that grows with every removal. */
+uint64_t berth_token_table_version(struct berth_token_table *table);
+
+/* The committed token of that id; false if there is none. O(n). */
+bool berth_token_table_find(struct berth_token_table *table, int64_t id,
+                            struct berth_token *ret_token);
+
 /*
  * The token that opens something at now_ms (wall); false if there is none.
  * *ret_noted: this use is later than the last one known by BERTH_TOKEN_USE_MS,

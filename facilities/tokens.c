@@ -428,6 +428,16 @@ int berth_tokens_use(struct berth_tokens *tokens, const char *text, struct berth
     return 0;
 }
 
+bool berth_tokens_find(struct berth_tokens *tokens, int64_t id, struct berth_token *ret_token)
+{
+    return berth_token_table_find(tokens->table, id, ret_token);
+}
+
+uint64_t berth_tokens_version(struct berth_tokens *tokens)
+{
+    return berth_token_table_version(tokens->table);
+}
+
 struct listing {
     const char *user;
     struct berth_token *items;

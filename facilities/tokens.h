@@ -62,6 +62,12 @@ BERTH_MUST_CHECK int berth_tokens_revoke(struct berth_tokens *tokens, const stru
 BERTH_MUST_CHECK int berth_tokens_use(struct berth_tokens *tokens, const char *text,
                                       struct berth_token *ret_token, struct berth_error *err);
 
+/* The token of that id, without noting a use; false when there is none. */
+bool berth_tokens_find(struct berth_tokens *tokens, int64_t id, struct berth_token *ret_token);
+
+/* A number that grows with every token that is revoked or removed. */
+uint64_t berth_tokens_version(struct berth_tokens *tokens);
+
 /* The tokens of a user in a transaction that removes it, then in memory once it is committed. */
 BERTH_MUST_CHECK int berth_tokens_remove_user(struct berth_txn *txn, const char *user,
                                               struct berth_error *err);

@@ -12,6 +12,7 @@ struct berth_user_table {
     size_t reserved;
     size_t removed;
     uint64_t last_credential;
+    uint64_t version; /* atomic, for those who read it without the lock */
 };
 
 void berth_user_record_free(struct berth_user_record *record)
@@ -113,6 +114,7 @@ static struct berth_user_record *put(struct berth_user_table *table,
     }
     table->records[at] = record;
     table->removed = table->removed + record->removed - (old && old->removed);
+    (void)__atomic_add_fetch(&table->version, 1, __ATOMIC_SEQ_CST);
     return old;
 }
 
@@ -146,6 +148,11 @@ uint64_t berth_user_table_credential(struct berth_user_table *table, const char 
     uint64_t credential = record ? record->credential : 0;
     (void)pthread_rwlock_unlock(&table->lock);
     return credential;
+}
+
+uint64_t berth_user_table_version(struct berth_user_table *table)
+{
+    return __atomic_load_n(&table->version, __ATOMIC_SEQ_CST);
 }
 
 static int compare_grant(const void *key, const void *grant)

@@ -48,6 +48,9 @@ bool berth_user_table_login(struct berth_user_table *table, const char *name,
 /* The number that changes with the user's hash; 0 when there is no such user. */
 uint64_t berth_user_table_credential(struct berth_user_table *table, const char *name);
 
+/* A number that grows with every change of a user. */
+uint64_t berth_user_table_version(struct berth_user_table *table);
+
 /* As berth_identity_role, _walk. */
 enum berth_role berth_user_table_role(struct berth_user_table *table, const char *name,
                                       const char *facility, bool *ret_gateway_admin);

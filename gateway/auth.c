@@ -53,6 +53,8 @@ static int verify_basic(struct berth_exchange *exchange, const char *text, const
     char *password = NULL;
     int r = split_basic(text, &decoded, &user, &password, err);
     if (r == 0)
+        caller->standing = berth_identity_standing(identity, user);
+    if (r == 0)
         r = berth_identity_verify(identity, user, password, strlen(password), caller->address, err);
     /* Who was meant, for the log; what is no name may be a password in the wrong place. */
     if ((r == BERTH_E_UNAUTHORISED || r == BERTH_E_THROTTLED) && user &&
