@@ -44,6 +44,8 @@ struct decision {
     const struct berth_image *present; /* on the engine already */
     int64_t now_ns;
     struct berth_approval approval;
+    uint64_t turn; /* to tell of the change; 0: nothing was changed */
+    bool was_approved;
 };
 
 /* A digest names the image more exactly than a tag: it stands in the tag's place. */
@@ -89,6 +91,25 @@ static int decide(struct decision *decision, enum berth_approval_state state, co
     return r == 0 ? berth_approval_set_text(&approval->error, NULL, err) : r;
 }
 
+/* Within the job, once the change is made. */
+static void draw_turn(struct decision *decision)
+{
+    if (decision->turn == 0)
+        decision->turn = berth_news_draw(decision->approvals);
+}
+
+/* Makes the change, and tells those who watch. */
+static int write_decision(struct decision *decision,
+                          int (*job)(struct berth_txn *txn, void *ctx, struct berth_error *err),
+                          struct berth_error *err)
+{
+    struct berth_approvals *approvals = decision->approvals;
+    int r = berth_store_write(approvals->store, job, decision, err);
+    berth_news_tell(approvals, decision->turn, r == 0 ? &decision->approval : NULL,
+                    decision->was_approved);
+    return r;
+}
+
 /* Hands the job's result to the caller. */
 static int finish(struct decision *decision, int result, struct berth_approval *ret_approval)
 {
@@ -121,6 +142,8 @@ static int request_job(struct berth_txn *txn, void *ctx, struct berth_error *err
         return r;
     r = berth_approval_insert(txn, &decision->where, decision->by->user, decision->now_ns,
                               &decision->approval, err);
+    if (r == 0)
+        draw_turn(decision);
     return r == 0 ? add_audit(txn, decision, "request-image", NULL, err) : r;
 }
 
@@ -131,7 +154,7 @@ int berth_approvals_request(struct berth_approvals *approvals, const struct bert
     const struct berth_approval_key key = {.ref = ref};
     struct decision decision;
     decision_init(&decision, approvals, by, &key);
-    int r = berth_store_write(approvals->store, request_job, &decision, err);
+    int r = write_decision(&decision, request_job, err);
     return finish(&decision, r, ret_approval);
 }
 
@@ -169,6 +192,8 @@ static int approve_job(struct berth_txn *txn, void *ctx, struct berth_error *err
     }
     if (r == 0)
         r = berth_approval_save(txn, approval, err);
+    if (r == 0)
+        draw_turn(decision);
     return r == 0 ? add_audit(txn, decision, "approve-image", approval->digest, err) : r;
 }
 
@@ -209,7 +234,7 @@ int berth_approvals_approve(struct berth_approvals *approvals, const struct bert
     if (r == 0)
         r = find_present(&decision, images, err);
     if (r == 0)
-        r = berth_store_write(approvals->store, approve_job, &decision, err);
+        r = write_decision(&decision, approve_job, err);
     if (r == 0 && decision.approval.state == BERTH_APPROVAL_PULLING)
         r = berth_pulls_add(approvals, &decision.approval, err);
     if (r == 0 && wait && decision.approval.state == BERTH_APPROVAL_PULLING) {
@@ -241,6 +266,8 @@ static int reject_job(struct berth_txn *txn, void *ctx, struct berth_error *err)
     r = decide(decision, BERTH_APPROVAL_REJECTED, decision->reason, err);
     if (r == 0)
         r = berth_approval_save(txn, approval, err);
+    if (r == 0)
+        draw_turn(decision);
     return r == 0 ? add_audit(txn, decision, "reject-image", decision->reason, err) : r;
 }
 
@@ -254,7 +281,7 @@ int berth_approvals_reject(struct berth_approvals *approvals, const struct berth
     struct decision decision;
     decision_init(&decision, approvals, by, key);
     decision.reason = *reason ? reason : NULL;
-    int r = berth_store_write(approvals->store, reject_job, &decision, err);
+    int r = write_decision(&decision, reject_job, err);
     return finish(&decision, r, ret_approval);
 }
 
@@ -262,10 +289,13 @@ static int remove_job(struct berth_txn *txn, void *ctx, struct berth_error *err)
 {
     struct decision *decision = ctx;
     int r = berth_approval_load(txn, &decision->where, &decision->approval, err);
+    decision->was_approved = r == 0 && decision->approval.state == BERTH_APPROVAL_APPROVED;
     if (r == 0)
         r = decide(decision, BERTH_APPROVAL_REMOVED, NULL, err);
     if (r == 0)
         r = berth_approval_save(txn, &decision->approval, err);
+    if (r == 0)
+        draw_turn(decision);
     return r == 0 ? add_audit(txn, decision, "remove-image", NULL, err) : r;
 }
 
@@ -291,7 +321,7 @@ int berth_approvals_remove(struct berth_approvals *approvals, const struct berth
 {
     struct decision decision;
     decision_init(&decision, approvals, by, key);
-    int r = berth_store_write(approvals->store, remove_job, &decision, err);
+    int r = write_decision(&decision, remove_job, err);
     if (r == 0 && purge)
         r = purge_image(approvals, &decision.approval, err);
     return finish(&decision, r, ret_approval);
@@ -362,7 +392,8 @@ static int resume_pull(const struct berth_approval *approval, void *ctx, struct 
 
 int berth_approvals_open(struct berth_store *store, const char *facility,
                          struct berth_backend *backend, struct berth_mirror *mirror,
-                         struct berth_approvals **ret_approvals, struct berth_error *err)
+                         struct berth_changes *changes, struct berth_approvals **ret_approvals,
+                         struct berth_error *err)
 {
     BERTH_CLEANUP(approvals) struct berth_approvals *approvals = calloc(1, sizeof(*approvals));
     if (!approvals)
@@ -372,6 +403,7 @@ int berth_approvals_open(struct berth_store *store, const char *facility,
     approvals->store = store;
     approvals->backend = backend;
     approvals->mirror = mirror;
+    approvals->changes = changes;
     approvals->facility = berth_text_dup(facility);
     if (!approvals->facility)
         return berth_error_nomem(err);

@@ -51,15 +51,22 @@ struct berth_approval {
     int64_t decided_ns; /* 0: not decided */
 };
 
+/* A copy of all of it; on failure nothing is copied. */
+BERTH_MUST_CHECK int berth_approval_copy(const struct berth_approval *from,
+                                         struct berth_approval *ret_approval,
+                                         struct berth_error *err);
 void berth_approval_release(struct berth_approval *approval);
 BERTH_DEFINE_CLEANUP_VALUE(approval, struct berth_approval, berth_approval_release)
 
 struct berth_approvals;
+struct berth_changes;
 
-/* backend and mirror are borrowed and outlive it. Pulls that were under way wait for resume. */
+/* backend, mirror and changes (which are told of requests) are borrowed and outlive it. Pulls that
+ * were under way wait for resume. */
 BERTH_MUST_CHECK int berth_approvals_open(struct berth_store *store, const char *facility,
                                           struct berth_backend *backend,
                                           struct berth_mirror *mirror,
+                                          struct berth_changes *changes,
                                           struct berth_approvals **ret_approvals,
                                           struct berth_error *err);
 /* Takes up the pulls that were under way when the facility was closed. */

@@ -17,7 +17,10 @@ struct berth_pull {
     struct berth_pull *next;
     int64_t id; /* of the request */
     char *reference;
+    struct berth_approval request; /* as it was queued; percent: what was told last */
     int percent;
+    int64_t told_ms; /* monotonic; when progress was told last */
+    bool is_settled; /* rejected or withdrawn meanwhile: its progress is no news */
     bool started;
     bool done;
     unsigned waiters; /* callers that wait for its end and free it */
@@ -29,13 +32,16 @@ struct berth_approvals {
     struct berth_store *store; /* borrowed, as all up to lock */
     struct berth_backend *backend;
     struct berth_mirror *mirror;
+    struct berth_changes *changes;
     char *facility;
     pthread_mutex_t lock;   /* guards all below */
-    pthread_cond_t changed; /* a pull came, ended, or all must stop */
+    pthread_cond_t changed; /* a pull came, ended, or all must stop; or a turn has ended */
     struct berth_pull *pulls;
     pthread_t workers[BERTH_PULLS_AT_ONCE];
     unsigned worker_count;
     unsigned idle_workers;
+    uint64_t news_drawn; /* turns to tell of changes */
+    uint64_t news_told;
     bool stopping;
 };
 
@@ -86,10 +92,23 @@ BERTH_MUST_CHECK int berth_pulls_wait(struct berth_approvals *approvals, int64_t
                                       struct berth_error *err);
 /* How far the request's pull is, or -1 when there is none. */
 int berth_pulls_percent(struct berth_approvals *approvals, int64_t id);
+/* Borrowed, or NULL when there is none. The caller holds the lock. */
+struct berth_pull *berth_pulls_find(struct berth_approvals *approvals, int64_t id);
 /* Ends pulls and all waiting for them. */
 void berth_pulls_stop(struct berth_approvals *approvals);
 /* Waits until they have ended, and forgets them. */
 void berth_pulls_join(struct berth_approvals *approvals);
+
+/* ---- approvals_news.c ---- */
+
+/* Within the job that makes a change: its turn to be told. Each turn must be used up. */
+uint64_t berth_news_draw(struct berth_approvals *approvals);
+/* Once the job has ended: tells of the request as it is now; NULL: nothing came of it. Turn 0: no
+ * change was made. was_approved: it was, before. */
+void berth_news_tell(struct berth_approvals *approvals, uint64_t turn,
+                     const struct berth_approval *request, bool was_approved);
+/* Notes how far the pull is, and tells of it now and then. On the pull's own thread. */
+void berth_news_progress(struct berth_approvals *approvals, struct berth_pull *pull, int percent);
 
 /* "name:tag" or "name@sha256:…" of a request. */
 void berth_approval_reference(const struct berth_approval *approval, struct berth_strbuf *out);

@@ -20,11 +20,12 @@ void berth_approval_reference(const struct berth_approval *approval, struct bert
 
 static void pull_free(struct berth_pull *pull)
 {
+    berth_approval_release(&pull->request);
     free(pull->reference);
     free(pull);
 }
 
-static struct berth_pull *find(struct berth_approvals *approvals, int64_t id)
+struct berth_pull *berth_pulls_find(struct berth_approvals *approvals, int64_t id)
 {
     struct berth_pull *pull = approvals->pulls;
     while (pull && (pull->id != id || pull->done))
@@ -53,30 +54,35 @@ struct outcome {
     const char *digest;
     const char *image_id;
     const char *message; /* of the failure */
+    struct berth_approval approval;
+    uint64_t turn; /* to tell of it; 0: it was no news any more */
 };
 
 static int save_outcome(struct berth_txn *txn, void *ctx, struct berth_error *err)
 {
-    const struct outcome *outcome = ctx;
+    struct outcome *outcome = ctx;
+    struct berth_approval *approval = &outcome->approval;
     const char *facility = outcome->approvals->facility;
     const struct berth_approval_where where = {.facility = facility, .id = outcome->id};
-    BERTH_CLEANUP(approval) struct berth_approval approval = {0};
-    int r = berth_approval_load(txn, &where, &approval, err);
-    if (r < 0 || approval.state != BERTH_APPROVAL_PULLING)
+    int r = berth_approval_load(txn, &where, approval, err);
+    if (r < 0 || approval->state != BERTH_APPROVAL_PULLING)
         return r; /* rejected or withdrawn meanwhile: that decision stands */
 
-    approval.state = outcome->result == 0 ? BERTH_APPROVAL_APPROVED : BERTH_APPROVAL_FAILED;
-    r = berth_approval_set_text(&approval.digest, outcome->digest, err);
+    approval->state = outcome->result == 0 ? BERTH_APPROVAL_APPROVED : BERTH_APPROVAL_FAILED;
+    approval->percent = outcome->result == 0 ? 100 : 0;
+    r = berth_approval_set_text(&approval->digest, outcome->digest, err);
     if (r == 0)
-        r = berth_approval_set_text(&approval.image_id, outcome->image_id, err);
+        r = berth_approval_set_text(&approval->image_id, outcome->image_id, err);
     if (r == 0)
-        r = berth_approval_set_text(&approval.error, outcome->message, err);
+        r = berth_approval_set_text(&approval->error, outcome->message, err);
     if (r == 0)
-        r = berth_approval_save(txn, &approval, err);
+        r = berth_approval_save(txn, approval, err);
     if (r < 0)
         return r;
+    if (outcome->turn == 0)
+        outcome->turn = berth_news_draw(outcome->approvals);
     BERTH_CLEANUP(strbuf) struct berth_strbuf target = BERTH_STRBUF_INIT(1024);
-    berth_approval_reference(&approval, &target);
+    berth_approval_reference(approval, &target);
     const struct berth_audit_entry entry = {
         .facility = facility,
         .action = "pull-image",
@@ -91,9 +97,8 @@ static bool on_progress(void *ctx, int percent)
 {
     void **pair = ctx;
     struct berth_approvals *approvals = pair[0];
-    struct berth_pull *pull = pair[1];
+    berth_news_progress(approvals, pair[1], percent);
     BERTH_LOCK_SCOPE(lock, &approvals->lock);
-    pull->percent = percent;
     return !approvals->stopping;
 }
 
@@ -118,7 +123,10 @@ static void run_pull(struct berth_approvals *approvals, struct berth_pull *pull)
         .message = r < 0 ? pull->err.message : NULL,
     };
     struct berth_error err = BERTH_ERROR_INIT;
-    if (berth_store_write(approvals->store, save_outcome, &outcome, &err) < 0) {
+    int saved = berth_store_write(approvals->store, save_outcome, &outcome, &err);
+    berth_news_tell(approvals, outcome.turn, saved == 0 ? &outcome.approval : NULL, false);
+    berth_approval_release(&outcome.approval);
+    if (saved < 0) {
         berth_log_error(BERTH_LOG_ERROR, &err, "pull of %s: its end could not be recorded",
                         pull->reference);
         if (r == 0) {
@@ -200,15 +208,20 @@ int berth_pulls_add(struct berth_approvals *approvals, const struct berth_approv
         return berth_error_nomem(err);
     }
     pull->id = approval->id;
+    int r = berth_approval_copy(approval, &pull->request, err);
+    if (r < 0) {
+        pull_free(pull);
+        return r;
+    }
 
     BERTH_LOCK_SCOPE(lock, &approvals->lock);
-    if (find(approvals, approval->id)) {
+    if (berth_pulls_find(approvals, approval->id)) {
         pull_free(pull);
         return 0;
     }
     pull->next = approvals->pulls;
     approvals->pulls = pull;
-    int r = ensure_worker(approvals, err);
+    r = ensure_worker(approvals, err);
     if (r < 0)
         forget(approvals, pull);
     return r;
@@ -217,7 +230,7 @@ int berth_pulls_add(struct berth_approvals *approvals, const struct berth_approv
 int berth_pulls_wait(struct berth_approvals *approvals, int64_t id, struct berth_error *err)
 {
     BERTH_LOCK_SCOPE(lock, &approvals->lock);
-    struct berth_pull *pull = find(approvals, id);
+    struct berth_pull *pull = berth_pulls_find(approvals, id);
     if (!pull)
         return 0; /* it has ended: the store knows how */
     pull->waiters++;
@@ -237,7 +250,7 @@ int berth_pulls_wait(struct berth_approvals *approvals, int64_t id, struct berth
 int berth_pulls_percent(struct berth_approvals *approvals, int64_t id)
 {
     BERTH_LOCK_SCOPE(lock, &approvals->lock);
-    const struct berth_pull *pull = find(approvals, id);
+    const struct berth_pull *pull = berth_pulls_find(approvals, id);
     return pull ? pull->percent : -1;
 }
 

@@ -32,6 +32,26 @@ int berth_approval_set_text(char **slot, const char *text, struct berth_error *e
     return 0;
 }
 
+int berth_approval_copy(const struct berth_approval *from, struct berth_approval *ret_approval,
+                        struct berth_error *err)
+{
+    struct berth_approval copy = *from;
+    char **const slots[] = {&copy.image,        &copy.tag,        &copy.digest, &copy.image_id,
+                            &copy.requested_by, &copy.decided_by, &copy.reason, &copy.error};
+    bool complete = true;
+    for (size_t i = 0; i < sizeof(slots) / sizeof(slots[0]); i++) {
+        const char *text = *slots[i];
+        *slots[i] = berth_text_dup(text);
+        complete &= !text || *slots[i];
+    }
+    if (!complete) {
+        berth_approval_release(&copy);
+        return berth_error_nomem(err);
+    }
+    *ret_approval = copy;
+    return 0;
+}
+
 static int read_row(const struct berth_row *row, struct berth_approval *approval,
                     struct berth_error *err)
 {

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-/* ---- What the mirror sees goes to the uptime recorder ---- */
+/* ---- What the mirror sees goes to the uptime recorder, and to those who watch ---- */
 
 struct observation {
     const struct berth_facility_core *core;
@@ -34,15 +34,17 @@ static void observe_all(const struct berth_facility_core *core, struct berth_sna
 static void on_listing(void *ctx, struct berth_snapshot *snapshot, int64_t as_of_ns)
 {
     struct berth_facility_core *core = ctx;
+    berth_changes_add_listed(core->changes, snapshot->sequence);
     BERTH_LOCK_SCOPE(lock, &core->recording_lock);
     if (core->recording)
         observe_all(core, snapshot, as_of_ns);
 }
 
-static void on_app(void *ctx, const struct berth_app *before, const struct berth_app *after,
-                   int64_t at_ns)
+static void on_app(void *ctx, uint64_t sequence, const struct berth_app *before,
+                   const struct berth_app *after, int64_t at_ns)
 {
     struct berth_facility_core *core = ctx;
+    berth_changes_add_app(core->changes, sequence, before, after);
     bool is_renamed = before && after && strcmp(before->name, after->name) != 0;
     BERTH_LOCK_SCOPE(lock, &core->recording_lock);
     if (!core->recording)
@@ -70,12 +72,20 @@ static void on_alive(void *ctx, int64_t at_ns)
         berth_uptime_alive(core->uptime, core->config.id, at_ns);
 }
 
-static void on_lost(void *ctx, int64_t last_alive_ns)
+static void on_lost(void *ctx, uint64_t sequence, const struct berth_error *why,
+                    int64_t last_alive_ns)
 {
     struct berth_facility_core *core = ctx;
+    berth_changes_add_lost(core->changes, sequence, why->message);
     BERTH_LOCK_SCOPE(lock, &core->recording_lock);
     if (core->recording)
         berth_uptime_lost(core->uptime, core->config.id, last_alive_ns);
+}
+
+static void on_told(void *ctx, uint64_t sequence)
+{
+    const struct berth_facility_core *core = ctx;
+    berth_changes_told(core->changes, sequence);
 }
 
 /* ---- Settings ---- */
@@ -128,6 +138,7 @@ static void core_unref(struct berth_facility_core *core)
     berth_approvals_close(core->approvals);
     berth_backend_close(core->backend);
     berth_mirror_free(core->mirror);
+    berth_changes_free(core->changes);
     (void)pthread_mutex_destroy(&core->creating_lock);
     (void)pthread_mutex_destroy(&core->recording_lock);
     release_config(&core->config);
@@ -145,18 +156,21 @@ static int open_parts(struct berth_facility_core *core, const struct berth_facil
         .changed = on_changed,
         .alive = on_alive,
         .lost = on_lost,
+        .told = on_told,
     };
     const struct berth_backend_ops *ops = berth_backend_find(config->backend);
     if (!ops)
         return berth_error_set(err, BERTH_E_INVALID, "there is no backend %s", config->backend);
     int r = copy_config(&core->config, config, err);
     if (r == 0)
+        r = berth_changes_new(&core->changes, err);
+    if (r == 0)
         r = berth_backend_open(ops, &core->config.engine, &core->backend, err);
     if (r == 0)
         r = berth_mirror_open(core->backend, &observer, &core->mirror, err);
     if (r == 0)
         r = berth_approvals_open(core->store, core->config.id, core->backend, core->mirror,
-                                 &core->approvals, err);
+                                 core->changes, &core->approvals, err);
     return r;
 }
 
@@ -203,6 +217,7 @@ static int make_version(struct berth_facility_core *core,
     made->backend = core->backend;
     made->mirror = core->mirror;
     made->approvals = core->approvals;
+    made->changes = core->changes;
     made->store = core->store;
     made->uptime = core->uptime;
     BERTH_CLEANUP(facility) struct berth_facility *facility = made;
@@ -262,11 +277,13 @@ void berth_facility_stop(struct berth_facility *facility)
 {
     __atomic_store_n(&facility->core->stopping, 1, __ATOMIC_RELEASE);
     berth_approvals_stop(facility->approvals);
+    berth_changes_close(facility->changes, "the gateway is stopping");
 }
 
 void berth_facility_retire(struct berth_facility *facility)
 {
     struct berth_facility_core *core = facility->core;
+    berth_changes_close(facility->changes, "the facility was closed");
     berth_facility_stop(facility);
     BERTH_LOCK_SCOPE(lock, &core->recording_lock);
     if (core->recording)

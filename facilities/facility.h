@@ -12,7 +12,7 @@
 #ifndef BERTH_FACILITIES_FACILITY_H
 #define BERTH_FACILITIES_FACILITY_H
 
-#include "facilities/approvals.h"
+#include "facilities/changes.h"
 #include "facilities/identity.h"
 #include "facilities/mirror.h"
 #include "facilities/uptime.h"
@@ -47,8 +47,9 @@ struct berth_facility_core {
     struct berth_backend *backend;
     struct berth_mirror *mirror;
     struct berth_approvals *approvals;
-    struct berth_store *store;   /* borrowed */
-    struct berth_uptime *uptime; /* borrowed */
+    struct berth_changes *changes; /* for those who watch */
+    struct berth_store *store;     /* borrowed */
+    struct berth_uptime *uptime;   /* borrowed */
     pthread_mutex_t recording_lock;
     bool recording; /* under recording_lock: what the mirror sees goes to uptime */
     pthread_mutex_t creating_lock;
@@ -60,10 +61,11 @@ struct berth_facility {
     unsigned refs;  /* atomic */
     unsigned ended; /* atomic: 1 from berth_facility_end on */
     struct berth_facility_config config;
-    struct berth_facility_core *core; /* a reference; it owns the five below */
+    struct berth_facility_core *core; /* a reference; it owns the six below */
     struct berth_backend *backend;
     struct berth_mirror *mirror;
     struct berth_approvals *approvals;
+    struct berth_changes *changes;
     struct berth_store *store;
     struct berth_uptime *uptime;
 };
@@ -89,8 +91,8 @@ void berth_facility_settle(struct berth_facility *facility);
 BERTH_MUST_CHECK int berth_facility_start(struct berth_facility *facility, struct berth_error *err);
 /* What would not end of itself, and goes by this version's settings, is to end. */
 void berth_facility_end(struct berth_facility *facility);
-/* As end, for all versions, and what waits for a pull ends with BERTH_E_CANCELLED: the facility is
- * closing. Requests under way go on. */
+/* As end, for all versions, and what waits for a pull or watches ends with BERTH_E_CANCELLED: the
+ * facility is closing. Requests under way go on. */
 void berth_facility_stop(struct berth_facility *facility);
 /* As stop, and uptime is recorded no more: a facility of that id may be started. */
 void berth_facility_retire(struct berth_facility *facility);

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The latest changes of one facility, for those who watch it: a ring of
+ * immutable items that all watchers share. A watcher is a sequence number and
+ * nothing else here, so a slow one costs no memory and holds up nobody; one
+ * that falls behind the ring is told so.
+ *
+ * Sequence numbers are the mirror's (facilities/mirror.h): they grow, and not
+ * each of them has an item. What is added shows to readers once
+ * berth_changes_told says so, so that they wake once for all of one listing.
+ *
+ * Cost: O(1) a change, O(log n) a read, in the size of the ring. An item that
+ * cannot be kept for want of memory empties the ring, and watchers begin anew.
+ *
+ * Threading: all functions from any thread; items are added in the order of
+ * their numbers, from one thread at a time.
+ */
+#ifndef BERTH_FACILITIES_CHANGES_H
+#define BERTH_FACILITIES_CHANGES_H
+
+#include "facilities/approvals.h"
+
+enum berth_change_kind {
+    BERTH_CHANGE_APP,
+    BERTH_CHANGE_REQUEST, /* of an image request, or the progress of its pull */
+    BERTH_CHANGE_LOST,    /* contact with the engine: nothing is known until listed */
+    BERTH_CHANGE_LISTED,  /* contact is back: take a snapshot */
+};
+
+struct berth_change {
+    unsigned refs; /* atomic */
+    enum berth_change_kind kind;
+    uint64_t sequence;
+    struct berth_app *before; /* of an app; NULL for a new one */
+    struct berth_app *after;  /* of an app; NULL for one that is gone */
+    struct berth_approval request;
+    bool was_approved; /* the request, so that everybody could see it */
+    char *reason;      /* of a loss */
+};
+
+void berth_change_unref(struct berth_change *change);
+
+struct berth_changes;
+
+BERTH_MUST_CHECK int berth_changes_new(struct berth_changes **ret_changes, struct berth_error *err);
+/* When nobody reads any more. NULL is fine. */
+void berth_changes_free(struct berth_changes *changes);
+BERTH_DEFINE_CLEANUP(changes, struct berth_changes *, berth_changes_free)
+
+/* ---- Telling ---- */
+
+void berth_changes_add_app(struct berth_changes *changes, uint64_t sequence,
+                           const struct berth_app *before, const struct berth_app *after);
+/* Copies the request. */
+void berth_changes_add_request(struct berth_changes *changes, uint64_t sequence,
+                               const struct berth_approval *request, bool was_approved);
+void berth_changes_add_lost(struct berth_changes *changes, uint64_t sequence, const char *reason);
+void berth_changes_add_listed(struct berth_changes *changes, uint64_t sequence);
+
+/* All up to sequence has been added: readers may have it. */
+void berth_changes_told(struct berth_changes *changes, uint64_t sequence);
+
+/* Ends all reading and waiting, now and later, with BERTH_E_CANCELLED and this reason; the first
+ * reason holds. Telling goes on without effect. */
+void berth_changes_close(struct berth_changes *changes, const char *reason);
+
+/* ---- Reading ---- */
+
+/* Counts a watcher in. BERTH_E_BUSY (retry_after_s is set) when there are max already. */
+BERTH_MUST_CHECK int berth_changes_join(struct berth_changes *changes, unsigned max,
+                                        struct berth_error *err);
+void berth_changes_leave(struct berth_changes *changes);
+
+/* 0, or BERTH_E_CANCELLED with the reason once closed. */
+BERTH_MUST_CHECK int berth_changes_check(struct berth_changes *changes, struct berth_error *err);
+
+/* The number up to which all has been told. */
+uint64_t berth_changes_end(struct berth_changes *changes);
+
+/* Whether all changes after sequence are still held; false for a number of the future. */
+bool berth_changes_hold(struct berth_changes *changes, uint64_t sequence);
+
+/* Waits until all up to sequence has been told: for a snapshot just taken it will be in no time. */
+BERTH_MUST_CHECK int berth_changes_await(struct berth_changes *changes, uint64_t sequence,
+                                         struct berth_error *err);
+
+/*
+ * The changes after sequence, oldest first, at most size of them; waits for
+ * one until deadline_ms (monotonic), after which there are none. Moves
+ * *sequence to the number up to which that is all. The caller unrefs the
+ * items. BERTH_E_NOT_FOUND when changes after sequence are not held any more.
+ */
+BERTH_MUST_CHECK int berth_changes_read(struct berth_changes *changes, uint64_t *sequence,
+                                        struct berth_change **ret_items, size_t size,
+                                        int64_t deadline_ms, size_t *ret_count,
+                                        struct berth_error *err);
+
+#endif
