@@ -7,9 +7,8 @@
 
 #include <string.h>
 
-#define FIRST_SIZE    64  /* of the ring, which doubles up to BERTH_CHANGES_KEPT */
-#define REASON_SIZE   128 /* of closing, with NUL */
-#define RETRY_AFTER_S 5   /* for one watcher too many */
+#define FIRST_SIZE  64  /* of the ring, which doubles up to BERTH_CHANGES_KEPT */
+#define REASON_SIZE 128 /* of closing, with NUL */
 
 struct berth_changes {
     pthread_mutex_t lock; /* guards all below */
@@ -210,7 +209,7 @@ int berth_changes_join(struct berth_changes *changes, unsigned max, struct berth
         r = berth_error_set(err, BERTH_E_BUSY,
                             "this facility is watched by %u clients, the most that may", max);
         if (err)
-            err->retry_after_s = RETRY_AFTER_S;
+            err->retry_after_s = BERTH_WATCH_RETRY_AFTER_S;
         return r;
     }
     changes->watchers++;

@@ -86,8 +86,9 @@ static void add_head(struct berth_exchange *exchange, struct berth_strbuf *head,
     berth_strbuf_addc(head, ' ');
     add_line(head, "", berth_http_reason(exchange->status));
     add_date(head);
-    if (exchange->status != 304 && exchange->status != 204) {
+    if (exchange->status != 304 && exchange->status != 204)
         add_line(head, "Content-Type: ", exchange->content_type);
+    if (exchange->status != 304 && exchange->status != 204 && !exchange->has_no_end) {
         berth_strbuf_adds(head, "Content-Length: ");
         berth_strbuf_add_int(head, (int64_t)body_len);
         berth_strbuf_adds(head, "\r\n");
@@ -100,6 +101,11 @@ static void add_head(struct berth_exchange *exchange, struct berth_strbuf *head,
     add_connection(head, exchange);
     berth_strbuf_add(head, berth_strbuf_str(&exchange->headers), exchange->headers.len);
     berth_strbuf_adds(head, "\r\n");
+}
+
+void berth_answer_add_head(struct berth_exchange *exchange, struct berth_strbuf *out)
+{
+    add_head(exchange, out, 0);
 }
 
 int berth_answer_send(struct berth_exchange *exchange)

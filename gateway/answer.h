@@ -12,6 +12,9 @@
 /* Sends status, headers and body in as few writes as can be; returns the HTTP status sent. */
 int berth_answer_send(struct berth_exchange *exchange);
 
+/* Adds the status line and all headers, for who sends an answer without end. */
+void berth_answer_add_head(struct berth_exchange *exchange, struct berth_strbuf *out);
+
 /* One JSON line in actions.jsonl; failure may be NULL. Never blocks. */
 void berth_answer_log(const struct berth_exchange *exchange, const struct berth_error *failure);
 

@@ -1,49 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Requesting images, and deciding on requests. */
-#include "base/clock.h"
 #include "base/json.h"
 #include "base/text.h"
 #include "facilities/apps.h"
+#include "gateway/approval_json.h"
 #include "gateway/apps_api.h"
-
-#include <string.h>
-
-static void add_time(struct berth_json_writer *w, const char *name, int64_t wall_ns)
-{
-    if (wall_ns == 0) {
-        berth_json_add_null(w, name);
-        return;
-    }
-    BERTH_CLEANUP(strbuf) struct berth_strbuf text = BERTH_STRBUF_INIT(64);
-    berth_clock_add_rfc3339(&text, wall_ns, 0);
-    berth_json_add_string(w, name, berth_strbuf_str(&text));
-}
-
-static void add_text(struct berth_json_writer *w, const char *name, const char *text)
-{
-    if (text)
-        berth_json_add_string(w, name, text);
-    else
-        berth_json_add_null(w, name);
-}
-
-static void add_approval(struct berth_json_writer *w, const struct berth_approval *approval)
-{
-    berth_json_open_object(w, NULL);
-    berth_json_add_int(w, "id", approval->id);
-    add_text(w, "image", approval->image);
-    add_text(w, "tag", approval->tag);
-    add_text(w, "digest", approval->digest);
-    berth_json_add_string(w, "state", berth_approval_state_name(approval->state));
-    berth_json_add_int(w, "percent", approval->percent);
-    add_text(w, "requested_by", approval->requested_by);
-    add_time(w, "requested_at", approval->requested_ns);
-    add_text(w, "decided_by", approval->decided_by);
-    add_time(w, "decided_at", approval->decided_ns);
-    add_text(w, "reason", approval->reason);
-    add_text(w, "error", approval->error);
-    berth_json_close_object(w);
-}
 
 static void answer_approval(struct berth_exchange *exchange, const struct berth_approval *approval,
                             int status)
@@ -51,7 +12,7 @@ static void answer_approval(struct berth_exchange *exchange, const struct berth_
     struct berth_json_writer w = BERTH_JSON_WRITER(&exchange->body);
     exchange->status = status;
     exchange->content_type = BERTH_TYPE_JSON;
-    add_approval(&w, approval);
+    berth_approval_json_add(&w, approval);
 }
 
 static int parse_image(struct berth_exchange *exchange, struct berth_image_ref *ret_ref,
@@ -112,14 +73,12 @@ struct requests {
     const struct berth_caller *by;
 };
 
-/* A researcher sees its own requests, and what is approved for everybody. */
 static int add_request(const struct berth_approval *approval, void *ctx, struct berth_error *err)
 {
     struct requests *requests = ctx;
     (void)err;
-    bool is_own = approval->requested_by && strcmp(approval->requested_by, requests->by->user) == 0;
-    if (is_own || approval->state == BERTH_APPROVAL_APPROVED || berth_caller_sees_all(requests->by))
-        add_approval(&requests->w, approval);
+    if (berth_approval_is_visible(approval, requests->by))
+        berth_approval_json_add(&requests->w, approval);
     return 0;
 }
 

@@ -31,6 +31,9 @@ int berth_apps_get_info(struct berth_exchange *exchange, struct berth_error *err
 int berth_apps_get_uptime(struct berth_exchange *exchange, struct berth_error *err);
 int berth_apps_get_images(struct berth_exchange *exchange, struct berth_error *err);
 
+/* Changes as they come: gateway/watch_api.c */
+int berth_apps_watch(struct berth_exchange *exchange, struct berth_error *err);
+
 /* Nodes: gateway/nodes_api.c */
 int berth_nodes_get_names(struct berth_exchange *exchange, struct berth_error *err);
 int berth_nodes_get_status(struct berth_exchange *exchange, struct berth_error *err);

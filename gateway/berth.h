@@ -29,6 +29,7 @@ struct berth {
     struct berth_request_ids request_ids;
     int64_t started_ms; /* monotonic */
     unsigned in_flight; /* atomic: requests under way */
+    unsigned watchers;  /* atomic: those of them that watch */
     pthread_mutex_t view_lock;
     struct berth_view *view; /* under view_lock */
 };

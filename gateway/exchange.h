@@ -5,7 +5,9 @@
  * A handler reads the decoded parameters, the facility and the caller, and
  * fills status, content type and body; on failure it returns a status and the
  * route's dialect renders the error. Nothing is sent before the handler is
- * through, so that an error never follows half an answer.
+ * through, so that an error never follows half an answer; only an answer
+ * without end (gateway/stream.h) is sent by its handler, whose failure then
+ * is for the log alone.
  *
  * Threading: belongs to the request's thread.
  */
@@ -33,6 +35,7 @@ enum berth_method {
 #define BERTH_TYPE_TEXT    "text/plain; charset=utf-8"
 #define BERTH_TYPE_JSON    "application/json"
 #define BERTH_TYPE_PROBLEM "application/problem+json"
+#define BERTH_TYPE_EVENTS  "text/event-stream"
 
 struct berth_exchange {
     struct berth *berth;
@@ -54,6 +57,8 @@ struct berth_exchange {
     int status;       /* HTTP */
     int error_status; /* HTTP, of an error that is HTTP's alone; 0: as the dialect has it */
     bool must_close;  /* the connection, as the rest of the request is not read */
+    bool has_no_end;  /* the body is as long as the connection lasts (gateway/stream.h) */
+    bool is_sent;     /* by the handler itself */
     const char *content_type;
     struct berth_strbuf headers; /* further header lines, each ended by CRLF */
     struct berth_strbuf body;

@@ -315,8 +315,11 @@ static void render_failure(struct berth_exchange *exchange, const struct berth_e
 
 static int finish(struct berth_exchange *exchange, const struct berth_error *failure)
 {
-    berth_cors_add(exchange);
-    int sent = berth_answer_send(exchange);
+    int sent = exchange->status;
+    if (!exchange->is_sent) {
+        berth_cors_add(exchange);
+        sent = berth_answer_send(exchange);
+    }
     berth_answer_log(exchange, failure);
     berth_body_unref(exchange->shared);
     berth_strbuf_release(&exchange->headers);
@@ -336,7 +339,7 @@ int berth_router_handle(struct berth *berth, struct mg_connection *connection)
     berth_view_unref(view);
     if (r == 0)
         r = dispatch(&exchange, &err);
-    if (r < 0)
+    if (r < 0 && !exchange.is_sent)
         render_failure(&exchange, &err);
     berth_replay_end(&exchange);
     return finish(&exchange, r < 0 ? &err : NULL);

@@ -41,6 +41,8 @@ const struct berth_route berth_routes[] = {
      "[name=APP]  as docker stats"},
     {"get-app-info",       BERTH_GET, VIEWER, APPS, berth_apps_get_info,
      "name=APP[&fresh=yes]  as docker inspect"},
+    {"watch",              BERTH_GET, VIEWER, APPS, berth_apps_watch,
+     "[last_event_id=ID]  changes as server-sent events"},
     {"get-node-names",     BERTH_GET, VIEWER, APPS, berth_nodes_get_names,
      "host names of the nodes"},
     {"get-node-status",    BERTH_GET, VIEWER, APPS, berth_nodes_get_status,

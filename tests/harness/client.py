@@ -9,6 +9,8 @@ import threading
 import time
 import urllib.parse
 
+from .watcher import Watcher
+
 TIMEOUT_S = 60
 IDLE_S = 5  # a connection that was idle for longer may be closed by the gateway at any time
 
@@ -110,13 +112,18 @@ class Client:
                 pass
         return received
 
-    def connect(self):
-        """A new connected socket."""
-        if isinstance(self.address, tuple):
-            return socket.create_connection(self.address, timeout=TIMEOUT_S)
-        connection = socket.socket(socket.AF_UNIX)
+    def watch(self, path, **options):
+        """A reader of the events at path, on a connection of its own (watcher.py)."""
+        return Watcher(self, path, **options)
+
+    def connect(self, receive_buffer=None):
+        """A new connected socket; receive_buffer: bytes the kernel may keep for it."""
+        is_tcp = isinstance(self.address, tuple)
+        connection = socket.socket(socket.AF_INET if is_tcp else socket.AF_UNIX)
         connection.settimeout(TIMEOUT_S)
-        connection.connect(str(self.address))
+        if receive_buffer:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        connection.connect(self.address if is_tcp else str(self.address))
         return connection
 
     def close(self):

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * An answer without end: its head, then pieces for as long as the client
+ * listens. A write never waits for longer than a moment without asking whether
+ * the answer may go on, and gives up on a client that does not read.
+ *
+ * Threading: belongs to the request's thread.
+ */
+#ifndef BERTH_GATEWAY_STREAM_H
+#define BERTH_GATEWAY_STREAM_H
+
+#include "gateway/exchange.h"
+
+struct berth_stream {
+    struct berth_exchange *exchange;
+    /* Whether the answer may go on: asked before each flush, and every BERTH_STREAM_TICK_MS while
+     * one waits. */
+    int (*confirm)(void *ctx, struct berth_error *err);
+    void *ctx;
+    struct berth_strbuf out; /* what is to be sent next */
+    size_t sent;             /* bytes of it */
+    int64_t moved_ms;        /* monotonic; when the client last took some of it */
+};
+
+#define BERTH_STREAM_TICK_MS 500
+
+/* Puts the head into out, without a length; from now on the exchange counts as answered. */
+void berth_stream_begin(struct berth_stream *stream, struct berth_exchange *exchange,
+                        int (*confirm)(void *ctx, struct berth_error *err), void *ctx);
+void berth_stream_release(struct berth_stream *stream);
+
+/*
+ * Sends all of out. BERTH_E_IO when the client is gone, BERTH_E_TIMEOUT when it
+ * has taken nothing for request_timeout_s, and what confirm says.
+ */
+BERTH_MUST_CHECK int berth_stream_flush(struct berth_stream *stream, struct berth_error *err);
+
+/* True when the client has closed its end. */
+bool berth_stream_is_gone(const struct berth_stream *stream);
+
+/* Where all before has been sent, sends as much of the text as goes without waiting. */
+void berth_stream_end(struct berth_stream *stream, const struct berth_strbuf *text);
+
+#endif
