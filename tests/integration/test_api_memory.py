@@ -12,6 +12,7 @@ from harness import wait_until
 READS = ["get-users", "get-app-names", "get-app-status", "get-app-stats", "get-app-info",
          "get-node-names", "get-node-status", "get-node-info", "get-uptime-summary", "get-images",
          "get-image-requests"]
+STREAMS = ["watch"]  # tried in test_watch.py
 VERBS = ["start", "stop", "pause", "unpause", "restart", "kill"]
 ON_APPS = [f"{verb}-app" for verb in (*VERBS, "delete", "hard-reset")]
 CHANGES = [*ON_APPS, "create-app", "request-image", "approve-image", "reject-image", "remove-image"]
@@ -600,6 +601,11 @@ def test_facilities_do_not_see_each_other(users, berth):
     assert admin.post("/demo/delete-app", name="demo--ana").text == "Success"
     assert admin.get("/other/get-app-names").json == ["demo--ana"]
     assert admin.post("/other/delete-app", name="demo--ana").text == "Success"
+
+
+def test_every_endpoint_is_tried(berth):
+    outline = berth.anyone.get("/").text
+    assert sorted(re.findall(r"/FACILITY/(\S+)", outline)) == sorted([*READS, *CHANGES, *STREAMS])
 
 
 # Roles
