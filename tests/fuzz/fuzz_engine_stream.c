@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Streams of an engine: events (first byte 'e') and the progress of a pull ('p').
+ * Streams of an engine: events (first byte 'e'), the progress of a pull ('p') and
+ * the frames of a log ('l').
  * The second byte says how the rest is cut into pieces: whatever they are, the
  * stream means the same.
  */
 #include "backends/engine/engine_events.h"
 #include "backends/engine/engine_lines.h"
+#include "backends/engine/engine_logs.h"
 #include "backends/engine/engine_pull.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -96,17 +98,43 @@ static void read_pull(const char *data, size_t size, uint32_t seed, struct berth
     free(pull);
 }
 
+/* ---- Logs ---- */
+
+static bool take_output(void *ctx, enum berth_output stream, const char *data, size_t len)
+{
+    struct berth_strbuf *seen = ctx;
+    FUZZ_CHECK(len > 0);
+    for (size_t i = 0; i < len; i++)
+        berth_strbuf_addf(seen, "%d%02x", (int)stream, (unsigned char)data[i]);
+    return true;
+}
+
+static void read_log(const char *data, size_t size, uint32_t seed, struct berth_strbuf *seen)
+{
+    struct berth_engine_frames frames = {.output = take_output, .ctx = seen};
+    bool more = true;
+    while (size > 0 && more) {
+        size_t piece = seed ? next_piece(&seed, size) : size;
+        more = berth_engine_frames_add(&frames, data, piece);
+        data += piece;
+        size -= piece;
+    }
+    FUZZ_CHECK(more == !frames.garbled);
+    berth_strbuf_addf(seen, " %d", berth_engine_frames_whole(&frames));
+    FUZZ_CHECK(!seen->failed);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct fuzz_input input = {data, size};
     BERTH_CLEANUP(strbuf) struct berth_strbuf whole = BERTH_STRBUF_INIT((size_t)1 << 24);
     BERTH_CLEANUP(strbuf) struct berth_strbuf pieces = BERTH_STRBUF_INIT((size_t)1 << 24);
-    bool is_pull = fuzz_byte(&input) == 'p';
+    uint8_t kind = fuzz_byte(&input);
     uint32_t seed = 1U + fuzz_byte(&input);
     size_t len = input.size;
     BERTH_CLEANUP(free) char *text = fuzz_rest(&input);
     void (*read)(const char *, size_t, uint32_t, struct berth_strbuf *) =
-        is_pull ? read_pull : read_events;
+        kind == 'p' ? read_pull : (kind == 'l' ? read_log : read_events);
     read(text, len, 0, &whole);
     read(text, len, seed, &pieces);
     FUZZ_CHECK_MSG(strcmp(berth_strbuf_str(&whole), berth_strbuf_str(&pieces)) == 0,
