@@ -142,6 +142,20 @@ static const char *authority_of(const char *origin)
     return start ? start + 3 : origin;
 }
 
+/* Whether an Origin is the page of our own name; own may spell the scheme's port out. */
+static bool is_same_origin(const struct berth_exchange *exchange, const char *origin)
+{
+    const char *own = berth_exchange_host(exchange);
+    const char *authority = authority_of(origin);
+    const char *scheme = exchange->origin_scheme;
+    bool is_https = strncasecmp(origin, "https://", 8) == 0;
+    if (!own || (scheme && (strcmp(scheme, "https") == 0) != is_https))
+        return false;
+    const char *port = is_https ? ":443" : ":80";
+    size_t len = strlen(authority);
+    return strncasecmp(own, authority, len) == 0 && (!own[len] || strcmp(own + len, port) == 0);
+}
+
 static bool is_own_origin(const struct berth_exchange *exchange, const char *origin)
 {
     char host[BERTH_HOSTNAME_MAX + 1];
@@ -149,8 +163,7 @@ static bool is_own_origin(const struct berth_exchange *exchange, const char *ori
         return false; /* "null" and the like */
     if (is_loopback_name(host))
         return true;
-    const char *own = berth_exchange_request_header(exchange, "Host");
-    if (own && strcasecmp(authority_of(origin), own) == 0)
+    if (is_same_origin(exchange, origin))
         return true;
     return berth_cors_lists(exchange->config, origin);
 }
@@ -183,7 +196,7 @@ int berth_auth_check_browser(const struct berth_exchange *exchange, struct berth
     if (exchange->facility && exchange->facility->config.auth == BERTH_AUTH_OPEN &&
         !exchange->config->allow_open) {
         char host[BERTH_HOSTNAME_MAX + 1];
-        const char *own = berth_exchange_request_header(exchange, "Host");
+        const char *own = berth_exchange_host(exchange);
         if (own && (!host_of(own, host, sizeof(host)) || !is_loopback_name(host)))
             return berth_error_set(err, BERTH_E_FORBIDDEN,
                                    "a facility with auth = open answers to loopback names only");

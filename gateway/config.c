@@ -32,6 +32,7 @@ static void config_free(struct berth_config *config)
     free(config->app_pass);
     free(config->app_user);
     free(config->facilities);
+    free(config->proxies);
     free(config->path);
     free(config);
 }
@@ -261,6 +262,18 @@ static int set_default_listener(struct berth_config *config, struct berth_error 
     return config->listen.count > 0 ? 0 : berth_config_set(listen, config, listen->otherwise, err);
 }
 
+static int parse_proxies(struct berth_config *config, struct berth_error *err)
+{
+    const struct berth_strings *texts = &config->trusted_proxies;
+    int r = 0;
+    config->proxies = calloc(texts->count + 1, sizeof(*config->proxies));
+    if (!config->proxies)
+        return berth_error_nomem(err);
+    for (size_t i = 0; r == 0 && i < texts->count; i++)
+        r = berth_proxy_parse(texts->items[i], &config->proxies[i], err);
+    return r;
+}
+
 /* What a facility and its backend share is said once in the file. */
 static int complete(struct berth_config *config, struct berth_error *err)
 {
@@ -276,7 +289,7 @@ static int complete(struct berth_config *config, struct berth_error *err)
         facility->engine.facility = facility->id;
         facility->engine.request_timeout_ms = config->request_timeout_ms;
     }
-    return 0;
+    return parse_proxies(config, err);
 }
 
 /* What holds until the next start, in place of what the files say now. */

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/strbuf.h"
 #include "facilities/facility.h"
+#include "gateway/proxies.h"
 
 /* A malloc'ed list of malloc'ed strings. */
 struct berth_strings {
@@ -37,6 +38,7 @@ struct berth_config {
     char *root_facility;
     struct berth_strings cors_origins;
     struct berth_strings trusted_proxies;
+    struct berth_proxy *proxies; /* the same, parsed */
     char *env_file;
     int64_t worker_threads;
     bool allow_open;

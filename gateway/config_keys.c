@@ -30,7 +30,7 @@ static const struct berth_config_key gateway_keys[] = {
     {"worker_threads",  BERTH_CONFIG_INT,     AT(worker_threads),  2, 4096, "256", NULL, NULL, RESTART},
     {"root_facility",   BERTH_CONFIG_STRING,  AT(root_facility),   1, BERTH_FACILITY_ID_MAX, NULL, NULL, NULL, RELOAD},
     {"cors_origins",    BERTH_CONFIG_STRINGS, AT(cors_origins),    1, 256, NULL, NULL, berth_config_check_origin, RELOAD},
-    {"trusted_proxies", BERTH_CONFIG_STRINGS, AT(trusted_proxies), 1, 64, NULL, NULL, NULL, RELOAD},
+    {"trusted_proxies", BERTH_CONFIG_STRINGS, AT(trusted_proxies), 1, 64, NULL, NULL, berth_config_check_proxy, RELOAD},
     {"allow_open",      BERTH_CONFIG_BOOL,    AT(allow_open),      0, 1, "no", NULL, NULL, RELOAD},
     {"env_file",        BERTH_CONFIG_STRING,  AT(env_file),        1, PATH_LENGTH, NULL, NULL, NULL, RELOAD},
     {"development",     BERTH_CONFIG_BOOL,    AT(development),     0, 1, "no", NULL, NULL, RESTART},

@@ -82,6 +82,12 @@ int berth_config_check_origin(const char *value, struct berth_error *err)
                            "lower case and without a path");
 }
 
+int berth_config_check_proxy(const char *value, struct berth_error *err)
+{
+    struct berth_proxy proxy;
+    return berth_proxy_parse(value, &proxy, err);
+}
+
 int berth_config_check_backend(const char *value, struct berth_error *err)
 {
     if (berth_backend_find(value))

@@ -32,6 +32,8 @@ void berth_config_release(const struct berth_config_section *section, void *targ
 BERTH_MUST_CHECK int berth_config_check_listener(const char *value, struct berth_error *err);
 /* "https://HOST" or "http://HOST:PORT", as a browser writes it. */
 BERTH_MUST_CHECK int berth_config_check_origin(const char *value, struct berth_error *err);
+/* What berth_proxy_parse takes. */
+BERTH_MUST_CHECK int berth_config_check_proxy(const char *value, struct berth_error *err);
 /* The name of a backend. */
 BERTH_MUST_CHECK int berth_config_check_backend(const char *value, struct berth_error *err);
 /* "unix:///PATH" or "tcp://...": the rest is for the backend to judge. */

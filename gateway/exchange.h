@@ -49,9 +49,11 @@ struct berth_exchange {
     const struct berth_route *route; /* NULL until matched */
     struct berth_facility *facility; /* a reference; NULL for the gateway's own paths */
     struct berth_caller caller;
-    bool wants_json;    /* Accept names JSON, and prefers it to text */
-    bool wants_problem; /* Accept names application/problem+json */
-    int64_t begun_ns;   /* monotonic */
+    char *origin_host;         /* what a trusted proxy says that the client took us for, or NULL */
+    const char *origin_scheme; /* "http" or "https", or NULL where no trusted proxy says it */
+    bool wants_json;           /* Accept names JSON, and prefers it to text */
+    bool wants_problem;        /* Accept names application/problem+json */
+    int64_t begun_ns;          /* monotonic */
 
     /* The answer */
     int status;       /* HTTP */
@@ -78,6 +80,14 @@ void berth_exchange_header(struct berth_exchange *exchange, const char *name, co
 
 /* A header of the request, or NULL. */
 const char *berth_exchange_request_header(const struct berth_exchange *exchange, const char *name);
+
+/* All lines of the header joined by ", ", appended to value: nothing where there is none. */
+void berth_exchange_join_header(const struct berth_exchange *exchange, const char *name,
+                                struct berth_strbuf *value);
+
+/* Our name as the client wrote it, with its port where that is not the scheme's; NULL where it
+ * wrote none. */
+const char *berth_exchange_host(const struct berth_exchange *exchange);
 
 /* Replaces the body with a plain text line. */
 void berth_exchange_text(struct berth_exchange *exchange, int status, const char *text);

@@ -17,7 +17,8 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define PATH_IN_LOG_MAX 255 /* of a request that could not be read */
+#define PATH_IN_LOG_MAX 255  /* of a request that could not be read */
+#define FORWARDED_MAX   4096 /* of one header about proxies, all its lines */
 
 static const struct {
     const char *name;
@@ -228,6 +229,37 @@ static void set_wishes(struct berth_exchange *exchange)
         exchange->wants_problem || json > berth_accept_weight(accept, "text/plain");
 }
 
+/* The address of the client, by what trusted proxies say. */
+static void set_origin(struct berth_exchange *exchange)
+{
+    static const char *const names[] = {"Forwarded", "X-Forwarded-For", "X-Forwarded-Host",
+                                        "X-Forwarded-Proto"};
+    const struct berth_config *config = exchange->config;
+    size_t count = config->trusted_proxies.count;
+    char *address = exchange->caller.address;
+    struct berth_strbuf values[4];
+    struct berth_origin origin;
+    bool complete = true;
+    if (count == 0 || !berth_proxies_trust(config->proxies, count, address))
+        return;
+    for (size_t i = 0; i < 4; i++) {
+        berth_strbuf_init(&values[i], FORWARDED_MAX);
+        berth_exchange_join_header(exchange, names[i], &values[i]);
+        complete &= !values[i].failed;
+    }
+    const struct berth_forwarded headers = {
+        berth_strbuf_str(&values[0]), berth_strbuf_str(&values[1]), berth_strbuf_str(&values[2]),
+        berth_strbuf_str(&values[3])};
+    if (complete && berth_proxies_resolve(config->proxies, count, &headers, &origin)) {
+        (void)snprintf(address, sizeof(exchange->caller.address), "%s", origin.address);
+        exchange->origin_host = origin.host[0] ? strdup(origin.host) : NULL;
+        if (origin.scheme[0])
+            exchange->origin_scheme = strcmp(origin.scheme, "https") == 0 ? "https" : "http";
+    }
+    for (size_t i = 0; i < 4; i++)
+        berth_strbuf_release(&values[i]);
+}
+
 static void exchange_init(struct berth_exchange *exchange, struct berth *berth,
                           const struct berth_view *view, struct mg_connection *connection)
 {
@@ -246,7 +278,8 @@ static void exchange_init(struct berth_exchange *exchange, struct berth *berth,
     berth_strbuf_init(&exchange->headers, 4096);
     berth_strbuf_init(&exchange->body, BERTH_ENGINE_ANSWER_MAX);
     (void)snprintf(exchange->caller.address, sizeof(exchange->caller.address), "%s",
-                   info->remote_addr);
+                   strcmp(info->remote_addr, "*") == 0 ? BERTH_PEER_UNIX : info->remote_addr);
+    set_origin(exchange);
     set_request_id(exchange);
     set_wishes(exchange);
 }
@@ -324,6 +357,7 @@ static int finish(struct berth_exchange *exchange, const struct berth_error *fai
     berth_body_unref(exchange->shared);
     berth_strbuf_release(&exchange->headers);
     berth_strbuf_release(&exchange->body);
+    free(exchange->origin_host);
     berth_facility_unref(exchange->facility);
     berth_config_unref(exchange->config);
     return sent;
