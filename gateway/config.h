@@ -54,6 +54,7 @@ struct berth_config {
     int64_t max_body_bytes;
     int64_t max_upload_bytes; /* 0: no bound */
     int64_t request_timeout_ms;
+    int64_t drain_timeout_ms; /* how long a gateway that ends waits for requests under way */
 
     struct berth_uptime_config uptime; /* [uptime] */
 

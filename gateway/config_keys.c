@@ -47,6 +47,7 @@ static const struct berth_config_key limits_keys[] = {
     {"max_body_bytes",      BERTH_CONFIG_SIZE,    AT(max_body_bytes),      1024, 1 << 30, "64k", NULL, NULL, RELOAD},
     {"max_upload_bytes",    BERTH_CONFIG_SIZE,    AT(max_upload_bytes),    0, MAX_BYTES, "0", NULL, NULL, RELOAD},
     {"request_timeout_s",   BERTH_CONFIG_SECONDS, AT(request_timeout_ms),  1, 3600, "30", NULL, NULL, REOPEN},
+    {"drain_timeout_s",     BERTH_CONFIG_SECONDS, AT(drain_timeout_ms),    1, 3600, "60", NULL, NULL, RELOAD},
 };
 
 static const struct berth_config_key uptime_keys[] = {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "gateway/server.h"
 
+#include "base/clock.h"
 #include "base/thread.h"
 #include "gateway/router.h"
 
@@ -14,7 +15,8 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
-#define UNIX_PREFIX "unix:"
+#define UNIX_PREFIX    "unix:"
+#define DRAIN_ROUND_MS 60000
 
 struct berth_server {
     struct berth *berth;
@@ -47,13 +49,16 @@ static int on_request(struct mg_connection *connection, void *ctx)
     return status;
 }
 
-/* civetweb's stop cuts the answers that are not written yet: wait until there are none. */
-static void drain(struct berth_server *server)
+unsigned berth_server_drain(struct berth_server *server, int64_t timeout_ms)
 {
+    int64_t deadline_ms = berth_clock_monotonic_ms() + timeout_ms;
+    unsigned left;
     __atomic_store_n(&server->draining, 1, __ATOMIC_SEQ_CST);
     BERTH_LOCK_SCOPE(lock, &server->lock);
-    while (__atomic_load_n(&server->berth->in_flight, __ATOMIC_SEQ_CST) > 0)
-        (void)pthread_cond_wait(&server->idle, &server->lock);
+    while ((left = __atomic_load_n(&server->berth->in_flight, __ATOMIC_SEQ_CST)) > 0)
+        if (!berth_cond_wait_until(&server->idle, &server->lock, deadline_ms))
+            break;
+    return left;
 }
 
 static int on_http_error(struct mg_connection *connection, int status, const char *message)
@@ -217,7 +222,9 @@ void berth_server_close(struct berth_server *server)
     if (!server)
         return;
     if (server->context) {
-        drain(server);
+        /* civetweb's stop cuts the answers that are not written yet: wait until there are none. */
+        while (berth_server_drain(server, DRAIN_ROUND_MS) > 0)
+            continue;
         mg_stop(server->context);
         const struct berth_strings *listen = &server->config->listen;
         for (size_t i = 0; i < listen->count; i++)

@@ -17,6 +17,10 @@ struct berth_server;
 BERTH_MUST_CHECK int berth_server_open(struct berth *berth, struct berth_server **ret_server,
                                        struct berth_error *err);
 
+/* Answers no more requests (503), and waits until those under way have ended, timeout_ms at most:
+ * returns how many have not. */
+unsigned berth_server_drain(struct berth_server *server, int64_t timeout_ms);
+
 /* Stops accepting, lets running requests end, closes. NULL is fine. */
 void berth_server_close(struct berth_server *server);
 BERTH_DEFINE_CLEANUP(server, struct berth_server *, berth_server_close)
