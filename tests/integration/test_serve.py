@@ -220,6 +220,7 @@ def test_what_is_under_way_is_answered_before_the_end(gateway):
                what="the request to be under way")
     berth.process.send_signal(signal.SIGTERM)
     verb.join()
+    assert berth.process.wait(10) == 0
     assert [answer.text for answer in answers] == ["Success"]
 
 
