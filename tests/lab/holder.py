@@ -9,6 +9,7 @@ groups, which the kernel keeps, are removed here; at the end, the directory too.
 killed, the namespaces still end; the next holder to start removes what is left.
 """
 
+import contextlib
 import fcntl
 import os
 import pathlib
@@ -87,6 +88,17 @@ def child_of(process):
     raise ProcessLookupError(f"{process.args[0]} has ended")
 
 
+def entered(init):
+    """The ids of the nsenter processes that wait outside for a program within."""
+    start = f"nsenter\0--target\0{init}\0"
+    for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if path.read_text(errors="replace").startswith(start):
+                yield int(path.parent.name)
+        except OSError:
+            pass  # it has ended
+
+
 class Spaces:
     """The namespaces, from the start of their first process to its end."""
 
@@ -110,7 +122,11 @@ class Spaces:
             # Nobody hears of the end; and a connection that is not closed would keep the network.
             subprocess.run(["nsenter", "--target", str(self.init), "--net", "ip", "link", "del",
                             DEVICE], stderr=subprocess.DEVNULL)
+            waiting = list(entered(self.init))
             os.kill(self.init, signal.SIGKILL)
+            for pid in waiting:  # one that was stopped with its program would not let it go
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
             thaw(self._directory)
             self._process.wait()  # ends when all within have ended
         else:

@@ -2,161 +2,17 @@
 """A Docker Swarm of real engines on one machine, and what can befall it."""
 
 import concurrent.futures
-import subprocess
 import time
 
-from . import holder, images
-from .engine import Engine
-from .machine import Machine, add_first_free, configure
-from .registry import PORT, start_registry
+from .machine import configure
+from .network import Network
+from .node import NOBODY, Node
 from .tls import Authority
 
 READY_TIMEOUT_S = 60
 HEARTBEAT_S = 2
-TLS_PORT = 2376
 GATEWAY = "gateway"  # a party to a partition: this machine, where the gateway under test runs
 _FIRST_HOST = 11
-_NOBODY = "02:42:c6:13:ff:ff"  # no device has it
-
-
-class Network(Machine):
-    """A network of its own, with a bridge that nodes and this machine are joined to.
-
-    prefix   what its addresses begin with, such as "198.19.1."; no other network here has it
-    here     the address of this machine in it
-    device   the device of this machine in it
-    registry where the registry is, if it has one
-    The bridge, the ports and the way here are gone with the namespace, and nothing on this
-    machine has to be forwarded: its own firewall stays as it is.
-    """
-
-    def __init__(self, version, registry):
-        super().__init__(version)
-        self._has_registry = registry
-
-    def open(self):
-        super().open()
-        number = add_first_free(range(1, 255), "berth-swarm{}", holder.DEVICE, self._init)
-        self.prefix = f"198.19.{number}."  # of the range for benchmarks of networks, RFC 2544
-        self.device = f"berth-swarm{number}"
-        self.registry = f"{self.prefix}2:{PORT}" if self._has_registry else None
-        self.here = f"{self.prefix}1"
-        configure(f"addr add {self.here}/24 dev {self.device}", f"link set {self.device} up")
-        self.configure("link add bridge type bridge", f"addr add {self.prefix}2/24 dev bridge",
-                       f"link set {holder.DEVICE} master bridge", f"link set {holder.DEVICE} up",
-                       "link set bridge up", "link set lo up")
-        if self._has_registry:
-            start_registry(self, f"{self.prefix}2")
-
-    def join(self, host, pid):
-        """Join the network of a process to this one."""
-        port = _port(host)
-        # Always of the same hardware address, so that no neighbour has to learn a new one.
-        self.configure(
-            f"link add {port} type veth peer name {holder.DEVICE} "
-            f"address 02:42:c6:13:00:{host:02x} netns {pid}",
-            f"link set {port} master bridge", f"link set {port} up")
-
-    def set_port(self, host, state):
-        """Plug the cable of a host in ("up") or pull it ("down")."""
-        self.configure(f"link set {_port(host)} {state}")
-
-
-class Node(Engine):
-    """An engine that is a member of a swarm.
-
-    name     the host's name; two nodes may have the same
-    address  its IP address, the same for its life
-    id       the swarm's id of it; another once it has left and joined again
-    url      the engine's unix socket
-    tls_url  the engine's tcp socket with mutual TLS, or None
-
-    What Engine can, and to die, freeze and wake as a whole machine. Made by Swarm.
-    """
-
-    def __init__(self, swarm, version, name, host):
-        super().__init__(version)
-        self.name = self.first_name = name
-        self.id = None
-        self.host = host
-        self.is_frozen = False
-        self.address = f"{swarm.network.prefix}{host}"
-        self.registry = swarm.network.registry
-        self.tls_url = f"tcp://{self.address}:{TLS_PORT}" if swarm.authority else None
-        self._network = swarm.network
-        self._authority = swarm.authority
-        self._cuts = set()  # the addresses it is cut from
-
-    def is_running(self):
-        return "dockerd" in self._processes
-
-    def rename(self, name):
-        """Restart the engine with another host name; its containers are stopped on the way."""
-        self.stop()
-        self.name = name
-        self._set_name()
-        self.start()
-
-    def power_off(self):
-        """Die as a machine does: nobody is told. All that ran here has ended, the disk stays."""
-        super().power_off()
-        self.is_frozen = False
-
-    def boot(self):
-        """Come back after power_off(), and wait until the engine answers."""
-        self.remove("exec")
-        self.power_on()
-        self._connect()
-        for address in self._cuts:
-            self.cut(address)
-        return self.start()
-
-    def freeze(self):
-        """Stop dockerd and its containerd in their tracks; the containers go on."""
-        self._signal_all("STOP")
-        self.is_frozen = True
-
-    def thaw(self):
-        self._signal_all("CONT")
-        super().thaw()
-        self.is_frozen = False
-
-    def cut(self, address):
-        """Send what goes to an address to nobody: no error is seen, only silence."""
-        self._cuts.add(address)
-        self.configure(f"neigh replace {address} lladdr {_NOBODY} "
-                       f"dev {holder.DEVICE} nud permanent")
-
-    def mend(self):
-        """Undo every cut()."""
-        if self.is_on():
-            self.configure(*(f"neigh del {address} dev {holder.DEVICE}" for address in self._cuts))
-        self._cuts.clear()
-
-    # Within
-
-    def open(self):
-        super().open()
-        if self._authority:
-            pair = self._authority.server(f"node{self.host}", self.address)
-            self._args += ["--host", self.tls_url, "--tlsverify", "--tlscacert", pair.ca,
-                           "--tlscert", pair.cert, "--tlskey", pair.key]
-        if self.registry:
-            self._args += ["--insecure-registry", self.registry]
-
-    def _connect(self):
-        self._network.join(self.host, self._init)
-        self.configure(f"addr add {self.address}/24 dev {holder.DEVICE}",
-                       f"link set {holder.DEVICE} up", "link set lo up")
-        self._set_name()
-
-    def _set_name(self):
-        subprocess.run(self.inside(images.BUSYBOX, "hostname", self.name), check=True)
-
-    def _signal_all(self, name):
-        # Within its process namespace there is no other engine.
-        subprocess.run(self.inside(images.BUSYBOX, "killall", f"-{name}", "containerd", "dockerd"),
-                       check=True)
 
 
 class Swarm:
@@ -317,18 +173,20 @@ class Swarm:
             address = self.network.here if other == GATEWAY else other.address
             node.cut(address)
             if other == GATEWAY:
-                configure(f"neigh replace {node.address} lladdr {_NOBODY} "
+                configure(f"neigh replace {node.address} lladdr {NOBODY} "
                           f"dev {self.network.device} nud permanent")
             else:
                 other.cut(node.address)
 
     def heal(self):
         """Undo every partition()."""
-        configure(f"neigh flush dev {self.network.device} nud permanent")
         for node in self.nodes:
-            node.mend()
             if node.is_on():
                 self.network.set_port(node.host, "up")
+        for node in self.nodes:
+            node.mend()
+        configure(*(f"neigh flush dev {self.network.device} nud {state}"
+                    for state in ("permanent", "all")))
 
     # Within
 
@@ -358,10 +216,6 @@ class Swarm:
     def _each(self, work, items):
         """Work on all items at once; returns when all is done."""
         list(self._pool.map(work, items))
-
-
-def _port(host):
-    return f"port{host}"
 
 
 def _id_of(node):

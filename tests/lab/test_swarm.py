@@ -62,10 +62,10 @@ def places(swarm, service):
                   if t["Status"]["State"] == t["DesiredState"] == "running")
 
 
-def ask(swarm, node, *options):
+def ask(swarm, node, *options, timeout_s=20):
     """GET /info of a node over tcp; (exit status of curl, decoded JSON)."""
     done = subprocess.run(
-        ["curl", "-s", "-m", "2", "--cacert", swarm.client.ca, *options,
+        ["curl", "-s", "-m", str(timeout_s), "--cacert", swarm.client.ca, *options,
          node.tls_url.replace("tcp", "https") + "/info"], capture_output=True)
     return done.returncode, json.loads(done.stdout or "null")
 
@@ -99,13 +99,13 @@ def test_an_engine_shows_itself_to_those_with_a_certificate(swarm):
 
 
 def test_moves_the_tasks_of_a_dead_node(swarm):
-    service = create(swarm, "--replicas", "3")
+    service = create(swarm, "--replicas", "3", "--restart-delay", "0s")
     wait(lambda: len(set(places(swarm, service))) == 3)
     manager, dead, other = swarm.nodes
     dead.power_off()
     wait(lambda: set(places(swarm, service)) == {manager.id, other.id}
          and len(places(swarm, service)) == 3)
-    assert ask(swarm, dead, *certificate(swarm))[0] in (7, 28)
+    assert ask(swarm, dead, *certificate(swarm), timeout_s=1)[0] in (7, 28)
     dead.boot()
     swarm.wait_status(dead, "ready")
     assert ask(swarm, dead, *certificate(swarm))[1]["Name"] == dead.name
@@ -118,7 +118,7 @@ def test_a_frozen_node_keeps_its_connections_and_containers(swarm):
     container = frozen.docker("ps", "-q", "--no-trunc")
     pid = frozen.docker("inspect", "--format", "{{.State.Pid}}", container)
     frozen.freeze()
-    assert ask(swarm, frozen, *certificate(swarm))[0] == 28  # it timed out
+    assert ask(swarm, frozen, *certificate(swarm), timeout_s=1)[0] == 28  # it timed out
     swarm.wait_status(frozen, "down")
     assert subprocess.run(frozen.inside("busybox", "kill", "-0", pid)).returncode == 0
     frozen.thaw()
@@ -135,7 +135,7 @@ def test_parts_a_node_from_whom_it_is_told_to(swarm):
     swarm.wait_status(one, "ready")
 
     swarm.partition(one, GATEWAY)
-    assert ask(swarm, one, *certificate(swarm))[0] == 28
+    assert ask(swarm, one, *certificate(swarm), timeout_s=1)[0] == 28
     assert reaches(one, manager) and reaches(one, other)
     swarm.heal()
     assert ask(swarm, one, *certificate(swarm))[0] == 0
@@ -147,7 +147,7 @@ def test_parts_a_node_from_whom_it_is_told_to(swarm):
 
 
 def reaches(node, other):
-    probe = node.inside("busybox", "nc", "-w", "1", other.address, "2376", "-e", "true")
+    probe = node.inside("busybox", "nc", "-w", "3", other.address, "2376", "-e", "true")
     return subprocess.run(probe, capture_output=True).returncode == 0
 
 
@@ -169,6 +169,14 @@ def test_nodes_are_renamed_drained_and_added(swarm):
     assert [node.name for node in swarm.nodes] == ["node1", "node2", "node3"]
     assert len(swarm.api("GET", "/nodes")[1]) == 3
     assert swarm.api("GET", "/services")[1] == []
+
+
+def test_has_no_quorum_when_two_managers_of_three_are_dead():
+    with Swarm(managers=3) as swarm:
+        for node in swarm.nodes[1:]:
+            node.power_off()
+        with pytest.raises(RuntimeError, match="rpc error"):
+            create(swarm)
 
 
 def test_leaves_nothing_behind():
