@@ -351,8 +351,85 @@ START_TEST(out_of_memory_makes_no_token)
 }
 END_TEST
 
-UNIT_SUITE("tokens", a_token_stands_for_its_user, a_scope_takes_away_and_never_gives,
-           what_cannot_be_created, revocation_and_removal_count_at_once,
-           all_that_is_said_of_a_token_survives_a_restart,
+/* ---- Callers that stay ---- */
+
+static int confirm(struct fixture *f, struct berth_caller *caller, const char *reason)
+{
+    struct berth_error err = BERTH_ERROR_INIT;
+    int r = berth_identity_confirm(f->identity, "lab", caller, &err);
+    ck_assert_str_eq(err.message, reason);
+    return r;
+}
+
+/* ana with her password. */
+static struct berth_caller log_in(struct fixture *f)
+{
+    struct berth_caller caller = {.user = "ana"};
+    caller.standing = berth_identity_standing(f->identity, "ana");
+    caller.role = berth_identity_role(f->identity, "ana", "lab", &caller.gateway_admin);
+    return caller;
+}
+
+START_TEST(who_stays_is_confirmed_until_it_may_no_more)
+{
+    BERTH_CLEANUP(fixture) struct fixture f = {0};
+    fill_fixture(&f);
+    char text[BERTH_TOKEN_SIZE];
+    create(&f, "ana", "", BERTH_ROLE_NONE, text);
+    struct berth_caller by_token;
+    ck_assert_int_eq(verify(&f, text, "lab", &by_token), 0);
+    struct berth_caller by_password = log_in(&f);
+    ck_assert_int_eq(confirm(&f, &by_token, ""), 0);
+    ck_assert_int_eq(confirm(&f, &by_password, ""), 0);
+
+    /* What others do, and what is done to ana elsewhere. */
+    ck_assert_int_eq(berth_identity_add(f.identity, NULL, "bob", "correct horse", false, NULL), 0);
+    ck_assert_int_eq(berth_identity_grant(f.identity, NULL, "ana", "other", BERTH_ROLE_ADMIN, NULL),
+                     0);
+    ck_assert_int_eq(confirm(&f, &by_token, ""), 0);
+    ck_assert_int_eq(confirm(&f, &by_password, ""), 0);
+
+    ck_assert_int_eq(berth_identity_set_password(f.identity, NULL, "ana", "battery horse", NULL),
+                     0);
+    ck_assert_int_eq(confirm(&f, &by_password, "the user was removed or has another password"),
+                     BERTH_E_UNAUTHORISED);
+    ck_assert_int_eq(confirm(&f, &by_token, ""), 0);
+
+    by_password = log_in(&f);
+    ck_assert_int_eq(
+        berth_identity_grant(f.identity, NULL, "ana", "lab", BERTH_ROLE_OPERATOR, NULL), 0);
+    ck_assert_int_eq(confirm(&f, &by_password, "the role was changed"), BERTH_E_UNAUTHORISED);
+    ck_assert_int_eq(confirm(&f, &by_token, "the role was changed"), BERTH_E_UNAUTHORISED);
+
+    ck_assert_int_eq(verify(&f, text, "lab", &by_token), 0);
+    ck_assert_int_eq(
+        berth_tokens_revoke(berth_identity_tokens(f.identity), NULL, by_token.token_id, NULL), 0);
+    ck_assert_int_eq(confirm(&f, &by_token, "the token was revoked"), BERTH_E_UNAUTHORISED);
+    by_password = log_in(&f);
+    ck_assert_int_eq(berth_identity_remove(f.identity, NULL, "ana", NULL), 0);
+    ck_assert_int_eq(confirm(&f, &by_password, "the user was removed or has another password"),
+                     BERTH_E_UNAUTHORISED);
+}
+END_TEST
+
+START_TEST(who_stays_goes_when_its_token_expires)
+{
+    BERTH_CLEANUP(fixture) struct fixture f = {0};
+    fill_fixture(&f);
+    char text[BERTH_TOKEN_SIZE];
+    create(&f, "ana", "", BERTH_ROLE_NONE, text);
+    struct berth_caller caller;
+    ck_assert_int_eq(verify(&f, text, "lab", &caller), 0);
+    caller.standing.expires_ms = now_ms() + HOUR_MS;
+    ck_assert_int_eq(confirm(&f, &caller, ""), 0);
+    caller.standing.expires_ms = now_ms();
+    ck_assert_int_eq(confirm(&f, &caller, "the token has expired"), BERTH_E_UNAUTHORISED);
+}
+END_TEST
+
+UNIT_SUITE("tokens", who_stays_is_confirmed_until_it_may_no_more,
+           who_stays_goes_when_its_token_expires, a_token_stands_for_its_user,
+           a_scope_takes_away_and_never_gives, what_cannot_be_created,
+           revocation_and_removal_count_at_once, all_that_is_said_of_a_token_survives_a_restart,
            wrong_tokens_are_throttled_and_right_ones_are_not,
            the_table_knows_expiry_and_the_minute_of_a_use, out_of_memory_makes_no_token)
