@@ -40,9 +40,9 @@ def engine(shared_engine):
 
 
 @pytest.fixture(scope="session")
-def shared_swarm():
-    """One swarm of three engines 26.1 with a registry and mutual TLS, for all tests."""
-    with Swarm("26.1", registry=True, tls=True) as swarm:
+def shared_swarm(engine_version):
+    """One swarm of three engines of that version with a registry and mutual TLS, for all tests."""
+    with Swarm(engine_version, registry=True, tls=True) as swarm:
         swarm.import_image(DEMO)
         yield swarm
 
