@@ -127,6 +127,8 @@ static void pack_strings(struct packer *packer, const struct berth_app *fields,
     *SLOT(app->image_label) = pack(packer, fields->image_label);
     *SLOT(app->engine_name) = pack(packer, fields->engine_name);
     *SLOT(app->command) = pack(packer, fields->command);
+    *SLOT(app->container) = pack(packer, fields->container ? fields->container : fields->id);
+    *SLOT(app->note) = pack(packer, fields->note);
     for (size_t i = 0; i < fields->label_count; i++) {
         *SLOT(arrays->labels[i].key) = pack(packer, fields->labels[i].key);
         *SLOT(arrays->labels[i].value) = pack(packer, fields->labels[i].value);

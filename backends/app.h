@@ -68,6 +68,9 @@ struct berth_app {
     const char *image_label; /* label berth.image: the reference asked for; "" when adopted */
     const char *engine_name; /* the container's name on the engine, without the slash */
     const char *command;     /* as the engine lists it, not cut */
+    const char *container;   /* the container's id, what `docker ps` shows in ID; "" before there is
+                                one; NULL given to berth_app_new: the same as id */
+    const char *note;        /* what to show for a status that Docker has no words for, or "" */
     int64_t created_ns;
     int64_t started_ns;
     int64_t finished_ns;
@@ -86,8 +89,8 @@ struct berth_app {
     const struct berth_app_port *ports;
 };
 
-/* Copies everything fields points to (labels and networks are sorted; a NULL string becomes );
- * one reference. */
+/* Copies everything fields points to (labels and networks are sorted; a NULL string becomes "",
+ * container excepted); one reference. */
 BERTH_MUST_CHECK int berth_app_new(const struct berth_app *fields, struct berth_app **ret_app,
                                    struct berth_error *err);
 struct berth_app *berth_app_ref(struct berth_app *app);

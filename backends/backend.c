@@ -285,3 +285,8 @@ void berth_backend_touch(struct berth_backend *backend)
     if (backend->ops->touch)
         backend->ops->touch(backend);
 }
+
+int berth_backend_condition(struct berth_backend *backend, struct berth_error *err)
+{
+    return backend->ops->condition ? backend->ops->condition(backend, err) : 0;
+}

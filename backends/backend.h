@@ -38,6 +38,9 @@
 /* Seconds between SIGTERM and SIGKILL in stop, restart, remove and reset. */
 #define BERTH_STOP_GRACE_S 10
 
+/* What an app is in a swarm: a job that runs once, or a service that is kept running. */
+enum berth_swarm_mode { BERTH_SWARM_JOB, BERTH_SWARM_SERVICE };
+
 struct berth_backend;
 struct berth_engine_io; /* backends/engine/engine_io.h: the thread of all long-lived streams */
 
@@ -45,6 +48,17 @@ struct berth_engine_io; /* backends/engine/engine_io.h: the thread of all long-l
 struct berth_memory_config {
     int64_t verb_delay_ms;
     int64_t app_count; /* apps made at the start */
+};
+
+/* A swarm node's engine: node.HOSTNAME of the configuration. */
+struct berth_node_endpoint {
+    const char *hostname;
+    const char *engine; /* unix:///path or tcp://host:port */
+};
+
+struct berth_node_endpoints {
+    struct berth_node_endpoint *items;
+    size_t count;
 };
 
 struct berth_backend_config {
@@ -56,6 +70,8 @@ struct berth_backend_config {
     bool adopt; /* also list containers that berth did not create */
     int64_t request_timeout_ms;
     int64_t max_inflight;
+    struct berth_node_endpoints nodes; /* swarm; tls_* hold for those that are tcp */
+    int swarm_mode;                    /* enum berth_swarm_mode */
     struct berth_memory_config memory;
     struct berth_engine_io *io; /* borrowed; outlives the backend */
 };
@@ -75,7 +91,7 @@ struct berth_create_spec {
 
 /* One app's resource use, as computed by `docker stats`. */
 struct berth_app_stats {
-    char *id;
+    char *id;    /* the container's */
     char *name;  /* the engine's name of the container */
     bool known;  /* false: not running, all else is 0 and printed as docker prints it */
     bool silent; /* runs, but gave no sample in time: all else is 0, and printed as "--" */
@@ -169,6 +185,10 @@ struct berth_watch_sink {
 struct berth_backend_ops {
     const char *name; /* as in the configuration */
 
+    /* create takes the place of an app of that name that has ended for good: whether it has is
+     * asked of the backend, not of a mirror. */
+    bool create_replaces;
+
     BERTH_MUST_CHECK int (*open)(const struct berth_backend_config *config,
                                  struct berth_backend **ret_backend, struct berth_error *err);
     /* Ends a watch too; no callback of the sink runs after it returns. */
@@ -224,6 +244,13 @@ struct berth_backend_ops {
                  struct berth_error *err);
     /* Hint that somebody is reading (a frozen engine must be noticed within 2 s); cheap. */
     void (*touch)(struct berth_backend *backend);
+
+    /* What is wrong although the engine answers, for /readyz; 0: nothing. Never asks the engine. */
+    int (*condition)(struct berth_backend *backend, struct berth_error *err);
+    /* For check-config: appends what an operator should know, a line each. Asks the engine, for
+     * 2 s at most; one that is absent is a note, one that is of no use an error. */
+    int (*check)(const struct berth_backend_config *config, struct berth_strbuf *notes,
+                 struct berth_error *err);
 };
 
 /* The head of every instance; backends put it first in their own struct. */
@@ -298,6 +325,9 @@ BERTH_MUST_CHECK int berth_backend_watch(struct berth_backend *backend,
                                          const struct berth_watch_sink *sink,
                                          struct berth_error *err);
 void berth_backend_touch(struct berth_backend *backend);
+/* 0 where the backend lacks it. */
+BERTH_MUST_CHECK int berth_backend_condition(struct berth_backend *backend,
+                                             struct berth_error *err);
 
 /* BERTH_E_UNSUPPORTED with the fixed text, for an endpoint that this backend lacks. */
 int berth_backend_unsupported(const struct berth_backend *backend, const char *endpoint,

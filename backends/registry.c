@@ -3,11 +3,13 @@
 #include "backends/backend.h"
 #include "backends/memory.h"
 #include "backends/solo.h"
+#include "backends/swarm/swarm.h"
 
 #include <string.h>
 
 const struct berth_backend_ops *const berth_backends[] = {
     &berth_solo_ops,
+    &berth_swarm_ops,
     &berth_memory_ops,
     NULL,
 };

@@ -201,10 +201,12 @@ static int begin_creation(struct berth_facility *facility, const struct berth_ca
     int r = berth_mirror_snapshot(facility->mirror, false, &snapshot, err);
     if (r < 0)
         return r;
-    if (berth_snapshot_find(snapshot, creation->app) || is_being_made(facility, creation->app))
+    const struct berth_app *before = berth_snapshot_find(snapshot, creation->app);
+    bool is_in_the_way = before && !facility->backend->ops->create_replaces;
+    if (is_in_the_way || is_being_made(facility, creation->app))
         return berth_error_set(err, BERTH_E_EXISTS, "app %s already exists", creation->app);
     int64_t bound = facility->config.max_apps_per_user;
-    if (bound > 0 && count_apps(facility, snapshot, user) >= bound)
+    if (bound > 0 && count_apps(facility, snapshot, user) - (before != NULL) >= bound)
         return berth_error_set(err, BERTH_E_QUOTA,
                                "user %s has %lld apps already, which is the most in facility %s",
                                user, (long long)bound, facility->config.id);
@@ -232,12 +234,13 @@ static int publish(struct berth_facility *facility, const char *id, const char *
     return 0;
 }
 
-/* A tag may move between the look at it and the creation: such an app is taken back. */
+/* A tag may move between the look at it and the creation: such an app is taken back. (Not where
+ * its container is still to be made: then the backend pins what it is to be made of.) */
 static int check_pinned(struct berth_facility *facility, const struct berth_caller *by,
                         const struct berth_app *app, const char *image_id, struct berth_error *err)
 {
     static const char why[] = "its image changed while it was created";
-    if (!image_id || strcmp(app->image_id, image_id) == 0)
+    if (!image_id || !app->container[0] || strcmp(app->image_id, image_id) == 0)
         return 0;
     int r = berth_backend_act(facility->backend, BERTH_VERB_REMOVE, app->id, err);
     if (r == 0)
@@ -275,6 +278,9 @@ static int create(struct berth_facility *facility, const struct berth_caller *by
         return berth_error_set(err, BERTH_E_EXISTS, "app %s already exists", creation->app);
     if (r == 0 || is_uncertain(r))
         r = audit(facility, by, "create-app", creation->app, label, r, err);
+    const struct berth_app *before = berth_snapshot_find(snapshot, creation->app);
+    if (r == 0 && before) /* it was replaced */
+        r = berth_mirror_refresh(facility->mirror, before->id, err);
     if (r == 0)
         r = publish(facility, id, creation->app, &app, err);
     if (r == 0)

@@ -106,11 +106,36 @@ static const char **config_strings(struct berth_facility_config *config, size_t 
     return i < sizeof(slots) / sizeof(slots[0]) ? slots[i] : NULL;
 }
 
+static void release_nodes(struct berth_node_endpoints *nodes)
+{
+    for (size_t i = 0; i < nodes->count; i++) {
+        free((void *)(uintptr_t)nodes->items[i].hostname);
+        free((void *)(uintptr_t)nodes->items[i].engine);
+    }
+    free(nodes->items);
+}
+
 static void release_config(struct berth_facility_config *config)
 {
     const char **slot;
     for (size_t i = 0; (slot = config_strings(config, i)); i++)
         free((void *)(uintptr_t)*slot);
+    release_nodes(&config->engine.nodes);
+}
+
+static bool copy_nodes(struct berth_node_endpoints *nodes)
+{
+    const struct berth_node_endpoint *from = nodes->items;
+    struct berth_node_endpoint *items = calloc(nodes->count + 1, sizeof(*items));
+    bool complete = items != NULL;
+    for (size_t i = 0; items && i < nodes->count; i++) {
+        items[i].hostname = berth_text_dup(from[i].hostname);
+        items[i].engine = berth_text_dup(from[i].engine);
+        complete &= items[i].hostname && items[i].engine;
+    }
+    nodes->count = items ? nodes->count : 0;
+    nodes->items = items;
+    return complete;
 }
 
 static int copy_config(struct berth_facility_config *config,
@@ -124,6 +149,7 @@ static int copy_config(struct berth_facility_config *config,
         *slot = berth_text_dup(text);
         complete &= !text || *slot;
     }
+    complete &= copy_nodes(&copy.engine.nodes);
     copy.engine.facility = copy.id;
     *config = copy;
     return complete ? 0 : berth_error_nomem(err);

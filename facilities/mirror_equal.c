@@ -58,6 +58,8 @@ bool berth_mirror_apps_equal(const struct berth_app *a, const struct berth_app *
     const char *const texts[][2] = {
         {a->id, b->id},
         {a->name, b->name},
+        {a->container, b->container},
+        {a->note, b->note},
         {a->user, b->user},
         {a->image, b->image},
         {a->image_id, b->image_id},

@@ -80,7 +80,7 @@ void berth_app_json_add(struct berth_json_writer *w, const struct berth_app *app
     berth_docker_add_member(w, "Command", &text);
     berth_clock_add_go(&text, created_ns);
     berth_docker_add_member(w, "CreatedAt", &text);
-    berth_docker_add_short_id(&text, app->id);
+    berth_docker_add_short_id(&text, app->container);
     berth_docker_add_member(w, "ID", &text);
     berth_json_add_string(w, "Image", app->image);
     add_labels(&text, app);

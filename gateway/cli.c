@@ -272,10 +272,31 @@ static int run_serve(const struct invocation *invocation, struct berth_error *er
     return berth_serve(invocation->config, err);
 }
 
+/* What the backend has to say of its engine, a line each. */
+static int check_backend(const struct berth_facility_config *facility, struct berth_error *err)
+{
+    const struct berth_backend_ops *ops = berth_backend_find(facility->backend);
+    BERTH_CLEANUP(strbuf) struct berth_strbuf notes = BERTH_STRBUF_INIT(65536);
+    if (!ops || !ops->check)
+        return 0;
+    int r = ops->check(&facility->engine, &notes, err);
+    if (r < 0)
+        return berth_error_wrap(err, "facility %s", facility->id);
+    const char *line = berth_strbuf_str(&notes);
+    while (*line) {
+        int len = (int)strcspn(line, "\n");
+        printf("facility %s: %.*s\n", facility->id, len, line);
+        line += len + 1;
+    }
+    return 0;
+}
+
 static int run_check_config(const struct invocation *invocation, struct berth_error *err)
 {
     BERTH_CLEANUP(config) struct berth_config *config = NULL;
     int r = berth_config_load(invocation->config, &config, err);
+    for (size_t i = 0; r == 0 && i < config->facility_count; i++)
+        r = check_backend(&config->facilities[i], err);
     if (r == 0) {
         berth_config_warn(config);
         printf("%s is valid: %zu facilit%s\n", config->path, config->facility_count,

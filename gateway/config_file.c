@@ -160,6 +160,19 @@ static char *read_line(char *buffer, int size, void *stream)
 
 /* ---- Keys ---- */
 
+/* node.HOSTNAME = ENGINE */
+static int set_node(struct reader *reader, const struct berth_config_key *key, const char *name,
+                    const char *value)
+{
+    const char *hostname = strchr(name, '.') + 1;
+    struct berth_error err = BERTH_ERROR_INIT;
+    if (berth_naming_check_hostname(name, hostname, &err) < 0)
+        return fail(reader, "%s", err.message);
+    if (berth_config_set_node(key, reader->target, hostname, value, &err) < 0)
+        return fail(reader, "%s %s", name, err.message);
+    return 1;
+}
+
 static int on_value(void *ctx, const char *section_name, const char *name, const char *value)
 {
     struct reader *reader = ctx;
@@ -173,10 +186,13 @@ static int on_value(void *ctx, const char *section_name, const char *name, const
         return fail_unknown_key(reader, section, name);
     uint64_t bit = UINT64_C(1) << (key - section->keys);
     uint64_t *seen = seen_of_section(reader);
-    if ((*seen & bit) && key->type != BERTH_CONFIG_STRINGS)
+    bool is_repeatable = key->type == BERTH_CONFIG_STRINGS || key->type == BERTH_CONFIG_NODES;
+    if ((*seen & bit) && !is_repeatable)
         return fail(reader, "key %s is given twice", name);
     *seen |= bit;
     struct berth_error err = BERTH_ERROR_INIT;
+    if (key->type == BERTH_CONFIG_NODES)
+        return set_node(reader, key, name, value);
     if (berth_config_set(key, reader->target, value, &err) < 0)
         return fail(reader, "%s %s", name, err.message);
     return 1;

@@ -10,6 +10,7 @@
 
 static const char *const auth_words[] = {"users", "open", NULL};
 static const char *const policy_words[] = {"approval", "open", NULL};
+static const char *const swarm_words[] = {"job", "service", NULL};
 static const char *const level_words[] = {"debug", "info", "warning", "error", NULL};
 
 #define AT(member)       offsetof(struct berth_config, member)
@@ -78,6 +79,8 @@ static const struct berth_config_key facility_keys[] = {
     {"app_memory_bytes",  BERTH_CONFIG_SIZE,   FACILITY(memory_bytes),        0, MAX_BYTES, "0", NULL, NULL, RELOAD},
     {"app_pids",          BERTH_CONFIG_INT,    FACILITY(pids),                0, 4194304, "4096", NULL, NULL, RELOAD},
     {"app_gpus",          BERTH_CONFIG_INT,    FACILITY(gpus),                -1, 1024, "0", NULL, NULL, RELOAD},
+    {"node.HOSTNAME",     BERTH_CONFIG_NODES,  FACILITY(engine.nodes),        1, 512, NULL, NULL, berth_config_check_engine, REOPEN},
+    {"swarm_mode",        BERTH_CONFIG_WORD,   FACILITY(engine.swarm_mode),   0, 0, "job", swarm_words, NULL, REOPEN},
     {"max_inflight",      BERTH_CONFIG_INT,    FACILITY(engine.max_inflight), 1, 4096, "32", NULL, NULL, REOPEN},
     {"memory_apps",       BERTH_CONFIG_INT,    FACILITY(engine.memory.app_count), 0, 1000000, "0", NULL, NULL, REOPEN},
     {"memory_delay_ms",   BERTH_CONFIG_INT,    FACILITY(engine.memory.verb_delay_ms), 0, 600000, "0", NULL, NULL, REOPEN},
@@ -109,8 +112,11 @@ const struct berth_config_section *berth_config_find_section(const char *name, s
 const struct berth_config_key *berth_config_find_key(const struct berth_config_section *section,
                                                      const char *name)
 {
-    for (size_t i = 0; i < section->count; i++)
-        if (strcmp(section->keys[i].name, name) == 0)
-            return &section->keys[i];
+    for (size_t i = 0; i < section->count; i++) {
+        const struct berth_config_key *key = &section->keys[i];
+        size_t fixed = key->type == BERTH_CONFIG_NODES ? strcspn(key->name, ".") + 1 : SIZE_MAX;
+        if (strncmp(key->name, name, fixed) == 0)
+            return key;
+    }
     return NULL;
 }

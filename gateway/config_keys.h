@@ -19,6 +19,7 @@ enum berth_config_type {
     BERTH_CONFIG_CPUS,    /* int64_t CPUs × 10^9, written as 1.5 */
     BERTH_CONFIG_BOOL,    /* bool */
     BERTH_CONFIG_WORD,    /* int: the index of the word in `words` */
+    BERTH_CONFIG_NODES, /* struct berth_node_endpoints; HOSTNAME in the key's name stands for any */
 };
 
 /* When a change of the key takes effect. */

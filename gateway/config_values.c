@@ -254,10 +254,44 @@ int berth_config_set(const struct berth_config_key *key, void *target, const cha
     case BERTH_CONFIG_CPUS:
         r = parse_cpus(key, value, &number, err);
         break;
+    case BERTH_CONFIG_NODES:
+        return berth_error_set(err, BERTH_E_INTERNAL, "needs a hostname");
     }
     if (r == 0)
         memcpy(slot, &number, sizeof(number));
     return r;
+}
+
+static void release_node(struct berth_node_endpoint *node)
+{
+    free((void *)(uintptr_t)node->hostname);
+    free((void *)(uintptr_t)node->engine);
+}
+
+int berth_config_set_node(const struct berth_config_key *key, void *target, const char *hostname,
+                          const char *value, struct berth_error *err)
+{
+    struct berth_node_endpoints *nodes =
+        (struct berth_node_endpoints *)(void *)((char *)target + key->offset);
+    BERTH_CLEANUP(free) char *engine = NULL;
+    for (size_t i = 0; i < nodes->count; i++)
+        if (strcmp(nodes->items[i].hostname, hostname) == 0)
+            return berth_error_set(err, BERTH_E_INVALID, "is given twice");
+    int r = set_string(key, &engine, value, err);
+    if (r < 0)
+        return r;
+    struct berth_node_endpoint *grown =
+        reallocarray(nodes->items, nodes->count + 1, sizeof(*grown));
+    if (!grown)
+        return berth_error_nomem(err);
+    nodes->items = grown;
+    struct berth_node_endpoint *node = &grown[nodes->count];
+    node->hostname = berth_text_dup(hostname);
+    if (!node->hostname)
+        return berth_error_nomem(err);
+    node->engine = berth_steal(&engine);
+    nodes->count++;
+    return 0;
 }
 
 int berth_config_set_defaults(const struct berth_config_section *section, void *target,
@@ -292,6 +326,17 @@ static bool texts_equal(const char *a, const char *b)
     return a && b ? strcmp(a, b) == 0 : a == b;
 }
 
+static bool nodes_equal(const struct berth_node_endpoints *a, const struct berth_node_endpoints *b)
+{
+    if (a->count != b->count)
+        return false;
+    for (size_t i = 0; i < a->count; i++)
+        if (strcmp(a->items[i].hostname, b->items[i].hostname) != 0 ||
+            strcmp(a->items[i].engine, b->items[i].engine) != 0)
+            return false;
+    return true;
+}
+
 bool berth_config_is_equal(const struct berth_config_key *key, const void *a, const void *b)
 {
     const void *left = (const char *)a + key->offset;
@@ -301,6 +346,8 @@ bool berth_config_is_equal(const struct berth_config_key *key, const void *a, co
         return texts_equal(*(char *const *)left, *(char *const *)right);
     case BERTH_CONFIG_STRINGS:
         return strings_equal(left, right);
+    case BERTH_CONFIG_NODES:
+        return nodes_equal(left, right);
     case BERTH_CONFIG_WORD:
         return *(const int *)left == *(const int *)right;
     case BERTH_CONFIG_BOOL:
@@ -325,6 +372,12 @@ static void release_value(const struct berth_config_key *key, void *slot)
             free(list->items[n]);
         free(list->items);
         *list = (struct berth_strings){0};
+    } else if (key->type == BERTH_CONFIG_NODES) {
+        struct berth_node_endpoints *nodes = slot;
+        for (size_t n = 0; n < nodes->count; n++)
+            release_node(&nodes->items[n]);
+        free(nodes->items);
+        *nodes = (struct berth_node_endpoints){0};
     }
 }
 

@@ -14,6 +14,11 @@
 BERTH_MUST_CHECK int berth_config_set(const struct berth_config_key *key, void *target,
                                       const char *value, struct berth_error *err);
 
+/* The same for a key of type BERTH_CONFIG_NODES: one more node. */
+BERTH_MUST_CHECK int berth_config_set_node(const struct berth_config_key *key, void *target,
+                                           const char *hostname, const char *value,
+                                           struct berth_error *err);
+
 /* Writes every default of the section that target's zeroed memory does not stand for. */
 BERTH_MUST_CHECK int berth_config_set_defaults(const struct berth_config_section *section,
                                                void *target, struct berth_error *err);

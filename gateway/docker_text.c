@@ -272,6 +272,10 @@ void berth_docker_add_status(struct berth_strbuf *out, const struct berth_app *a
         [BERTH_HEALTH_HEALTHY] = " (healthy)",
         [BERTH_HEALTH_UNHEALTHY] = " (unhealthy)",
     };
+    if (app->note[0]) {
+        berth_strbuf_adds(out, app->note);
+        return;
+    }
     switch (app->state) {
     case BERTH_APP_UNKNOWN:
         berth_strbuf_adds(out, "Unknown");

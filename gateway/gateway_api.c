@@ -44,7 +44,8 @@ int berth_gateway_livez(struct berth_exchange *exchange, struct berth_error *err
 static bool add_readiness(struct berth_json_writer *w, struct berth_facility *facility)
 {
     struct berth_error reason = BERTH_ERROR_INIT;
-    bool ready = berth_mirror_status(facility->mirror, &reason) == 0;
+    bool ready = berth_mirror_status(facility->mirror, &reason) == 0 &&
+                 berth_backend_condition(facility->backend, &reason) == 0;
     berth_json_open_object(w, facility->config.id);
     berth_json_add_string(w, "status", ready ? "ok" : "unavailable");
     if (!ready)

@@ -34,6 +34,30 @@ static void add_gpus(struct berth_json_writer *w, int64_t gpus)
     berth_json_close_array(w);
 }
 
+void berth_engine_create_labels(struct berth_json_writer *w, const char *member,
+                                const struct berth_engine_scope *scope,
+                                const struct berth_create_spec *spec)
+{
+    berth_json_open_object(w, member);
+    berth_json_add_string(w, BERTH_LABEL_FACILITY, scope->facility);
+    berth_json_add_string(w, BERTH_LABEL_APP, spec->app);
+    berth_json_add_string(w, BERTH_LABEL_IMAGE, spec->image_label);
+    berth_json_add_string(w, BERTH_LABEL_USER, spec->user);
+    berth_json_close_object(w);
+}
+
+void berth_engine_create_capabilities(struct berth_json_writer *w, const char *drop,
+                                      const char *add)
+{
+    berth_json_open_array(w, drop);
+    berth_json_add_string(w, NULL, "ALL");
+    berth_json_close_array(w);
+    berth_json_open_array(w, add);
+    for (size_t i = 0; i < sizeof(capabilities) / sizeof(capabilities[0]); i++)
+        berth_json_add_string(w, NULL, capabilities[i]);
+    berth_json_close_array(w);
+}
+
 /* No Init: the image's own process is process 1, as with `docker create`. */
 static void add_host_config(struct berth_json_writer *w, const struct berth_create_spec *spec)
 {
@@ -41,13 +65,7 @@ static void add_host_config(struct berth_json_writer *w, const struct berth_crea
     berth_json_open_array(w, "SecurityOpt");
     berth_json_add_string(w, NULL, "no-new-privileges");
     berth_json_close_array(w);
-    berth_json_open_array(w, "CapDrop");
-    berth_json_add_string(w, NULL, "ALL");
-    berth_json_close_array(w);
-    berth_json_open_array(w, "CapAdd");
-    for (size_t i = 0; i < sizeof(capabilities) / sizeof(capabilities[0]); i++)
-        berth_json_add_string(w, NULL, capabilities[i]);
-    berth_json_close_array(w);
+    berth_engine_create_capabilities(w, "CapDrop", "CapAdd");
     if (spec->cpu_nano > 0)
         berth_json_add_int(w, "NanoCpus", spec->cpu_nano);
     if (spec->memory_bytes > 0) {
@@ -71,12 +89,7 @@ void berth_engine_create_body(const struct berth_engine_scope *scope,
     berth_json_add_string(&w, "Image", image);
     if (spec->run_as)
         berth_json_add_string(&w, "User", spec->run_as);
-    berth_json_open_object(&w, "Labels");
-    berth_json_add_string(&w, BERTH_LABEL_FACILITY, scope->facility);
-    berth_json_add_string(&w, BERTH_LABEL_APP, spec->app);
-    berth_json_add_string(&w, BERTH_LABEL_IMAGE, spec->image_label);
-    berth_json_add_string(&w, BERTH_LABEL_USER, spec->user);
-    berth_json_close_object(&w);
+    berth_engine_create_labels(&w, "Labels", scope, spec);
     add_host_config(&w, spec);
     berth_json_close_object(&w);
 }

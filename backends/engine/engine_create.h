@@ -22,6 +22,14 @@ BERTH_MUST_CHECK int berth_engine_create(struct berth_engine *engine,
                                          const struct berth_create_spec *spec, char **ret_id,
                                          struct berth_error *err);
 
+/* What every container of ours has, under the names that containers or services call it: the
+ * labels of the app, and the capabilities it keeps. */
+void berth_engine_create_labels(struct berth_json_writer *w, const char *member,
+                                const struct berth_engine_scope *scope,
+                                const struct berth_create_spec *spec);
+void berth_engine_create_capabilities(struct berth_json_writer *w, const char *drop,
+                                      const char *add);
+
 /* Appends the body of POST /containers/create; image: what to run. */
 void berth_engine_create_body(const struct berth_engine_scope *scope,
                               const struct berth_create_spec *spec, const char *image,

@@ -277,8 +277,8 @@ static int ask_for(struct berth_engine_stats *stats, const struct berth_app *con
     for (size_t i = 0; i < count; i++) {
         if (!is_metered(apps[i]))
             continue;
-        struct meter *meter = find(stats, apps[i]->id);
-        int status = meter ? 0 : add(stats, apps[i]->id, &meter, err);
+        struct meter *meter = find(stats, apps[i]->container);
+        int status = meter ? 0 : add(stats, apps[i]->container, &meter, err);
         if (status)
             return status;
         meter->asked_ms = now_ms;
@@ -295,7 +295,7 @@ static void wait_for(struct berth_engine_stats *stats, const struct berth_app *c
                      size_t count)
 {
     for (size_t i = 0; i < count;) {
-        const struct meter *meter = is_metered(apps[i]) ? find(stats, apps[i]->id) : NULL;
+        const struct meter *meter = is_metered(apps[i]) ? find(stats, apps[i]->container) : NULL;
         if (!meter || meter->state == METER_READY || meter->state == METER_FAILED ||
             !berth_cond_wait_until(&stats->changed, &stats->lock, meter->wanted_ms + WAIT_MS))
             i++;
@@ -305,7 +305,7 @@ static void wait_for(struct berth_engine_stats *stats, const struct berth_app *c
 static int fill(struct berth_app_stats *item, const struct berth_app *app,
                 const struct meter *meter, struct berth_error *err)
 {
-    item->id = berth_text_dup(app->id);
+    item->id = berth_text_dup(app->container);
     item->name = berth_text_dup(app->engine_name);
     if (!item->id || !item->name)
         return berth_error_nomem(err);
@@ -332,7 +332,7 @@ static int collect(struct berth_engine_stats *stats, const struct berth_app *con
     bool any_known = false;
     const struct meter *silent = NULL;
     for (size_t i = 0; i < count; i++) {
-        const struct meter *meter = is_metered(apps[i]) ? find(stats, apps[i]->id) : NULL;
+        const struct meter *meter = is_metered(apps[i]) ? find(stats, apps[i]->container) : NULL;
         int status = fill(&list->items[list->count++], apps[i], meter, err);
         if (status)
             return status;

@@ -19,7 +19,7 @@ START_TEST(statistics_tell_running_from_stopped)
     ASSERT_OK(berth_backend_stats(fixture.backend, apps, COUNT(apps), &stats, &err), &err);
     ck_assert_uint_eq(stats.count, COUNT(apps));
     for (size_t i = 0; i < COUNT(apps); i++) {
-        ck_assert_str_eq(stats.items[i].id, apps[i]->id);
+        ck_assert_str_eq(stats.items[i].id, apps[i]->container);
         ck_assert_str_eq(stats.items[i].name, apps[i]->engine_name);
     }
     ck_assert(!stats.items[0].known);

@@ -25,6 +25,7 @@ static void add_type(const struct berth_config_key *key, struct berth_strbuf *ro
         [BERTH_CONFIG_INT] = "number",     [BERTH_CONFIG_SECONDS] = "seconds",
         [BERTH_CONFIG_SIZE] = "size",      [BERTH_CONFIG_CPUS] = "CPUs",
         [BERTH_CONFIG_BOOL] = "yes or no", [BERTH_CONFIG_WORD] = "word",
+        [BERTH_CONFIG_NODES] = "text, repeatable",
     };
     berth_strbuf_addf(row, " %s |", names[key->type]);
 }
@@ -34,6 +35,7 @@ static void add_bounds(const struct berth_config_key *key, struct berth_strbuf *
     switch (key->type) {
     case BERTH_CONFIG_STRING:
     case BERTH_CONFIG_STRINGS:
+    case BERTH_CONFIG_NODES:
         berth_strbuf_addf(row, " %" PRId64 " to %" PRId64 " characters |", key->min, key->max);
         return;
     case BERTH_CONFIG_WORD:

@@ -332,11 +332,15 @@ START_TEST(states_are_told_as_the_engine_tells_them)
           .finished_ns = NOW_NS - SECOND},
          SECOND},
         {"", {.state = BERTH_APP_EXITED, .started_ns = NOW_NS - HOUR}, 0},
+        {"Rejected: no such image", {.state = BERTH_APP_EXITED, .note = "Rejected: no such image"}, 0},
     };
     for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
         BERTH_CLEANUP(strbuf) struct berth_strbuf buf = BERTH_STRBUF_INIT(TEXT_CAP);
         int64_t valid_until_ns = INT64_MAX;
-        berth_docker_add_status(&buf, &rows[i].app, NOW_NS, &valid_until_ns);
+        struct berth_app app = rows[i].app;
+        if (!app.note)
+            app.note = "";
+        berth_docker_add_status(&buf, &app, NOW_NS, &valid_until_ns);
         ASSERT_TEXT(&buf, rows[i].status, rows[i].status);
         int64_t expected = rows[i].valid_for_ns ? NOW_NS + rows[i].valid_for_ns : INT64_MAX;
         ck_assert_msg(valid_until_ns == expected, "%s", rows[i].status);

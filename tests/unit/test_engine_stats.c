@@ -185,11 +185,11 @@ static void *ask(void *ctx)
 }
 
 static const struct berth_app running_a = {
-    .id = "aaa", .engine_name = "httpd--ana", .state = BERTH_APP_RUNNING};
+    .id = "aaa", .container = "aaa", .engine_name = "httpd--ana", .state = BERTH_APP_RUNNING};
 static const struct berth_app paused_b = {
-    .id = "bbb", .engine_name = "httpd--ben", .state = BERTH_APP_PAUSED};
+    .id = "bbb", .container = "bbb", .engine_name = "httpd--ben", .state = BERTH_APP_PAUSED};
 static const struct berth_app exited_c = {
-    .id = "ccc", .engine_name = "httpd--cem", .state = BERTH_APP_EXITED};
+    .id = "ccc", .container = "ccc", .engine_name = "httpd--cem", .state = BERTH_APP_EXITED};
 
 static void begin(struct question *question, struct scene *scene, const struct berth_app *a,
                   const struct berth_app *b, const struct berth_app *c)

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/* The verb kill: the service goes, then what it runs is killed where that can be reached. */
+#include "backends/swarm/swarm_internal.h"
+
+#include "backends/engine/engine_container.h"
+#include "base/log.h"
+
+struct killing {
+    struct swarm *swarm;
+    const struct berth_swarm_node_list *nodes;
+    struct berth_swarm_task *tasks; /* those that may have a container */
+    size_t count;
+};
+
+/* Swarm is about to stop it anyway: what does not work is no failure, but worth a line. */
+static void kill_one(void *ctx, size_t i)
+{
+    struct killing *killing = ctx;
+    struct swarm *swarm = killing->swarm;
+    const struct berth_swarm_task *task = &killing->tasks[i];
+    const struct berth_swarm_node *node = berth_swarm_node_find(killing->nodes, task->node);
+    struct berth_swarm_endpoint *endpoint =
+        node ? berth_swarm_nodes_find(swarm->nodes, node) : NULL;
+    struct berth_error why = BERTH_ERROR_INIT;
+    if (!endpoint)
+        return;
+    int status = berth_swarm_endpoint_check(swarm->nodes, endpoint, &why);
+    if (status == 0)
+        status = berth_engine_container_kill(endpoint->engine, task->container, &why);
+    if (status < 0 && status != BERTH_E_NOT_FOUND && status != BERTH_E_CONFLICT)
+        berth_log_error(BERTH_LOG_WARNING, &why,
+                        "container %.12s on node %s is left to swarm to stop", task->container,
+                        node->hostname);
+}
+
+static int collect(struct killing *killing, const cJSON *tasks, struct berth_error *err)
+{
+    killing->tasks = calloc((size_t)cJSON_GetArraySize(tasks) + 1, sizeof(*killing->tasks));
+    if (!killing->tasks)
+        return berth_error_nomem(err);
+    const cJSON *each;
+    cJSON_ArrayForEach(each, tasks)
+    {
+        struct berth_swarm_task *task = &killing->tasks[killing->count];
+        int status = berth_swarm_task_parse(each, task, err);
+        if (status < 0)
+            return status;
+        if (task->container[0] && task->phase != BERTH_TASK_ENDED)
+            killing->count++;
+    }
+    return 0;
+}
+
+int berth_swarm_kill(struct berth_backend *backend, const char *id, struct berth_error *err)
+{
+    struct swarm *swarm = swarm_of(backend);
+    BERTH_CLEANUP(swarm_found) struct berth_swarm_found found = {0};
+    BERTH_CLEANUP(swarm_node_list) struct berth_swarm_node_list nodes = {0};
+    BERTH_CLEANUP(strbuf) struct berth_strbuf path = BERTH_STRBUF_INIT(BERTH_SWARM_PATH_MAX);
+    struct killing killing = {.swarm = swarm, .nodes = &nodes};
+    int status = berth_swarm_find(swarm, id, &found, err);
+    if (status == 0)
+        status = berth_swarm_get_nodes(swarm, &nodes, err);
+    if (status == 0)
+        status = collect(&killing, found.tasks_json, err);
+    BERTH_CLEANUP(free) struct berth_swarm_task *tasks = killing.tasks;
+    if (status < 0)
+        return status;
+    berth_swarm_service_path(id, &path);
+    const struct berth_engine_request request = {.method = "DELETE",
+                                                 .path = berth_strbuf_str(&path)};
+    status = berth_swarm_call(swarm, &request, NULL, err);
+    if (status == 0 && killing.count > 0)
+        berth_parallel_for(killing.count, (unsigned)killing.count, kill_one, &killing);
+    return status;
+}
