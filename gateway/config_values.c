@@ -395,6 +395,13 @@ int berth_config_copy(const struct berth_config_key *key, void *target, const vo
         for (size_t i = 0; r == 0 && i < ((const struct berth_strings *)from)->count; i++)
             r = add_to_strings(key, slot, ((const struct berth_strings *)from)->items[i], err);
         return r;
+    case BERTH_CONFIG_NODES:
+        for (size_t i = 0; r == 0 && i < ((const struct berth_node_endpoints *)from)->count; i++) {
+            const struct berth_node_endpoint *node =
+                &((const struct berth_node_endpoints *)from)->items[i];
+            r = berth_config_set_node(key, target, node->hostname, node->engine, err);
+        }
+        return r;
     case BERTH_CONFIG_WORD:
         memcpy(slot, from, sizeof(int));
         return 0;

@@ -147,6 +147,7 @@ const struct berth_backend_ops berth_swarm_ops = {
     .kill = berth_swarm_kill,
     .inspect = berth_swarm_inspect,
     .stats = berth_swarm_stats,
+    .logs = berth_swarm_logs,
     .images = berth_swarm_images,
     .pull = berth_swarm_pull,
     .image_remove = berth_swarm_image_remove,

@@ -37,7 +37,8 @@ static void check_endpoints(const struct berth_backend_config *config,
 {
     for (size_t i = 0; i < config->nodes.count; i++) {
         size_t k = 0;
-        while (k < nodes->count && strcmp(nodes->items[k].hostname, config->nodes.items[i].hostname) != 0)
+        while (k < nodes->count &&
+               strcmp(nodes->items[k].hostname, config->nodes.items[i].hostname) != 0)
             k++;
         if (k == nodes->count)
             berth_strbuf_addf(notes, "node.%s: the swarm has no node of that name\n",

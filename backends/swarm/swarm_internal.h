@@ -98,6 +98,9 @@ void berth_swarm_create_body(const struct berth_engine_scope *scope, enum berth_
 int berth_swarm_kill(struct berth_backend *backend, const char *id, struct berth_error *err);
 int berth_swarm_inspect(struct berth_backend *backend, const char *id, struct berth_strbuf *body,
                         struct berth_error *err);
+int berth_swarm_logs(struct berth_backend *backend, const char *id,
+                     const struct berth_logs_spec *spec, berth_logs_output *output, void *ctx,
+                     struct berth_error *err);
 int berth_swarm_stats(struct berth_backend *backend, const struct berth_app *const *apps,
                       size_t count, struct berth_stats_list *ret_stats, struct berth_error *err);
 int berth_swarm_images(struct berth_backend *backend, struct berth_image_list **ret_images,

@@ -21,10 +21,14 @@ static char *read_page(void)
 static void add_type(const struct berth_config_key *key, struct berth_strbuf *row)
 {
     static const char *const names[] = {
-        [BERTH_CONFIG_STRING] = "text",    [BERTH_CONFIG_STRINGS] = "text, repeatable",
-        [BERTH_CONFIG_INT] = "number",     [BERTH_CONFIG_SECONDS] = "seconds",
-        [BERTH_CONFIG_SIZE] = "size",      [BERTH_CONFIG_CPUS] = "CPUs",
-        [BERTH_CONFIG_BOOL] = "yes or no", [BERTH_CONFIG_WORD] = "word",
+        [BERTH_CONFIG_STRING] = "text",
+        [BERTH_CONFIG_STRINGS] = "text, repeatable",
+        [BERTH_CONFIG_INT] = "number",
+        [BERTH_CONFIG_SECONDS] = "seconds",
+        [BERTH_CONFIG_SIZE] = "size",
+        [BERTH_CONFIG_CPUS] = "CPUs",
+        [BERTH_CONFIG_BOOL] = "yes or no",
+        [BERTH_CONFIG_WORD] = "word",
         [BERTH_CONFIG_NODES] = "text, repeatable",
     };
     berth_strbuf_addf(row, " %s |", names[key->type]);

@@ -332,7 +332,9 @@ START_TEST(states_are_told_as_the_engine_tells_them)
           .finished_ns = NOW_NS - SECOND},
          SECOND},
         {"", {.state = BERTH_APP_EXITED, .started_ns = NOW_NS - HOUR}, 0},
-        {"Rejected: no such image", {.state = BERTH_APP_EXITED, .note = "Rejected: no such image"}, 0},
+        {"Rejected: no such image",
+         {.state = BERTH_APP_EXITED, .note = "Rejected: no such image"},
+         0},
     };
     for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
         BERTH_CLEANUP(strbuf) struct berth_strbuf buf = BERTH_STRBUF_INIT(TEXT_CAP);
