@@ -223,6 +223,18 @@ static int find_present(struct decision *decision, struct berth_image_list *imag
     return berth_strbuf_check(&reference, err);
 }
 
+static int begin_pull(const struct decision *decision, struct berth_pull *pull,
+                      struct berth_error *err)
+{
+    struct berth_error why = BERTH_ERROR_INIT;
+    int r = berth_pulls_add(decision->approvals, pull, &decision->approval, &why);
+    if (r < 0)
+        berth_pulls_fail(decision->approvals, &decision->approval, &why);
+    if (r < 0 && err)
+        *err = why;
+    return r;
+}
+
 int berth_approvals_approve(struct berth_approvals *approvals, const struct berth_caller *by,
                             const struct berth_approval_key *key, bool wait,
                             struct berth_approval *ret_approval, struct berth_error *err)
@@ -230,18 +242,24 @@ int berth_approvals_approve(struct berth_approvals *approvals, const struct bert
     struct decision decision;
     decision_init(&decision, approvals, by, key);
     BERTH_CLEANUP(image_list) struct berth_image_list *images = NULL;
+    BERTH_CLEANUP(pull) struct berth_pull *pull = NULL;
     int r = berth_backend_images(approvals->backend, &images, err);
     if (r == 0)
         r = find_present(&decision, images, err);
     if (r == 0)
+        r = berth_pull_new(&pull, err);
+    if (r == 0)
         r = write_decision(&decision, approve_job, err);
     if (r == 0 && decision.approval.state == BERTH_APPROVAL_PULLING)
-        r = berth_pulls_add(approvals, &decision.approval, err);
+        r = begin_pull(&decision, berth_steal(&pull), err);
     if (r == 0 && wait && decision.approval.state == BERTH_APPROVAL_PULLING) {
         decision.where.id = decision.approval.id;
         r = berth_pulls_wait(approvals, decision.approval.id, err);
-        if (r == 0)
+        if (r == 0) {
             r = berth_store_read(approvals->store, load_job, &decision, err);
+            if (r < 0)
+                (void)berth_error_wrap(err, "the image is pulled, but its request is not known");
+        }
         if (r == 0 && decision.approval.state != BERTH_APPROVAL_APPROVED)
             r = berth_error_set(err, BERTH_E_CONFLICT, "image %s:%s was %s while it was pulled",
                                 decision.approval.image, decision.approval.tag,
@@ -387,7 +405,9 @@ int berth_approvals_list(struct berth_approvals *approvals, const enum berth_app
 
 static int resume_pull(const struct berth_approval *approval, void *ctx, struct berth_error *err)
 {
-    return berth_pulls_add(ctx, approval, err);
+    struct berth_pull *pull = NULL;
+    int r = berth_pull_new(&pull, err);
+    return r < 0 ? r : berth_pulls_add(ctx, pull, approval, err);
 }
 
 int berth_approvals_open(struct berth_store *store, const char *facility,

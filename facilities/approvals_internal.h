@@ -16,13 +16,14 @@
 struct berth_pull {
     struct berth_pull *next;
     int64_t id; /* of the request */
-    char *reference;
+    char reference[BERTH_IMAGE_NAME_MAX + BERTH_DIGEST_MAX + 2];
     struct berth_approval request; /* as it was queued; percent: what was told last */
     int percent;
     int64_t told_ms; /* monotonic; when progress was told last */
     bool is_settled; /* rejected or withdrawn meanwhile: its progress is no news */
     bool started;
-    bool done;
+    bool ended;       /* result and err are known */
+    bool done;        /* and recorded */
     unsigned waiters; /* callers that wait for its end and free it */
     int result;
     struct berth_error err;
@@ -83,10 +84,18 @@ BERTH_MUST_CHECK int berth_approval_set_text(char **slot, const char *text,
 
 /* ---- approvals_pull.c ---- */
 
-/* Queues a pull of the request (one that runs already is joined). */
-BERTH_MUST_CHECK int berth_pulls_add(struct berth_approvals *approvals,
+/* All the memory that a pull takes: got before the decision is written. */
+BERTH_MUST_CHECK int berth_pull_new(struct berth_pull **ret_pull, struct berth_error *err);
+void berth_pull_free(struct berth_pull *pull); /* NULL is fine */
+BERTH_DEFINE_CLEANUP(pull, struct berth_pull *, berth_pull_free)
+
+/* Queues a pull of the request (one that runs already is joined); takes pull over. */
+BERTH_MUST_CHECK int berth_pulls_add(struct berth_approvals *approvals, struct berth_pull *pull,
                                      const struct berth_approval *approval,
                                      struct berth_error *err);
+/* Records that the request's pull could not begin. */
+void berth_pulls_fail(struct berth_approvals *approvals, const struct berth_approval *approval,
+                      const struct berth_error *why);
 /* Waits for the end of the request's pull; its failure is the result. */
 BERTH_MUST_CHECK int berth_pulls_wait(struct berth_approvals *approvals, int64_t id,
                                       struct berth_error *err);

@@ -12,16 +12,32 @@
 
 #include <string.h>
 
-void berth_approval_reference(const struct berth_approval *approval, struct berth_strbuf *out)
+/* Until the end of a pull is tried to be recorded again; doubled each time, up to the other. */
+#define RECORD_AGAIN_MS     10
+#define RECORD_AGAIN_MAX_MS 5000
+
+static char separator(const struct berth_approval *approval)
 {
-    bool is_digest = strchr(approval->tag, ':') != NULL;
-    berth_strbuf_addf(out, "%s%c%s", approval->image, is_digest ? '@' : ':', approval->tag);
+    return strchr(approval->tag, ':') ? '@' : ':';
 }
 
-static void pull_free(struct berth_pull *pull)
+void berth_approval_reference(const struct berth_approval *approval, struct berth_strbuf *out)
+{
+    berth_strbuf_addf(out, "%s%c%s", approval->image, separator(approval), approval->tag);
+}
+
+int berth_pull_new(struct berth_pull **ret_pull, struct berth_error *err)
+{
+    struct berth_pull *pull = calloc(1, sizeof(*pull));
+    if (!pull)
+        return berth_error_nomem(err);
+    *ret_pull = pull;
+    return 0;
+}
+
+void berth_pull_free(struct berth_pull *pull)
 {
     berth_approval_release(&pull->request);
-    free(pull->reference);
     free(pull);
 }
 
@@ -42,7 +58,7 @@ static void forget(struct berth_approvals *approvals, struct berth_pull *pull)
     while (*slot != pull)
         slot = &(*slot)->next;
     *slot = pull->next;
-    pull_free(pull);
+    berth_pull_free(pull);
 }
 
 /* ---- The end of a pull, in the store ---- */
@@ -93,6 +109,17 @@ static int save_outcome(struct berth_txn *txn, void *ctx, struct berth_error *er
     return berth_audit_add(txn, &entry, err);
 }
 
+static int save(struct outcome *outcome, struct berth_error *err)
+{
+    struct berth_approvals *approvals = outcome->approvals;
+    int r = berth_store_write(approvals->store, save_outcome, outcome, err);
+    berth_news_tell(approvals, outcome->turn, r == 0 ? &outcome->approval : NULL, false);
+    berth_approval_release(&outcome->approval);
+    outcome->approval = (struct berth_approval){0};
+    outcome->turn = 0;
+    return r;
+}
+
 static bool on_progress(void *ctx, int percent)
 {
     void **pair = ctx;
@@ -100,6 +127,42 @@ static bool on_progress(void *ctx, int percent)
     berth_news_progress(approvals, pair[1], percent);
     BERTH_LOCK_SCOPE(lock, &approvals->lock);
     return !approvals->stopping;
+}
+
+/* Lets go who waits for the pull, whose end could not be recorded; false: the gateway stops. */
+static bool wait_to_record(struct berth_approvals *approvals, struct berth_pull *pull,
+                           const struct berth_error *why, int64_t delay_ms)
+{
+    int64_t deadline_ms = berth_clock_monotonic_ms() + delay_ms;
+    BERTH_LOCK_SCOPE(lock, &approvals->lock);
+    if (!pull->ended && pull->result == 0) {
+        pull->result = why->status;
+        pull->err = *why;
+        (void)berth_error_wrap(&pull->err, "image %s is pulled, but that is not recorded yet",
+                               pull->reference);
+    }
+    pull->ended = true;
+    (void)pthread_cond_broadcast(&approvals->changed);
+    while (!approvals->stopping &&
+           berth_cond_wait_until(&approvals->changed, &approvals->lock, deadline_ms))
+        ;
+    return !approvals->stopping;
+}
+
+/* A full disk, or want of memory, must not leave the request in the state pulling. */
+static void record(struct berth_approvals *approvals, struct berth_pull *pull,
+                   struct outcome *outcome)
+{
+    struct berth_error err = BERTH_ERROR_INIT;
+    int64_t delay_ms = RECORD_AGAIN_MS;
+    while (save(outcome, &err) < 0) {
+        if (delay_ms == RECORD_AGAIN_MS)
+            berth_log_error(BERTH_LOG_ERROR, &err, "pull of %s: its end is recorded later",
+                            pull->reference);
+        if (!wait_to_record(approvals, pull, &err, delay_ms))
+            return;
+        delay_ms = delay_ms * 2 < RECORD_AGAIN_MAX_MS ? delay_ms * 2 : RECORD_AGAIN_MAX_MS;
+    }
 }
 
 static void run_pull(struct berth_approvals *approvals, struct berth_pull *pull)
@@ -122,18 +185,8 @@ static void run_pull(struct berth_approvals *approvals, struct berth_pull *pull)
         .image_id = image_id,
         .message = r < 0 ? pull->err.message : NULL,
     };
+    record(approvals, pull, &outcome);
     struct berth_error err = BERTH_ERROR_INIT;
-    int saved = berth_store_write(approvals->store, save_outcome, &outcome, &err);
-    berth_news_tell(approvals, outcome.turn, saved == 0 ? &outcome.approval : NULL, false);
-    berth_approval_release(&outcome.approval);
-    if (saved < 0) {
-        berth_log_error(BERTH_LOG_ERROR, &err, "pull of %s: its end could not be recorded",
-                        pull->reference);
-        if (r == 0) {
-            pull->result = err.status;
-            pull->err = err;
-        }
-    }
     if (r == 0 && berth_mirror_refresh_images(approvals->mirror, &err) < 0)
         berth_log_error(BERTH_LOG_WARNING, &err, "images of facility %s", approvals->facility);
 }
@@ -164,6 +217,7 @@ static void *worker_run(void *ctx)
         (void)pthread_mutex_unlock(&approvals->lock);
         run_pull(approvals, pull);
         (void)pthread_mutex_lock(&approvals->lock);
+        pull->ended = true;
         pull->done = true;
         (void)pthread_cond_broadcast(&approvals->changed);
         forget(approvals, pull);
@@ -195,36 +249,40 @@ static int ensure_worker(struct berth_approvals *approvals, struct berth_error *
     return r;
 }
 
-int berth_pulls_add(struct berth_approvals *approvals, const struct berth_approval *approval,
-                    struct berth_error *err)
+int berth_pulls_add(struct berth_approvals *approvals, struct berth_pull *pull,
+                    const struct berth_approval *approval, struct berth_error *err)
 {
-    BERTH_CLEANUP(strbuf) struct berth_strbuf reference = BERTH_STRBUF_INIT(1024);
-    berth_approval_reference(approval, &reference);
-    struct berth_pull *pull = calloc(1, sizeof(*pull));
-    if (pull)
-        pull->reference = berth_strbuf_steal(&reference, NULL);
-    if (!pull || !pull->reference) {
-        free(pull);
-        return berth_error_nomem(err);
-    }
     pull->id = approval->id;
-    int r = berth_approval_copy(approval, &pull->request, err);
-    if (r < 0) {
-        pull_free(pull);
-        return r;
-    }
-
+    (void)snprintf(pull->reference, sizeof(pull->reference), "%s%c%s", approval->image,
+                   separator(approval), approval->tag);
+    /* The decision stands in the store: without memory its progress alone is not told. */
+    pull->is_settled = berth_approval_copy(approval, &pull->request, NULL) < 0;
     BERTH_LOCK_SCOPE(lock, &approvals->lock);
     if (berth_pulls_find(approvals, approval->id)) {
-        pull_free(pull);
+        berth_pull_free(pull);
         return 0;
     }
     pull->next = approvals->pulls;
     approvals->pulls = pull;
-    r = ensure_worker(approvals, err);
+    int r = ensure_worker(approvals, err);
     if (r < 0)
         forget(approvals, pull);
     return r;
+}
+
+void berth_pulls_fail(struct berth_approvals *approvals, const struct berth_approval *approval,
+                      const struct berth_error *why)
+{
+    struct berth_error err = BERTH_ERROR_INIT;
+    struct outcome outcome = {
+        .approvals = approvals,
+        .id = approval->id,
+        .result = why->status,
+        .message = why->message,
+    };
+    if (save(&outcome, &err) < 0)
+        berth_log_error(BERTH_LOG_ERROR, &err, "image %s:%s stays in the state pulling",
+                        approval->image, approval->tag);
 }
 
 int berth_pulls_wait(struct berth_approvals *approvals, int64_t id, struct berth_error *err)
@@ -234,16 +292,17 @@ int berth_pulls_wait(struct berth_approvals *approvals, int64_t id, struct berth
     if (!pull)
         return 0; /* it has ended: the store knows how */
     pull->waiters++;
-    while (!pull->done && !approvals->stopping)
+    while (!pull->ended && !approvals->stopping)
         (void)pthread_cond_wait(&approvals->changed, &approvals->lock);
     pull->waiters--;
-    if (!pull->done) /* its result is the worker's until then */
+    if (!pull->ended) /* its result is the worker's until then */
         return berth_error_set(err, BERTH_E_CANCELLED,
                                "the facility is closing; the pull goes on when it is opened again");
     int r = pull->result;
     if (r < 0 && err)
         *err = pull->err;
-    forget(approvals, pull);
+    if (pull->done)
+        forget(approvals, pull);
     return r;
 }
 
@@ -269,6 +328,6 @@ void berth_pulls_join(struct berth_approvals *approvals)
     while (approvals->pulls) {
         struct berth_pull *pull = approvals->pulls;
         approvals->pulls = pull->next;
-        pull_free(pull);
+        berth_pull_free(pull);
     }
 }

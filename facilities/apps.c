@@ -219,13 +219,14 @@ static int begin_creation(struct berth_facility *facility, const struct berth_ca
 static int publish(struct berth_facility *facility, const char *id, const char *name,
                    struct berth_app **ret_app, struct berth_error *err)
 {
-    int r = berth_mirror_refresh(facility->mirror, id, err);
-    if (r < 0)
-        return r;
     BERTH_CLEANUP(snapshot) struct berth_snapshot *snapshot = NULL;
-    r = berth_mirror_snapshot(facility->mirror, true, &snapshot, err);
-    if (r < 0)
+    int r = berth_mirror_refresh(facility->mirror, id, err);
+    if (r == 0)
+        r = berth_mirror_snapshot(facility->mirror, true, &snapshot, err);
+    if (r < 0) {
+        (void)berth_error_wrap(err, "app %s was created, but cannot be shown yet", name);
         return r;
+    }
     const struct berth_app *app = berth_snapshot_find(snapshot, name);
     if (!app)
         return berth_error_set(err, BERTH_E_CONFLICT,
@@ -316,6 +317,17 @@ static const char *const verb_endpoints[] = {
     [BERTH_VERB_REMOVE] = "delete-app",
 };
 
+/* What is done, and not in the mirror yet. */
+static int unseen(const char *action, const char *target, const struct berth_error *why,
+                  struct berth_error *err)
+{
+    if (err) {
+        *err = *why;
+        (void)berth_error_wrap(err, "%s of %s is done, but cannot be shown yet", action, target);
+    }
+    return why->status;
+}
+
 int berth_apps_act(struct berth_facility *facility, const struct berth_caller *by,
                    enum berth_verb verb, const char *name, struct berth_error *err)
 {
@@ -341,11 +353,8 @@ int berth_apps_act(struct berth_facility *facility, const struct berth_caller *b
         return berth_apps_unknown(name, err);
     if (r == BERTH_E_CONFLICT) /* the engine's words name the container by its id alone */
         (void)berth_error_wrap(err, "app %s", name);
-    if (r == 0 && refreshed < 0) {
-        if (err)
-            *err = refresh_err;
-        return refreshed;
-    }
+    if (r == 0 && refreshed < 0)
+        return unseen(verb_endpoints[verb], name, &refresh_err, err);
     return r;
 }
 
@@ -366,11 +375,8 @@ static int reset(struct berth_facility *facility, const struct berth_caller *by,
                   err);
     if (r < 0 && gone)
         return berth_error_wrap(err, "app %s is gone, and could not be created again", app->name);
-    if (r == 0 && refreshed < 0) {
-        if (err)
-            *err = refresh_err;
-        return refreshed;
-    }
+    if (r == 0 && refreshed < 0)
+        return unseen("hard-reset-app", app->name, &refresh_err, err);
     return r == 0 ? publish(facility, id, app->name, &created, err) : r;
 }
 

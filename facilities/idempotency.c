@@ -44,6 +44,8 @@ int berth_idempotency_new(struct berth_store *store, struct berth_idempotency **
 
 void berth_idempotency_free(struct berth_idempotency *idempotency)
 {
+    if (!idempotency)
+        return;
     (void)pthread_mutex_destroy(&idempotency->mutex);
     free(idempotency);
 }

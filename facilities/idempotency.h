@@ -43,7 +43,7 @@ BERTH_DEFINE_CLEANUP_VALUE(kept_answer, struct berth_kept_answer, berth_kept_ans
 BERTH_MUST_CHECK int berth_idempotency_new(struct berth_store *store,
                                            struct berth_idempotency **ret_idempotency,
                                            struct berth_error *err);
-/* Nothing is under way any more. */
+/* Nothing is under way any more. NULL is fine. */
 void berth_idempotency_free(struct berth_idempotency *idempotency);
 BERTH_DEFINE_CLEANUP(idempotency, struct berth_idempotency *, berth_idempotency_free)
 

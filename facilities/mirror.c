@@ -19,11 +19,15 @@ static uint64_t sink_ticket(void *ctx)
     return draw_ticket(ctx);
 }
 
-/* A change that could not be kept is seen again with the app's next one, or the next listing. */
-static void log_failure(int status, const struct berth_error *err, const char *what)
+/* What could not be kept is asked for again by the next reader (catch_up). Under order_lock. */
+static void note_failure(struct berth_mirror *mirror, uint64_t ticket, int status,
+                         const struct berth_error *err, const char *what)
 {
-    if (status)
-        berth_log_error(BERTH_LOG_ERROR, err, "%s could not be taken in", what);
+    if (!status)
+        return;
+    berth_log_error(BERTH_LOG_ERROR, err, "%s could not be taken in", what);
+    if (ticket > mirror->missed)
+        __atomic_store_n(&mirror->missed, ticket, __ATOMIC_RELAXED);
 }
 
 static void sink_listing(void *ctx, uint64_t ticket, const struct berth_app_list *apps,
@@ -32,8 +36,8 @@ static void sink_listing(void *ctx, uint64_t ticket, const struct berth_app_list
     struct berth_mirror *mirror = ctx;
     struct berth_error err = BERTH_ERROR_INIT;
     BERTH_LOCK_SCOPE(guard, &mirror->order_lock);
-    log_failure(berth_mirror_apply_listing(mirror, ticket, apps, as_of_ns, &err), &err,
-                "a listing of apps");
+    int status = berth_mirror_apply_listing(mirror, ticket, apps, as_of_ns, &err);
+    note_failure(mirror, ticket, status, &err, "a listing of apps");
 }
 
 static void sink_app(void *ctx, uint64_t ticket, struct berth_app *app)
@@ -41,7 +45,8 @@ static void sink_app(void *ctx, uint64_t ticket, struct berth_app *app)
     struct berth_mirror *mirror = ctx;
     struct berth_error err = BERTH_ERROR_INIT;
     BERTH_LOCK_SCOPE(guard, &mirror->order_lock);
-    log_failure(berth_mirror_apply_app(mirror, ticket, app, &err), &err, app->name);
+    int status = berth_mirror_apply_app(mirror, ticket, app, &err);
+    note_failure(mirror, ticket, status, &err, app->name);
 }
 
 static void sink_gone(void *ctx, uint64_t ticket, const char *id, int64_t at_ns)
@@ -49,8 +54,8 @@ static void sink_gone(void *ctx, uint64_t ticket, const char *id, int64_t at_ns)
     struct berth_mirror *mirror = ctx;
     struct berth_error err = BERTH_ERROR_INIT;
     BERTH_LOCK_SCOPE(guard, &mirror->order_lock);
-    log_failure(berth_mirror_apply_gone(mirror, ticket, id, true, at_ns, &err), &err,
-                "the end of an app");
+    int status = berth_mirror_apply_gone(mirror, ticket, id, true, at_ns, &err);
+    note_failure(mirror, ticket, status, &err, "the end of an app");
 }
 
 static void sink_changed(void *ctx, const char *id, enum berth_app_state state, int64_t at_ns)
@@ -65,8 +70,8 @@ static void sink_images(void *ctx, uint64_t ticket, struct berth_image_list *ima
     struct berth_mirror *mirror = ctx;
     struct berth_error err = BERTH_ERROR_INIT;
     BERTH_LOCK_SCOPE(guard, &mirror->order_lock);
-    log_failure(berth_mirror_apply_images(mirror, ticket, images, &err), &err,
-                "a listing of images");
+    int status = berth_mirror_apply_images(mirror, ticket, images, &err);
+    note_failure(mirror, ticket, status, &err, "a listing of images");
 }
 
 static void sink_alive(void *ctx, int64_t at_ns)
@@ -80,6 +85,7 @@ static void sink_lost(void *ctx, const struct berth_error *why, int64_t last_ali
 {
     struct berth_mirror *mirror = ctx;
     BERTH_LOCK_SCOPE(guard, &mirror->order_lock);
+    __atomic_store_n(&mirror->missed, 0, __ATOMIC_RELAXED); /* all is listed anew */
     berth_mirror_apply_lost(mirror, why, last_alive_ns);
 }
 
@@ -120,6 +126,7 @@ int berth_mirror_open(struct berth_backend *backend, const struct berth_mirror_o
     mirror->images = images;
     (void)pthread_mutex_init(&mirror->order_lock, NULL);
     (void)pthread_mutex_init(&mirror->publish_lock, NULL);
+    (void)pthread_mutex_init(&mirror->catch_up_lock, NULL);
     berth_cond_init(&mirror->told);
     berth_tickets_init(&mirror->known);
     berth_inspect_cache_init(&mirror->inspect);
@@ -142,6 +149,7 @@ void berth_mirror_free(struct berth_mirror *mirror)
     berth_tickets_release(&mirror->known);
     berth_inspect_cache_release(&mirror->inspect);
     (void)pthread_cond_destroy(&mirror->told);
+    (void)pthread_mutex_destroy(&mirror->catch_up_lock);
     (void)pthread_mutex_destroy(&mirror->publish_lock);
     (void)pthread_mutex_destroy(&mirror->order_lock);
     free(mirror);
@@ -174,10 +182,53 @@ static int refuse(const struct berth_mirror *mirror, struct berth_error *err)
     return status;
 }
 
+/* Lists anew what could not be taken in for want of memory; the caller holds catch_up_lock. */
+static int list_again(struct berth_mirror *mirror, struct berth_error *err)
+{
+    BERTH_CLEANUP(image_list) struct berth_image_list *images = NULL;
+    BERTH_CLEANUP(app_list) struct berth_app_list apps = {0};
+    uint64_t ticket = draw_ticket(mirror);
+    int64_t as_of_ns = berth_clock_wall_ns();
+    int status = 0;
+    if (mirror->backend->ops->images)
+        status = berth_backend_images(mirror->backend, &images, err);
+    if (!status)
+        status = berth_backend_list(mirror->backend, NULL, &apps, err);
+    BERTH_LOCK_SCOPE(guard, &mirror->order_lock);
+    if (status || mirror->missed == 0) /* contact was lost meanwhile: the backend lists */
+        return status;
+    if (images)
+        status = berth_mirror_apply_images(mirror, ticket, images, err);
+    if (!status)
+        status = berth_mirror_apply_listing(mirror, ticket, &apps, as_of_ns, err);
+    if (!status && mirror->missed <= ticket)
+        __atomic_store_n(&mirror->missed, 0, __ATOMIC_RELAXED);
+    return status;
+}
+
+/* Readers are not served what is known to be old; one of them asks, the others come again. */
+static int catch_up(struct berth_mirror *mirror, struct berth_error *err)
+{
+    if (__atomic_load_n(&mirror->missed, __ATOMIC_RELAXED) == 0)
+        return 0;
+    if (pthread_mutex_trylock(&mirror->catch_up_lock) != 0) {
+        (void)berth_error_set(err, BERTH_E_BUSY, "the apps are being listed anew");
+        if (err)
+            err->retry_after_s = 1;
+        return BERTH_E_BUSY;
+    }
+    int status = list_again(mirror, err);
+    (void)pthread_mutex_unlock(&mirror->catch_up_lock);
+    return status;
+}
+
 int berth_mirror_snapshot(struct berth_mirror *mirror, bool allow_stale,
                           struct berth_snapshot **ret_snapshot, struct berth_error *err)
 {
     berth_mirror_touch(mirror);
+    int status = catch_up(mirror, err);
+    if (status && !allow_stale)
+        return status;
     BERTH_LOCK_SCOPE(guard, &mirror->publish_lock);
     while (!mirror->current && !mirror->why.status)
         if (!berth_cond_wait_until(&mirror->told, &mirror->publish_lock,

@@ -143,6 +143,9 @@ struct berth_mirror {
     bool contact;      /* a full listing, and what changed since, is known */
     int64_t listed_ns; /* wall; the last full listing */
     int64_t alive_ns;  /* wall; last proof of contact */
+    uint64_t missed;   /* the last ticket that could not be taken in, 0: none; read by all */
+
+    pthread_mutex_t catch_up_lock; /* whoever holds it asks for what was missed */
 
     pthread_mutex_t publish_lock;
     pthread_cond_t told; /* the first listing has come, or contact is lost */

@@ -108,7 +108,7 @@ static struct berth_store_request *run_group(struct sqlite_store *store,
 {
     struct berth_error failure = BERTH_ERROR_INIT;
     struct berth_store_request *end = first;
-    int r = berth_sqlite_exec(&store->writer, "BEGIN IMMEDIATE", &failure);
+    int r = berth_sqlite_begin(&store->writer, "BEGIN IMMEDIATE", &failure);
     for (size_t count = 0; r == 0 && end && count < GROUP_MAX; count++) {
         r = run_in_savepoint(store, end, &failure);
         end = end->next;
@@ -228,7 +228,7 @@ static int driver_read(struct berth_store *base, berth_store_job *job, void *ctx
     if (r < 0)
         return r;
     struct sqlite_txn txn = {.base.store = base, .conn = &conn};
-    r = berth_sqlite_exec(&conn, "BEGIN", err);
+    r = berth_sqlite_begin(&conn, "BEGIN", err);
     if (r == 0)
         r = berth_txn_run_job(&txn.base, job, ctx, err);
     berth_sqlite_rollback(&conn); /* there is nothing to commit */

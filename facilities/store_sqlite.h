@@ -37,6 +37,10 @@ BERTH_MUST_CHECK int berth_sqlite_run(struct berth_sqlite *conn, const char *sql
 BERTH_MUST_CHECK int berth_sqlite_exec(struct berth_sqlite *conn, const char *sql,
                                        struct berth_error *err);
 
+/* BEGIN, in that spelling; ends first what a rollback without memory could not. */
+BERTH_MUST_CHECK int berth_sqlite_begin(struct berth_sqlite *conn, const char *sql,
+                                        struct berth_error *err);
+
 /* Ends the open transaction, if there is one. */
 void berth_sqlite_rollback(struct berth_sqlite *conn);
 

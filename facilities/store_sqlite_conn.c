@@ -105,6 +105,13 @@ void berth_sqlite_rollback(struct berth_sqlite *conn)
         (void)sqlite3_exec(conn->db, "ROLLBACK", NULL, NULL, NULL);
 }
 
+int berth_sqlite_begin(struct berth_sqlite *conn, const char *sql, struct berth_error *err)
+{
+    /* To roll back takes memory too: what could not be ended then is ended now. */
+    int r = berth_sqlite_in_transaction(conn) ? berth_sqlite_exec(conn, "ROLLBACK", err) : 0;
+    return r < 0 ? r : berth_sqlite_exec(conn, sql, err);
+}
+
 /* SQLite keeps another mode where a file system has no shared memory. */
 static int expect_wal(const struct berth_row *row, void *ctx __attribute__((unused)),
                       struct berth_error *err)

@@ -288,12 +288,12 @@ START_TEST(one_that_ends_is_not_known_and_may_start_again)
     ck_assert(engine_server_wait_streams(scene.server, "aaa", 1));
     send_sample(&scene, "aaa", true, 5);
     settle(&question, "known 5");
+    engine_server_answer(scene.server, "aaa",
+                         "HTTP/1.1 404 No\r\nContent-Length: 18\r\n\r\n{\"message\":\"oops\"}");
     engine_server_end(scene.server, "aaa", true); /* removed */
 
     ck_assert(engine_server_wait_streams(scene.server, "aaa", 0));
     begin(&question, &scene, &running_a, NULL, NULL);
-    engine_server_answer(scene.server, "aaa",
-                         "HTTP/1.1 404 No\r\nContent-Length: 18\r\n\r\n{\"message\":\"oops\"}");
     finish(&question); /* from memory, or told that it is gone */
     berth_stats_list_release(&question.stats);
     begin(&question, &scene, &running_a, NULL, NULL);

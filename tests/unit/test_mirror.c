@@ -600,6 +600,27 @@ START_TEST(without_memory_a_listing_changes_nothing)
 }
 END_TEST
 
+START_TEST(what_was_missed_without_memory_is_listed_again)
+{
+    open_listed();
+    fake_set(&fake, "1", BERTH_APP_PAUSED);
+    BERTH_CLEANUP(app) struct berth_app *app = fake_app("1", BERTH_APP_PAUSED);
+    uint64_t ticket = fake_draw(&fake);
+    unit_alloc_fail_after(0);
+    fake.sink->app(fake.sink->ctx, ticket, app);
+    ck_assert(unit_alloc_restore());
+
+    fake.list_fails = BERTH_E_TIMEOUT; /* nobody is told what is known to be old */
+    BERTH_CLEANUP(snapshot) struct berth_snapshot *old = NULL;
+    ck_assert_int_eq(berth_mirror_snapshot(mirror, false, &old, NULL), BERTH_E_TIMEOUT);
+    fake.list_fails = 0;
+    ck_assert_int_eq(state_of(mirror, "1"), BERTH_APP_PAUSED);
+    fake_set(&fake, "1", BERTH_APP_EXITED); /* and asked no more */
+    ck_assert_int_eq(state_of(mirror, "1"), BERTH_APP_PAUSED);
+    close_mirror();
+}
+END_TEST
+
 /* ---- Threads ---- */
 
 #define READERS 32
@@ -757,5 +778,6 @@ UNIT_SUITE("mirror", the_first_listing_is_waited_for, the_wait_ends,
            changes_carry_the_time_the_row_tells, images_are_published,
            reads_pass_their_interest_on_now_and_then, a_refresh_that_fails_changes_nothing,
            a_refresh_needs_no_slot, without_memory_a_refresh_changes_nothing,
-           without_memory_a_listing_changes_nothing, readers_see_whole_versions_while_writers_write,
-           writes_are_read_whatever_comes_late, many_apps)
+           without_memory_a_listing_changes_nothing, what_was_missed_without_memory_is_listed_again,
+           readers_see_whole_versions_while_writers_write, writes_are_read_whatever_comes_late,
+           many_apps)

@@ -4,7 +4,7 @@
  * Check tests; runner.c has main() and runs it. Each test runs in a process of
  * its own, unless CK_FORK=no says otherwise (for a debugger).
  *
- * Threading: the allocation counter is per thread.
+ * Threading: the allocation counter is per thread, unless a test has it count everywhere.
  */
 #ifndef BERTH_TESTS_UNIT_UNIT_H
 #define BERTH_TESTS_UNIT_UNIT_H
@@ -51,6 +51,15 @@ void unit_alloc_fail_once_after(size_t successes);
 
 /* Ends it; true if an allocation was made to fail. */
 bool unit_alloc_restore(void);
+
+/*
+ * From now on what fails is counted over all threads, not the caller's alone.
+ * Before there are threads; for the rest of the process.
+ */
+void unit_alloc_everywhere(void);
+
+/* For the allocator of a library: counts an allocation; false if it is to fail. */
+bool unit_alloc_may(void);
 
 /*
  * A path that nothing has yet, in a directory that is removed with all in it
