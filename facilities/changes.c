@@ -7,15 +7,17 @@
 
 #include <string.h>
 
-#define FIRST_SIZE  64  /* of the ring, which doubles up to BERTH_CHANGES_KEPT */
+#define FIRST_SIZE 64 /* of the ring, which doubles up to BERTH_CHANGES_KEPT */
+_Static_assert((BERTH_CHANGES_KEPT & (BERTH_CHANGES_KEPT - 1)) == 0, "the ring doubles up to it");
+
 #define REASON_SIZE 128 /* of closing, with NUL */
 
 struct berth_changes {
     pthread_mutex_t lock; /* guards all below */
     pthread_cond_t news;
     struct berth_change **ring; /* NULL until the first change */
-    size_t size;
-    size_t first; /* index of the oldest */
+    size_t size;                /* a power of two */
+    size_t first;               /* index of the oldest */
     size_t count;
     uint64_t floor; /* changes after it are held */
     uint64_t end;   /* changes up to it are told */
@@ -55,13 +57,13 @@ static struct berth_change *change_new(enum berth_change_kind kind, uint64_t seq
 
 static struct berth_change *item(const struct berth_changes *changes, size_t i)
 {
-    return changes->ring[(changes->first + i) % changes->size];
+    return changes->ring[(changes->first + i) & (changes->size - 1)];
 }
 
 static struct berth_change *take_oldest(struct berth_changes *changes)
 {
     struct berth_change *oldest = item(changes, 0);
-    changes->first = (changes->first + 1) % changes->size;
+    changes->first = (changes->first + 1) & (changes->size - 1);
     changes->count--;
     changes->floor = oldest->sequence;
     return oldest;
@@ -109,7 +111,7 @@ static void add(struct berth_changes *changes, uint64_t sequence, struct berth_c
         if (changes->count > 0 && changes->count == changes->size)
             dropped = take_oldest(changes);
         if (change && changes->size > 0) {
-            changes->ring[(changes->first + changes->count++) % changes->size] = change;
+            changes->ring[(changes->first + changes->count++) & (changes->size - 1)] = change;
             change = NULL;
         } else {
             while (changes->count > 0)
