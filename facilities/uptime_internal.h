@@ -117,6 +117,41 @@ void berth_uptime_walk(struct berth_pmap_node *facilities, bool (*visit)(void *f
 struct berth_pmap_node *berth_uptime_ref_facilities(const struct berth_uptime *uptime);
 void berth_uptime_unref_facilities(struct berth_pmap_node *facilities);
 
+/* ---- uptime_spans.c ---- */
+
+struct uptime_span {
+    int64_t from_ms;
+    int64_t to_ms; /* it holds until then; of one that is open, the last moment known */
+    bool open;
+    enum berth_app_state state;
+};
+
+struct uptime_query {
+    const char *facility;
+    const char *app;
+    int64_t since_ms;
+    int64_t now_ms;
+    int64_t alive_ms; /* what is open holds until then */
+    struct uptime_span *spans;
+    size_t count;
+    size_t size;
+};
+
+void berth_uptime_query_release(struct uptime_query *query);
+BERTH_DEFINE_CLEANUP_VALUE(uptime_query, struct uptime_query, berth_uptime_query_release)
+
+/* A job of the store: fills spans with all that reach into [since_ms, now_ms], oldest first, and
+ * perhaps one that ends before. */
+int berth_uptime_read_spans(struct berth_txn *txn, void *query, struct berth_error *err);
+
+/* Waits until what was observed of the facility is written; returns until when what is open in the
+ * store is known to hold. */
+int64_t berth_uptime_settle(struct berth_uptime *uptime, const char *facility);
+
+/* ---- uptime_summary.c ---- */
+
+int64_t berth_uptime_window_ms(enum berth_uptime_window window);
+
 /* ---- uptime_recorder.c ---- */
 
 void *berth_uptime_record(void *arg);

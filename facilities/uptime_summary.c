@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Spans read back as samples. */
+/* Spans rendered as samples. */
 #include "base/clock.h"
 #include "base/json.h"
 #include "facilities/uptime_internal.h"
@@ -20,6 +20,11 @@ static const struct {
 
 #define WINDOW_COUNT (sizeof(windows) / sizeof(windows[0]))
 
+int64_t berth_uptime_window_ms(enum berth_uptime_window window)
+{
+    return windows[window].seconds * 1000;
+}
+
 int berth_uptime_parse_window(const char *text, enum berth_uptime_window *ret_window,
                               struct berth_error *err)
 {
@@ -31,66 +36,6 @@ int berth_uptime_parse_window(const char *text, enum berth_uptime_window *ret_wi
     }
     return berth_error_set(err, BERTH_E_INVALID,
                            "parameter duration must be hour, day, week or month");
-}
-
-/* ---- Spans, from the store ---- */
-
-struct span {
-    int64_t from_ms;
-    int64_t until_ms; /* the last moment at which it is known to hold */
-    enum berth_app_state state;
-};
-
-struct span_query {
-    const char *facility;
-    const char *app;
-    int64_t since_ms;
-    int64_t now_ms;
-    int64_t alive_ms; /* what is open holds until then */
-    struct span *spans;
-    size_t count;
-    size_t size;
-};
-
-static void span_query_release(struct span_query *query)
-{
-    free(query->spans);
-}
-
-BERTH_DEFINE_CLEANUP_VALUE(span_query, struct span_query, span_query_release)
-
-static int add_span(const struct berth_row *row, void *ctx, struct berth_error *err)
-{
-    struct span_query *query = ctx;
-    if (query->count == query->size) {
-        size_t size = query->size ? query->size * 2 : 64;
-        struct span *spans = realloc(query->spans, size * sizeof(*spans));
-        if (!spans)
-            return berth_error_nomem(err);
-        query->spans = spans;
-        query->size = size;
-    }
-    struct span *span = &query->spans[query->count++];
-    span->state = berth_app_state_parse(berth_row_text(row, 0));
-    span->from_ms = berth_row_int(row, 1);
-    span->until_ms = berth_row_is_null(row, 2) ? query->alive_ms : berth_row_int(row, 2) - 1;
-    return 0;
-}
-
-/* From the last span that began before the window, through the index by beginning. */
-static int read_spans(struct berth_txn *txn, void *ctx, struct berth_error *err)
-{
-    static const char sql[] =
-        "SELECT state, from_ms, to_ms FROM uptime_span WHERE facility = $1 AND app = $2"
-        " AND from_ms >= COALESCE((SELECT MAX(from_ms) FROM uptime_span"
-        " WHERE facility = $1 AND app = $2 AND from_ms <= $3), 0)"
-        " AND from_ms <= $4 ORDER BY from_ms, id";
-    struct span_query *query = ctx;
-    const struct berth_value values[] = {
-        berth_value_text(query->facility), berth_value_text(query->app),
-        berth_value_int(query->since_ms), berth_value_int(query->now_ms)};
-    query->count = 0;
-    return berth_txn_run(txn, sql, values, 4, add_span, query, NULL, err);
 }
 
 /* ---- Samples ---- */
@@ -160,8 +105,8 @@ static int add_sample(struct samples *samples, int64_t utc_s, bool running, stru
 }
 
 /* One where the span begins, if that is within the window, and one at each point of the grid. */
-static int add_span_samples(struct samples *samples, const struct span *span,
-                            const struct span_query *query, int64_t interval_s,
+static int add_span_samples(struct samples *samples, const struct uptime_span *span,
+                            const struct uptime_query *query, int64_t interval_s,
                             struct berth_error *err)
 {
     bool running = span->state == BERTH_APP_RUNNING;
@@ -169,7 +114,8 @@ static int add_span_samples(struct samples *samples, const struct span *span,
     if (span->from_ms >= query->since_ms)
         status = add_sample(samples, span->from_ms / 1000, running, err);
     int64_t first_ms = span->from_ms > query->since_ms ? span->from_ms : query->since_ms;
-    int64_t last_ms = span->until_ms < query->now_ms ? span->until_ms : query->now_ms;
+    int64_t until_ms = span->open ? span->to_ms : span->to_ms - 1;
+    int64_t last_ms = until_ms < query->now_ms ? until_ms : query->now_ms;
     int64_t step_ms = interval_s * 1000;
     for (int64_t at_ms = (first_ms + step_ms - 1) / step_ms * step_ms;
          at_ms <= last_ms && status == 0; at_ms += step_ms)
@@ -177,8 +123,8 @@ static int add_span_samples(struct samples *samples, const struct span *span,
     return status;
 }
 
-static int make_samples(struct samples *samples, const struct span_query *query, int64_t interval_s,
-                        struct berth_error *err)
+static int make_samples(struct samples *samples, const struct uptime_query *query,
+                        int64_t interval_s, struct berth_error *err)
 {
     int status = 0;
     for (size_t i = 0; i < query->count && status == 0; i++) {
@@ -260,25 +206,18 @@ int berth_uptime_summary(struct berth_uptime *uptime, const char *facility_id, c
                          struct berth_error *err)
 {
     int64_t now_ms = now_ns / BERTH_NS_PER_MS;
+    BERTH_CLEANUP(uptime_query)
+    struct uptime_query query = {.facility = facility_id,
+                                 .app = app,
+                                 .since_ms = now_ms - berth_uptime_window_ms(window),
+                                 .now_ms = now_ms,
+                                 .alive_ms = berth_uptime_settle(uptime, facility_id)};
     int64_t interval_s;
-    BERTH_CLEANUP(span_query)
-    struct span_query query = {.facility = facility_id,
-                               .app = app,
-                               .since_ms = now_ms - windows[window].seconds * 1000,
-                               .now_ms = now_ms};
     {
         BERTH_LOCK_SCOPE(guard, &uptime->lock);
-        const struct uptime_facility *facility = berth_uptime_find(uptime, facility_id);
         interval_s = uptime->interval_s;
-        if (facility) {
-            /* As of now, since what is observed while waiting may end what is open. What cannot
-             * be written may have ended it as well. */
-            query.alive_ms = facility->alive_ms;
-            if (!berth_uptime_flush_locked(uptime, facility))
-                query.alive_ms = facility->written_ms;
-        }
     }
-    int status = berth_store_read(uptime->store, read_spans, &query, err);
+    int status = berth_store_read(uptime->store, berth_uptime_read_spans, &query, err);
     BERTH_CLEANUP(samples) struct samples samples = {.stretch = -1};
     if (!status)
         status = make_samples(&samples, &query, interval_s, err);
