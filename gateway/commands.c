@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "facilities/naming.h"
+#include "gateway/report.h"
 
 #include <string.h>
 
@@ -13,7 +14,8 @@ struct command {
     struct berth *berth;
     const struct berth_caller *by;
     const cJSON *request;
-    struct berth_strbuf *out;
+    struct berth_command_output *output;
+    struct berth_strbuf *out; /* its text */
 };
 
 /* A member that must be there; the command line sees to it, a stranger on the socket may not. */
@@ -40,22 +42,35 @@ static int unknown_facility(const struct berth_view *view, const char *id, struc
                            nearest ? "?" : "");
 }
 
-/* The id of a facility of the configuration. */
-static int require_facility_id(const struct command *command, const char **ret_id,
-                               struct berth_error *err)
+/* A facility of the configuration; ret_config: a reference on it all, the caller's. */
+static int require_facility_config(const struct command *command, struct berth_config **ret_config,
+                                   const struct berth_facility_config **ret_facility,
+                                   struct berth_error *err)
 {
     BERTH_CLEANUP(view) struct berth_view *view = berth_take_view(command->berth);
+    const struct berth_config *config = view->config;
     const char *id = NULL;
     int r = require(command, "facility", &id, err);
     if (r < 0)
         return r;
-    for (size_t i = 0; i < view->config->facility_count; i++) {
-        if (strcmp(view->config->facilities[i].id, id) == 0) {
-            *ret_id = id;
+    for (size_t i = 0; i < config->facility_count; i++) {
+        if (strcmp(config->facilities[i].id, id) == 0) {
+            *ret_config = berth_config_ref(view->config);
+            *ret_facility = &config->facilities[i];
             return 0;
         }
     }
     return unknown_facility(view, id, err);
+}
+
+/* The id of a facility of the configuration. */
+static int require_facility_id(const struct command *command, const char **ret_id,
+                               struct berth_error *err)
+{
+    BERTH_CLEANUP(config) struct berth_config *config = NULL;
+    const struct berth_facility_config *facility = NULL;
+    int r = require_facility_config(command, &config, &facility, err);
+    return r == 0 ? require(command, "facility", ret_id, err) : r;
 }
 
 /* ret_facility: a reference, so that a long command holds no other facility. */
@@ -416,6 +431,27 @@ static int image_reject(const struct command *command, struct berth_error *err)
     return r;
 }
 
+/* ---- Reports ---- */
+
+static int report_uptime(const struct command *command, struct berth_error *err)
+{
+    const char *since = NULL;
+    struct berth_report_request request = {0};
+    BERTH_CLEANUP(config) struct berth_config *config = NULL;
+    int r = require_facility_config(command, &config, &request.facility, err);
+    if (r == 0)
+        r = require(command, "since", &since, err);
+    if (r == 0 && berth_uptime_parse_window(since, &request.window, NULL) < 0)
+        r = berth_error_set(err, BERTH_E_INVALID, "since must be hour, day, week or month");
+    if (r == 0)
+        r = berth_report_parse_format(berth_json_string(command->request, "format", "text"),
+                                      &request.format, err);
+    if (r < 0)
+        return r;
+    request.now_ns = berth_clock_wall_ns();
+    return berth_report_uptime(command->berth, &request, command->output, err);
+}
+
 static const struct {
     const char *name;
     int (*run)(const struct command *command, struct berth_error *err);
@@ -426,12 +462,24 @@ static const struct {
     {"token-create", token_create},   {"token-list", token_list},
     {"token-revoke", token_revoke},   {"image-list", image_list},
     {"image-approve", image_approve}, {"image-reject", image_reject},
+    {"report-uptime", report_uptime},
 };
 
-int berth_command_run(struct berth *berth, const struct berth_caller *by, const cJSON *request,
-                      struct berth_strbuf *out, struct berth_error *err)
+void berth_command_output_release(struct berth_command_output *output)
 {
-    const struct command command = {berth, by, request, out};
+    berth_strbuf_release(&output->text);
+}
+
+int berth_command_drain(struct berth_command_output *output, struct berth_error *err)
+{
+    int r = berth_strbuf_check(&output->text, err);
+    return r == 0 ? output->drain(output, err) : r;
+}
+
+int berth_command_run(struct berth *berth, const struct berth_caller *by, const cJSON *request,
+                      struct berth_command_output *output, struct berth_error *err)
+{
+    const struct command command = {berth, by, request, output, &output->text};
     const char *name = berth_json_string(request, "command", "");
     for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
         if (strcmp(commands[i].name, name) == 0)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The operator's commands on users, tokens and images. The same code runs in the
+ * The operator's commands on users, tokens, images and uptime. The same code runs in the
  * gateway, asked over the control socket, and in the command line's own
  * process when no gateway runs.
  *
@@ -10,7 +10,8 @@
  *   user-revoke NAME FACILITY,
  *   token-create NAME [LABEL] [EXPIRES] [FACILITY ROLE], token-list NAME,
  *   token-revoke ID, image-list [FACILITY] [STATE],
- *   image-approve FACILITY IMAGE, image-reject FACILITY IMAGE REASON
+ *   image-approve FACILITY IMAGE, image-reject FACILITY IMAGE REASON,
+ *   report-uptime FACILITY SINCE(hour|day|week|month) [FORMAT(text|csv|json|html)]
  * with members in lower case ("name", "gateway_admin", …).
  *
  * Threading: any thread.
@@ -21,12 +22,38 @@
 #include "base/json.h"
 #include "gateway/berth.h"
 
-/* What is written to stdout, for people. */
-#define BERTH_COMMAND_OUTPUT_MAX (16U << 20)
+/* Of text that waits to be handed on. */
+#define BERTH_COMMAND_TEXT_MAX (16U << 20)
 
-/* Runs the request; out receives the text of success. by: who, for the audit. */
+/*
+ * What a command says, for people or for a file. A command appends to text, and
+ * one that says much calls berth_command_drain() now and then, between
+ * characters.
+ */
+struct berth_command_output {
+    struct berth_strbuf text;
+    /* Hands text on and empties it. */
+    int (*drain)(struct berth_command_output *output, struct berth_error *err);
+    void *ctx;
+};
+
+#define BERTH_COMMAND_OUTPUT_INIT(drain_text, drain_ctx)                                           \
+    {                                                                                              \
+        .text = BERTH_STRBUF_INIT(BERTH_COMMAND_TEXT_MAX), .drain = (drain_text),                  \
+        .ctx = (drain_ctx)                                                                         \
+    }
+
+void berth_command_output_release(struct berth_command_output *output);
+BERTH_DEFINE_CLEANUP_VALUE(command_output, struct berth_command_output,
+                           berth_command_output_release)
+
+BERTH_MUST_CHECK int berth_command_drain(struct berth_command_output *output,
+                                         struct berth_error *err);
+
+/* Runs the request; output receives the text of success, of which some may have been handed on
+ * when the command fails after all. by: who, for the audit. */
 BERTH_MUST_CHECK int berth_command_run(struct berth *berth, const struct berth_caller *by,
-                                       const cJSON *request, struct berth_strbuf *out,
+                                       const cJSON *request, struct berth_command_output *output,
                                        struct berth_error *err);
 
 #endif

@@ -2,7 +2,6 @@
 #include "gateway/control.h"
 
 #include "base/thread.h"
-#include "gateway/commands.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -14,6 +13,7 @@
 
 #define SOCKET_NAME     "control.sock"
 #define CONNECTIONS_MAX 16
+#define LINE_MAX_BYTES  (2 * BERTH_COMMAND_TEXT_MAX)
 #define IO_TIMEOUT_S    10 /* for a peer to send its line, or to take the answer */
 
 struct berth_control {
@@ -50,20 +50,52 @@ static void set_timeouts(int fd)
     (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
 }
 
-/* Reads up to the newline, which is left out. */
-static int read_line(int fd, struct berth_strbuf *line, struct berth_error *err)
+struct reader {
+    int fd;
+    struct berth_strbuf line; /* what came: a line, and what follows it */
+    size_t next;              /* where in line the next one begins */
+};
+
+static void reader_release(struct reader *reader)
 {
-    char chunk[4096];
+    if (reader->line.data)
+        explicit_bzero(reader->line.data, reader->line.len); /* there may be a password in it */
+    berth_strbuf_release(&reader->line);
+}
+
+BERTH_DEFINE_CLEANUP_VALUE(reader, struct reader, reader_release)
+
+/* Reads up to the newline, which is left out. The line is valid until the next call. */
+static int read_line(struct reader *reader, const char **ret_line, size_t *ret_len,
+                     struct berth_error *err)
+{
+    struct berth_strbuf *line = &reader->line;
+    char chunk[16384];
+    size_t searched = 0;
+    if (reader->next > 0) {
+        memmove(line->data, line->data + reader->next, line->len - reader->next);
+        berth_strbuf_truncate(line, line->len - reader->next);
+        reader->next = 0;
+    }
     for (;;) {
-        ssize_t len = recv(fd, chunk, sizeof(chunk), 0);
+        const char *newline =
+            line->len > searched ? memchr(line->data + searched, '\n', line->len - searched) : NULL;
+        if (newline) {
+            *ret_line = line->data;
+            *ret_len = (size_t)(newline - line->data);
+            line->data[*ret_len] = '\0';
+            reader->next = *ret_len + 1;
+            return 0;
+        }
+        searched = line->len;
+        ssize_t len = recv(reader->fd, chunk, sizeof(chunk), 0);
         if (len < 0 && errno == EINTR)
             continue;
         if (len <= 0)
             return berth_error_set(err, BERTH_E_IO, "the connection ended within a line");
-        const char *newline = memchr(chunk, '\n', (size_t)len);
-        berth_strbuf_add(line, chunk, newline ? (size_t)(newline - chunk) : (size_t)len);
+        berth_strbuf_add(line, chunk, (size_t)len);
         explicit_bzero(chunk, sizeof(chunk));
-        if (newline || line->failed)
+        if (line->failed)
             return berth_strbuf_check(line, err);
     }
 }
@@ -91,22 +123,38 @@ static bool is_allowed(int fd, struct ucred *peer)
            (peer->uid == 0 || peer->uid == geteuid());
 }
 
-static void write_result(int fd, int result, const struct berth_strbuf *out,
+/* Ends with the newline. */
+static int write_json(int fd, struct berth_strbuf *line, struct berth_error *err)
+{
+    berth_strbuf_addc(line, '\n');
+    int r = berth_strbuf_check(line, err);
+    return r == 0 ? write_all(fd, line->data, line->len, err) : r;
+}
+
+static void write_result(int fd, int result, const struct berth_strbuf *text,
                          const struct berth_error *err)
 {
-    BERTH_CLEANUP(strbuf)
-    struct berth_strbuf line = BERTH_STRBUF_INIT(2 * BERTH_COMMAND_OUTPUT_MAX);
+    BERTH_CLEANUP(strbuf) struct berth_strbuf line = BERTH_STRBUF_INIT(LINE_MAX_BYTES);
     struct berth_json_writer w = BERTH_JSON_WRITER(&line);
     berth_json_open_object(&w, NULL);
     berth_json_add_int(&w, "status", result);
     if (result == 0)
-        berth_json_add_string(&w, "output", berth_strbuf_str(out));
+        berth_json_add_string(&w, "output", berth_strbuf_str(text));
     else
         berth_json_add_string(&w, "error", err->message);
     berth_json_close_object(&w);
-    berth_strbuf_addc(&line, '\n');
-    if (!line.failed)
-        (void)write_all(fd, line.data, line.len, NULL);
+    (void)write_json(fd, &line, NULL);
+}
+
+static int write_text(struct berth_command_output *output, struct berth_error *err)
+{
+    BERTH_CLEANUP(strbuf) struct berth_strbuf line = BERTH_STRBUF_INIT(LINE_MAX_BYTES);
+    struct berth_json_writer w = BERTH_JSON_WRITER(&line);
+    berth_json_open_object(&w, NULL);
+    berth_json_add_stringn(&w, "output", berth_strbuf_str(&output->text), output->text.len);
+    berth_json_close_object(&w);
+    berth_strbuf_clear(&output->text);
+    return write_json(*(const int *)output->ctx, &line, err);
 }
 
 static void serve(struct berth_control *control, int fd)
@@ -114,26 +162,28 @@ static void serve(struct berth_control *control, int fd)
     struct ucred peer;
     struct berth_error err = BERTH_ERROR_INIT;
     struct berth_caller by = {.user = "", .address = "control socket"};
-    BERTH_CLEANUP(strbuf) struct berth_strbuf line = BERTH_STRBUF_INIT(BERTH_CONTROL_REQUEST_MAX);
-    BERTH_CLEANUP(strbuf) struct berth_strbuf out = BERTH_STRBUF_INIT(BERTH_COMMAND_OUTPUT_MAX);
+    BERTH_CLEANUP(reader)
+    struct reader reader = {.fd = fd, .line = BERTH_STRBUF_INIT(BERTH_CONTROL_REQUEST_MAX)};
+    BERTH_CLEANUP(command_output)
+    struct berth_command_output output = BERTH_COMMAND_OUTPUT_INIT(write_text, &fd);
     BERTH_CLEANUP(json) cJSON *request = NULL;
+    const char *line = NULL;
+    size_t len = 0;
     set_timeouts(fd);
     if (!is_allowed(fd, &peer)) {
         (void)berth_error_set(&err, BERTH_E_FORBIDDEN,
                               "the control socket is for root and the gateway's own user");
-        write_result(fd, err.status, &out, &err);
+        write_result(fd, err.status, &output.text, &err);
         return;
     }
-    int r = read_line(fd, &line, &err);
+    int r = read_line(&reader, &line, &len, &err);
     if (r == 0)
-        r = berth_json_parse(berth_strbuf_str(&line), line.len, &request, &err);
-    if (line.data)
-        explicit_bzero(line.data, line.len);
+        r = berth_json_parse(line, len, &request, &err);
     if (r == 0)
-        r = berth_command_run(control->berth, &by, request, &out, &err);
+        r = berth_command_run(control->berth, &by, request, &output, &err);
     if (r == 0)
-        r = berth_strbuf_check(&out, &err);
-    write_result(fd, r, &out, &err);
+        r = berth_strbuf_check(&output.text, &err);
+    write_result(fd, r, &output.text, &err);
 }
 
 struct connection {
@@ -270,19 +320,21 @@ void berth_control_close(struct berth_control *control)
 
 /* ---- The command line's side ---- */
 
-static int take_result(const struct berth_strbuf *line, struct berth_strbuf *out,
-                       struct berth_error *err)
+/* One line of the answer. *ret_last: it was the last. */
+static int take_line(const char *line, size_t len, struct berth_command_output *output,
+                     bool *ret_last, struct berth_error *err)
 {
     BERTH_CLEANUP(json) cJSON *result = NULL;
-    int r = berth_json_parse(berth_strbuf_str(line), line->len, &result, err);
+    int r = berth_json_parse(line, len, &result, err);
     if (r < 0)
         return r;
-    int64_t status = berth_json_int(result, "status", BERTH_E_INTERNAL);
+    *ret_last = berth_json_get(result, "status") || !berth_json_get(result, "output");
+    int64_t status = *ret_last ? berth_json_int(result, "status", BERTH_E_INTERNAL) : 0;
     if (status < 0)
         return berth_error_set(err, (enum berth_status)status, "%s",
                                berth_json_string(result, "error", "the gateway gave no reason"));
-    berth_strbuf_adds(out, berth_json_string(result, "output", ""));
-    return berth_strbuf_check(out, err);
+    berth_strbuf_adds(&output->text, berth_json_string(result, "output", ""));
+    return *ret_last ? berth_strbuf_check(&output->text, err) : berth_command_drain(output, err);
 }
 
 int berth_control_connect(const char *data_dir, int *ret_fd, struct berth_error *err)
@@ -302,21 +354,28 @@ int berth_control_connect(const char *data_dir, int *ret_fd, struct berth_error 
     return 0;
 }
 
-int berth_control_ask(int fd, const cJSON *request, struct berth_strbuf *out,
+int berth_control_ask(int fd, const cJSON *request, struct berth_command_output *output,
                       struct berth_error *err)
 {
     BERTH_CLEANUP(free) char *text = cJSON_PrintUnformatted(request);
     if (!text)
         return berth_error_nomem(err);
-    BERTH_CLEANUP(strbuf)
-    struct berth_strbuf line = BERTH_STRBUF_INIT(2 * BERTH_COMMAND_OUTPUT_MAX);
+    BERTH_CLEANUP(reader)
+    struct reader reader = {.fd = fd, .line = BERTH_STRBUF_INIT(LINE_MAX_BYTES)};
     int written = write_all(fd, text, strlen(text), err);
     explicit_bzero(text, strlen(text));
     if (written == 0)
         written = write_all(fd, "\n", 1, err);
-    /* One who is refused is answered before its request is read. */
-    int r = read_line(fd, &line, written == 0 ? err : NULL);
-    if (r == 0)
-        return take_result(&line, out, err);
-    return written < 0 ? written : r;
+    bool last = false;
+    const char *line = NULL;
+    size_t len = 0;
+    int r = 0;
+    while (r == 0 && !last) {
+        /* One who is refused is answered before its request is read. */
+        r = read_line(&reader, &line, &len, written == 0 ? err : NULL);
+        if (r < 0)
+            return written < 0 ? written : r;
+        r = take_line(line, len, output, &last, err);
+    }
+    return r;
 }

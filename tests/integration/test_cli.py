@@ -143,13 +143,6 @@ def test_no_command_at_all():
     assert done.returncode == 2 and done.stdout == "" and "usage: berth COMMAND" in done.stderr
 
 
-@pytest.mark.parametrize("args", [["--help"], ["-h"], ["help"], ["user", "add", "--help"]])
-def test_help(args):
-    done = subprocess.run([BINARY, *args], capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "user add NAME [--gateway-admin]" in done.stdout
-
-
 @pytest.mark.parametrize("args", [["version"], ["--version"]])
 def test_version(args):
     done = subprocess.run([BINARY, *args], capture_output=True, text=True)

@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: MIT */
+/* Every command with its arguments, and what help and manual say of it. */
+#include "gateway/cli_internal.h"
+
+#include <string.h>
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+static const char *const since_words[] = {"hour", "day", "week", "month", NULL};
+static const char *const format_words[] = {"text", "csv", "json", "html", NULL};
+
+/* clang-format off */
+const struct cli_command cli_commands[] = {
+    {
+        .words = "serve", .usage = "",
+        .help = "run the gateway until SIGTERM",
+        .examples = "berth serve\n"
+                    "berth serve --config ./berth.conf",
+        .run = cli_run_serve,
+    },
+    {
+        .words = "check-config", .usage = "",
+        .help = "say whether the configuration is valid",
+        .examples = "berth check-config\n"
+                    "berth check-config --config ./berth.conf",
+        .run = cli_run_check_config,
+    },
+    {
+        .words = "version", .usage = "",
+        .help = "print the version",
+        .examples = "berth version",
+        .run = cli_run_version,
+    },
+    {
+        .words = "user add", .usage = "NAME [--gateway-admin]", .args = {"name"},
+        .options = {{.name = "--gateway-admin", .member = "gateway_admin",
+                     .help = "make the user admin of every facility, and of the gateway"}},
+        .help = "add a user; the password is asked for, or read from stdin",
+        .text = "A name consists of letters, digits, - and _, at most 64 of them, without -- in it or - in "
+                "front. The password has 8 to 256 characters; from stdin it is one line. A new user has no "
+                "role anywhere: berth user grant gives one.",
+        .examples = "berth user add ana\n"
+                    "berth user add root-of-all --gateway-admin < password-file",
+        .run = cli_run_request, .asks_password = true,
+    },
+    {
+        .words = "user passwd", .usage = "NAME", .args = {"name"},
+        .help = "set a user's password",
+        .text = "The password is asked for on the terminal, or read as one line from stdin. The old one "
+                "ends at once.",
+        .examples = "berth user passwd ana",
+        .run = cli_run_request, .asks_password = true,
+    },
+    {
+        .words = "user remove", .usage = "NAME", .args = {"name"},
+        .help = "remove a user; the name stays taken",
+        .text = "The user's tokens end at once, apps stay. The name is not given to anybody again, who "
+                "would inherit the apps.",
+        .examples = "berth user remove ana",
+        .run = cli_run_request,
+    },
+    {
+        .words = "user list", .usage = "",
+        .help = "list users and their roles",
+        .examples = "berth user list",
+        .run = cli_run_request,
+    },
+    {
+        .words = "user grant", .usage = "NAME FACILITY ROLE", .args = {"name", "facility", "role"},
+        .help = "give a role: viewer, researcher, operator or admin",
+        .text = "A viewer reads its own apps, a researcher makes and operates its own apps, an operator "
+                "operates all apps of the facility, an admin also approves images. A user has one role in a "
+                "facility: the new one replaces the old.",
+        .examples = "berth user grant ana demo researcher",
+        .run = cli_run_request,
+    },
+    {
+        .words = "user revoke", .usage = "NAME FACILITY", .args = {"name", "facility"},
+        .help = "take the role back",
+        .examples = "berth user revoke ana demo",
+        .run = cli_run_request,
+    },
+    {
+        .words = "token create", .usage = "NAME [--label TEXT] [--expires 90d] [--facility ID --role ROLE]",
+        .args = {"name"},
+        .options = {{.name = "--label", .member = "label", .value = "TEXT",
+                     .help = "what it is for, at most 64 bytes"},
+                    {.name = "--expires", .member = "expires", .value = "90d",
+                     .help = "such as 12h, 90d (the default) or 4w, up to 3650d; or never"},
+                    {.name = "--facility", .member = "facility", .value = "ID",
+                     .help = "the one facility it is good for, together with --role"},
+                    {.name = "--role", .member = "role", .value = "ROLE",
+                     .help = "at most this role: viewer, researcher, operator or admin"}},
+        .help = "make an API token and print it, this once",
+        .text = "A program shows the token instead of a password (Authorization: Bearer TOKEN). It is "
+                "stored as a digest, so it cannot be printed again. It may do what its user may, or with "
+                "--facility and --role at most what that role may in that facility.",
+        .examples = "berth token create ana --label notebook\n"
+                    "berth token create ana --facility demo --role viewer --expires 30d",
+        .run = cli_run_request,
+    },
+    {
+        .words = "token list", .usage = "NAME", .args = {"name"},
+        .help = "list a user's tokens",
+        .text = "Id, label, scope, when it expires and when it was last used; never the token itself.",
+        .examples = "berth token list ana",
+        .run = cli_run_request,
+    },
+    {
+        .words = "token revoke", .usage = "ID", .args = {"id"},
+        .help = "end a token",
+        .text = "ID is the number that berth token list shows. The token ends at once.",
+        .examples = "berth token revoke 17",
+        .run = cli_run_request,
+    },
+    {
+        .words = "image list", .usage = "[--facility ID] [--state STATE]",
+        .options = {{.name = "--facility", .member = "facility", .value = "ID",
+                     .help = "of this facility alone"},
+                    {.name = "--state", .member = "state", .value = "STATE",
+                     .help = "pending, pulling, approved, rejected, failed or removed"}},
+        .help = "list image requests",
+        .examples = "berth image list\n"
+                    "berth image list --facility demo --state pending",
+        .run = cli_run_request, .needs_engines = true,
+    },
+    {
+        .words = "image approve", .usage = "FACILITY IMAGE", .args = {"facility", "image"},
+        .help = "approve an image, and pull it where it is not there",
+        .text = "The image is pinned to the digest it has then: apps run exactly that one until it is "
+                "approved anew. The command ends when the pull has.",
+        .examples = "berth image approve demo jupyter/minimal-notebook:2024-01-15",
+        .run = cli_run_request, .needs_engines = true,
+    },
+    {
+        .words = "image reject", .usage = "FACILITY IMAGE --reason TEXT", .args = {"facility", "image"},
+        .options = {{.name = "--reason", .member = "reason", .value = "TEXT", .required = true,
+                     .help = "what whoever asked is told"}},
+        .help = "reject a request",
+        .examples = "berth image reject demo jupyter --reason \"use jupyter/minimal-notebook\"",
+        .run = cli_run_request, .needs_engines = true,
+    },
+    {
+        .words = "report uptime",
+        .usage = "--facility ID --since day|week|month [--format text|csv|json|html] [--output FILE]",
+        .options = {{.name = "--facility", .member = "facility", .value = "ID", .required = true,
+                     .help = "whose apps"},
+                    {.name = "--since", .member = "since", .value = "WINDOW", .words = since_words,
+                     .required = true, .help = "hour, day, week or month (31 days), until now"},
+                    {.name = "--format", .member = "format", .value = "FORMAT", .words = format_words,
+                     .help = "text (the default), csv, json or html"},
+                    {.name = "--output", .member = "output", .value = "FILE",
+                     .help = "write to FILE, as a whole or not at all, instead of to stdout"}},
+        .help = "report how long apps ran, in text, csv, json or html",
+        .text =
+            "Per app: the share of the observed time in which it ran, the time observed, the time "
+            "unknown, how often it was interrupted, its longest outage, when it was first and last "
+            "seen, and the spans of each state. What berth could not see is unknown, never down.\n\n"
+            "text has a bar per app: # running, - not running, + both, . unknown. csv has one row per "
+            "app (RFC 4180), json the exact spans, html is one page that needs nothing else, with a "
+            "chart per app. docs/reports.md lists columns and members.\n\n"
+            "FILE is made with mode 0640, less the umask, beside its final place and renamed to it "
+            "when it is complete; a link is replaced, not followed.",
+        .examples = "berth report uptime --facility demo --since week\n"
+                    "berth report uptime --facility demo --since month \\\n"
+                    "    --format html --output /var/lib/berth/reports/demo.html",
+        .run = cli_run_request,
+    },
+};
+
+const struct cli_topic cli_topics[] = {
+    {
+        .word = "serve",
+        .help = "run the gateway",
+        .text =
+            "Serves the facilities of the configuration until SIGTERM or SIGINT. With no user at all, "
+            "the first start makes the gateway administrator admin and prints its password, once. What "
+            "is wrong with the configuration stops the start, with file and line. Stopping or "
+            "restarting the gateway never stops an app.",
+        .environment = "APP_USER, APP_PASS\ta gateway administrator that is made sure of at every start\n"
+                       "DEFAULT_USER_UID, TLS_CERT_PATH, TLS_KEY_PATH\tsee berth.conf(5)\n"
+                       "TZ\tthe zone of times in answers; /etc/localtime where it is not set",
+        .files = "/etc/berth/facilities.d/*.conf\tfurther facilities, read after the configuration\n"
+                 "/etc/berth/.env\tvariables beside the configuration\n"
+                 "/var/lib/berth/logs/actions.jsonl\tthe log of actions",
+    },
+    {
+        .word = "check-config",
+        .help = "check the configuration",
+        .text = "Reads the configuration as berth serve does, starts nothing, and says whether it is "
+                "valid. What is wrong is named with file, line and the nearest known key.",
+        .files = "/etc/berth/facilities.d/*.conf\tfurther facilities, read after the configuration",
+    },
+    {
+        .word = "version",
+        .help = "print the version",
+        .text = "Prints the word berth and the version, as berth --version does. The configuration is not "
+                "read.",
+    },
+    {
+        .word = "user",
+        .help = "manage users and their roles",
+        .text = "Changes count at once, for requests under way too. Each is a row of the audit in the store.",
+    },
+    {
+        .word = "token",
+        .help = "manage API tokens",
+        .text = "Tokens are what programs show instead of a password.",
+    },
+    {
+        .word = "image",
+        .help = "approve and reject images",
+        .text = "In a facility with image_policy = approval, apps are made from approved images alone. An "
+                "IMAGE is a reference such as jupyter, team/tool:1.2 or registry.example.org/tool; without "
+                "a tag it is latest.",
+    },
+    {
+        .word = "report",
+        .help = "report on what apps did",
+        .text = "Made for cron: see scripts/berth-report.cron in the sources.",
+        .environment = "TZ\tthe zone of times, where no gateway runs that has its own",
+    },
+};
+/* clang-format on */
+
+const size_t cli_command_count = COUNT(cli_commands);
+const size_t cli_topic_count = COUNT(cli_topics);
+
+const struct cli_option cli_common_options[] = {
+    {.name = "--config",
+     .value = "FILE",
+     .help = "the configuration; else $BERTH_CONFIG, else /etc/berth/berth.conf"},
+    {.name = "--help", .help = "say how the command is used, and do nothing"},
+};
+const size_t cli_common_option_count = COUNT(cli_common_options);
+
+const char cli_about[] =
+    "berth is a gateway to the container hosts of research facilities. berth serve is the gateway; "
+    "the "
+    "other commands are the operator's tools. They talk to the gateway that runs on the same data "
+    "directory, so that what they change counts at once; with none running they work on the store "
+    "directly. Options are written --name VALUE or --name=VALUE; what follows -- is no option.";
+
+const char cli_exit_status[] = "0\tdone\n"
+                               "1\tit failed; why is one line on stderr\n"
+                               "2\twrong usage";
+
+const char cli_environment[] = "BERTH_CONFIG\tthe configuration where --config names none";
+
+const char cli_files[] =
+    "/etc/berth/berth.conf\tthe configuration, see berth.conf(5)\n"
+    "/var/lib/berth\tdata_dir: the store, the control socket of a running gateway, logs";
+
+bool cli_is_of_topic(const struct cli_command *command, const struct cli_topic *topic)
+{
+    size_t len = strlen(topic->word);
+    return strncmp(command->words, topic->word, len) == 0 &&
+           (command->words[len] == ' ' || command->words[len] == '\0');
+}
+
+const struct cli_topic *cli_find_topic(const char *word)
+{
+    for (size_t i = 0; i < cli_topic_count; i++)
+        if (strcmp(cli_topics[i].word, word) == 0)
+            return &cli_topics[i];
+    return NULL;
+}

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The parts of the command line, for gateway/cli*.c and the program that
+ * writes the manual (gateway/manual.c) alone. Parsing, usage errors, --help and
+ * the manual pages are all made from the two tables of cli_commands.c.
+ *
+ * Threading: the main thread; the tables are const.
+ */
+#ifndef BERTH_GATEWAY_CLI_INTERNAL_H
+#define BERTH_GATEWAY_CLI_INTERNAL_H
+
+#include "base/json.h"
+
+#define CLI_ARGS_MAX    4
+#define CLI_OPTIONS_MAX 4
+
+struct cli_command;
+
+/* What a command line was parsed into. */
+struct cli_invocation {
+    const struct cli_command *command;
+    const char *config;
+    cJSON *request; /* "command" and its arguments, for gateway/commands.h */
+};
+
+struct cli_option {
+    const char *name;         /* "--facility" */
+    const char *member;       /* of the request; NULL: not of it */
+    const char *value;        /* "ID", as it is shown; NULL: the option takes none */
+    const char *const *words; /* what the value may be, NULL-terminated; NULL: anything */
+    bool required;
+    const char *help; /* what follows "--facility ID" in a list */
+};
+
+/* A text is paragraphs, parted by an empty line. */
+struct cli_command {
+    const char *words;              /* "user add" */
+    const char *args[CLI_ARGS_MAX]; /* members of the request, in order; all required */
+    struct cli_option options[CLI_OPTIONS_MAX];
+    const char *usage;    /* what follows the words */
+    const char *help;     /* one line */
+    const char *text;     /* more of it */
+    const char *examples; /* lines to type */
+    int (*run)(const struct cli_invocation *invocation, struct berth_error *err);
+    bool asks_password;
+    bool needs_engines; /* with no gateway running, facilities must be opened */
+};
+
+/* The commands that share a first word, and a manual page. */
+struct cli_topic {
+    const char *word;
+    const char *help; /* one line */
+    const char *text;
+    const char *environment; /* in addition to BERTH_CONFIG; NULL: nothing */
+    const char *files;       /* in addition to the configuration; NULL: nothing */
+};
+
+/* ---- cli_commands.c ---- */
+
+extern const struct cli_command cli_commands[];
+extern const size_t cli_command_count;
+extern const struct cli_topic cli_topics[];
+extern const size_t cli_topic_count;
+/* --config and --help, which all commands take. */
+extern const struct cli_option cli_common_options[];
+extern const size_t cli_common_option_count;
+
+/* What every page says. */
+extern const char cli_about[];
+extern const char cli_exit_status[]; /* entries, as below */
+extern const char cli_environment[];
+extern const char cli_files[];
+/* Entries are lines "TERM\tTEXT". */
+
+/* True if the command's first word is the topic's. */
+bool cli_is_of_topic(const struct cli_command *command, const struct cli_topic *topic);
+/* Borrowed, or NULL. */
+const struct cli_topic *cli_find_topic(const char *word);
+
+/* ---- cli_request.c ---- */
+
+/* Has the running gateway carry the request out, or this process where none runs. */
+int cli_run_request(const struct cli_invocation *invocation, struct berth_error *err);
+int cli_run_serve(const struct cli_invocation *invocation, struct berth_error *err);
+int cli_run_check_config(const struct cli_invocation *invocation, struct berth_error *err);
+int cli_run_version(const struct cli_invocation *invocation, struct berth_error *err);
+
+/* ---- cli_help.c: text for people, 80 columns wide ---- */
+
+void cli_help_all(struct berth_strbuf *out);
+void cli_help_topic(const struct cli_topic *topic, struct berth_strbuf *out);
+void cli_help_command(const struct cli_command *command, struct berth_strbuf *out);
+
+/* ---- cli_manual.c: the same as man(7) ---- */
+
+/* topic NULL: the page berth(1). */
+void cli_manual_page(const struct cli_topic *topic, const char *version, struct berth_strbuf *out);
+
+#endif

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+/* What the commands do, once they are parsed. */
+#include "gateway/berth.h"
+#include "gateway/cli_internal.h"
+#include "gateway/commands.h"
+#include "gateway/control.h"
+#include "gateway/prompt.h"
+#include "gateway/serve.h"
+#include "gateway/spool.h"
+#include "gateway/version.h"
+
+#include <string.h>
+
+int cli_run_serve(const struct cli_invocation *invocation, struct berth_error *err)
+{
+    return berth_serve(invocation->config, err);
+}
+
+/* What the backend has to say of its engine, a line each. */
+static int check_backend(const struct berth_facility_config *facility, struct berth_error *err)
+{
+    const struct berth_backend_ops *ops = berth_backend_find(facility->backend);
+    BERTH_CLEANUP(strbuf) struct berth_strbuf notes = BERTH_STRBUF_INIT(65536);
+    if (!ops || !ops->check)
+        return 0;
+    int r = ops->check(&facility->engine, &notes, err);
+    if (r < 0)
+        return berth_error_wrap(err, "facility %s", facility->id);
+    const char *line = berth_strbuf_str(&notes);
+    while (*line) {
+        int len = (int)strcspn(line, "\n");
+        printf("facility %s: %.*s\n", facility->id, len, line);
+        line += len + 1;
+    }
+    return 0;
+}
+
+int cli_run_check_config(const struct cli_invocation *invocation, struct berth_error *err)
+{
+    BERTH_CLEANUP(config) struct berth_config *config = NULL;
+    int r = berth_config_load(invocation->config, &config, err);
+    for (size_t i = 0; r == 0 && i < config->facility_count; i++)
+        r = check_backend(&config->facilities[i], err);
+    if (r == 0) {
+        berth_config_warn(config);
+        printf("%s is valid: %zu facilit%s\n", config->path, config->facility_count,
+               config->facility_count == 1 ? "y" : "ies");
+    }
+    return r;
+}
+
+int cli_run_version(const struct cli_invocation *invocation, struct berth_error *err)
+{
+    (void)invocation;
+    (void)err;
+    printf("berth %s\n", BERTH_VERSION);
+    return 0;
+}
+
+static int add_password(const struct cli_invocation *invocation, struct berth_error *err)
+{
+    char *password = NULL;
+    int r =
+        berth_prompt_password(berth_json_string(invocation->request, "name", ""), &password, err);
+    if (r < 0)
+        return r;
+    if (!cJSON_AddStringToObject(invocation->request, "password", password))
+        r = berth_error_nomem(err);
+    explicit_bzero(password, strlen(password));
+    free(password);
+    return r;
+}
+
+/* With no gateway on the data directory, this process does what it would have done. */
+static int run_here(const struct cli_invocation *invocation, struct berth_config *config,
+                    struct berth_command_output *output, struct berth_error *err)
+{
+    static const struct berth_caller by = {.address = "command line"};
+    BERTH_CLEANUP(berth) struct berth *berth = NULL;
+    enum berth_open_mode mode =
+        invocation->command->needs_engines ? BERTH_OPEN_ALL : BERTH_OPEN_PEOPLE;
+    int r = berth_open(config, mode, &berth, err);
+    return r == 0 ? berth_command_run(berth, &by, invocation->request, output, err) : r;
+}
+
+static int spool_text(struct berth_command_output *output, struct berth_error *err)
+{
+    return berth_spool_add(output->ctx, &output->text, err);
+}
+
+int cli_run_request(const struct cli_invocation *invocation, struct berth_error *err)
+{
+    BERTH_CLEANUP(config) struct berth_config *config = NULL;
+    BERTH_CLEANUP(spool) struct berth_spool spool = BERTH_SPOOL_INIT;
+    BERTH_CLEANUP(command_output)
+    struct berth_command_output output = BERTH_COMMAND_OUTPUT_INIT(spool_text, &spool);
+    /* Where the output goes is this process's business: another has other folders and rights. */
+    BERTH_CLEANUP(json)
+    cJSON *path = cJSON_DetachItemFromObjectCaseSensitive(invocation->request, "output");
+    int r = berth_config_load(invocation->config, &config, err);
+    if (r < 0)
+        return r;
+    berth_log_set_level(BERTH_LOG_WARNING);
+    if (invocation->command->asks_password)
+        r = add_password(invocation, err);
+    BERTH_CLEANUP(fd) int fd = -1;
+    if (r == 0)
+        r = berth_control_connect(config->data_dir, &fd, err);
+    if (r == 0)
+        r = berth_control_ask(fd, invocation->request, &output, err);
+    else if (r == BERTH_E_UNREACHABLE)
+        r = run_here(invocation, config, &output, err);
+    if (r == 0)
+        r = berth_command_drain(&output, err);
+    if (r < 0)
+        return r;
+    return path ? berth_spool_save(&spool, cJSON_GetStringValue(path), err)
+                : berth_spool_print(&spool, stdout, err);
+}
