@@ -40,7 +40,7 @@ const struct cli_command cli_commands[] = {
                 "front. The password has 8 to 256 characters; from stdin it is one line. A new user has no "
                 "role anywhere: berth user grant gives one.",
         .examples = "berth user add ana\n"
-                    "berth user add root-of-all --gateway-admin < password-file",
+                    "berth user add chief --gateway-admin < password-file",
         .run = cli_run_request, .asks_password = true,
     },
     {
@@ -176,7 +176,8 @@ const struct cli_topic cli_topics[] = {
             "Serves the facilities of the configuration until SIGTERM or SIGINT. With no user at all, "
             "the first start makes the gateway administrator admin and prints its password, once. What "
             "is wrong with the configuration stops the start, with file and line. Stopping or "
-            "restarting the gateway never stops an app.",
+            "restarting the gateway never stops an app. SIGHUP reads the configuration anew; a bad one "
+            "changes nothing.",
         .environment = "APP_USER, APP_PASS\ta gateway administrator that is made sure of at every start\n"
                        "DEFAULT_USER_UID, TLS_CERT_PATH, TLS_KEY_PATH\tsee berth.conf(5)\n"
                        "TZ\tthe zone of times in answers; /etc/localtime where it is not set",

@@ -135,10 +135,8 @@ void cli_help_all(struct berth_strbuf *out)
         add_entry(out, command->words, strlen(command->words), command->help,
                   strlen(command->help));
     }
-    berth_strbuf_adds(
-        out, "\nberth COMMAND --help says more of one, man berth-user of all that begin with "
-             "user.\n"
-             "\nOptions:\n");
+    berth_strbuf_adds(out, "\nberth COMMAND --help says more of one, man berth-user of those on "
+                           "users.\n\nOptions:\n");
     add_common_options(out);
     add_entry(out, "--version", strlen("--version"), "print the version",
               strlen("print the version"));
