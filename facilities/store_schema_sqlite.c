@@ -117,8 +117,8 @@ static const char *const migrations[] = {
     "CREATE INDEX kept_answer_created ON kept_answer (created_ms);",
 
     /* The spans of an app lie scattered in the table, as they began: the index has all of them. */
-    "DROP INDEX uptime_span_app;"
-    "CREATE INDEX uptime_span_app ON uptime_span (facility, app, from_ms, state, to_ms);",
+    ("DROP INDEX uptime_span_app;"
+     "CREATE INDEX uptime_span_app ON uptime_span (facility, app, from_ms, state, to_ms);"),
 };
 
 #define LATEST ((int64_t)(sizeof(migrations) / sizeof(migrations[0])))

@@ -140,9 +140,9 @@ struct uptime_query {
 void berth_uptime_query_release(struct uptime_query *query);
 BERTH_DEFINE_CLEANUP_VALUE(uptime_query, struct uptime_query, berth_uptime_query_release)
 
-/* A job of the store: fills spans with all that reach into [since_ms, now_ms], oldest first, and
- * perhaps one that ends before. */
-int berth_uptime_read_spans(struct berth_txn *txn, void *query, struct berth_error *err);
+/* A job of the store; ctx is a struct uptime_query. Fills spans with all that reach into [since_ms,
+ * now_ms], oldest first, and perhaps one that ends before. */
+int berth_uptime_read_spans(struct berth_txn *txn, void *ctx, struct berth_error *err);
 
 /* Waits until what was observed of the facility is written; returns until when what is open in the
  * store is known to hold. */
