@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: MIT
 """SIGHUP: what a reload changes, what it keeps, and what it refuses."""
 
+import datetime
 import os
 import re
 import signal
 import threading
+import time
 
 import pytest
 
@@ -210,3 +212,95 @@ def in_flight(berth):
 
 def count_threads(berth):
     return len(os.listdir(f"/proc/{berth.process.pid}/task"))
+
+
+def test_who_follows_a_facility_is_told_of_its_end(gateway):
+    opened = {**MEMORY, "auth": "open"}
+    berth = gateway({"demo": opened, "other": opened})
+    with berth.anyone.connect() as demo, berth.anyone.connect() as other:
+        for connection, facility in ((demo, "demo"), (other, "other")):
+            connection.settimeout(10)
+            connection.sendall(f"GET /{facility}/watch HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+            read_until(connection, b"event: ready")
+        reload(berth, {"demo": {**opened, "max_apps_per_user": 7}, "other": MEMORY})
+        read_until(other, b"settled otherwise")
+        reload(berth, {"other": MEMORY})
+        read_until(demo, b"the facility was closed")
+    wait_until(lambda: in_flight(berth) == 0, what="both to end")
+
+
+def read_until(connection, said):
+    text = b""
+    while said not in text:
+        piece = connection.recv(65536)
+        assert piece, text
+        text += piece
+    return text
+
+
+def test_many_reloads_under_load_leave_nothing_behind(gateway):
+    opened = {**MEMORY, "auth": "open", "image_policy": "open"}
+    berth = gateway({"demo": opened})
+    ended, wrong = threading.Event(), []
+
+    def ask():
+        client = berth.anyone.again()
+        while not ended.is_set():
+            for facility in ("demo", "other"):
+                answer = client.get(f"/{facility}/get-app-status")
+                if answer.status != 200 and (facility, answer.status) != ("other", 400):
+                    wrong.append(answer)
+
+    def turn(rounds):
+        for number in range(rounds):
+            reload(berth, {"demo": {**opened, "title": str(number)}, "other": opened,
+                           "gone": {"engine": "unix:///nowhere.sock"}})
+            reload(berth, {"demo": opened, **({"other": {**opened, "memory_apps": 3}}
+                                              if number % 2 else {})})
+
+    askers = [threading.Thread(target=ask) for _ in range(4)]
+    for asker in askers:
+        asker.start()
+    try:
+        turn(4)
+        threads, files = count_threads(berth), count_files(berth)
+        turn(20)
+    finally:
+        ended.set()
+        for asker in askers:
+            asker.join()
+    assert not wrong, wrong[:3]
+    wait_until(lambda: count_threads(berth) <= threads, what="no thread more than before")
+    wait_until(lambda: count_files(berth) <= files + 4, what="no file more than before")
+
+
+def count_files(berth):
+    return len(os.listdir(f"/proc/{berth.process.pid}/fd"))
+
+
+def test_uptime_has_a_gap_while_a_facility_is_away(gateway, engine):
+    app = "berth_demo--ana"
+    solo = {"engine": engine.url, "image_policy": "open"}
+    fine = {"uptime": {"sample_interval_s": 1}}
+    berth = gateway({"demo": solo}, settings=fine)
+    admin = berth.admin
+    assert admin.post("/demo/create-app", image="berth/demo", user="ana").status == 200
+    assert admin.post("/demo/start-app", name=app).status == 200
+
+    def samples():
+        return admin.get("/demo/get-uptime-summary", name=app, duration="hour").json
+
+    wait_until(lambda: list(samples().values()).count(True) >= 2)
+    reload(berth, {}, **fine)
+    away = datetime.datetime.utcnow()
+    assert engine.docker("inspect", "--format", "{{.State.Running}}", app).strip() == "true"
+    time.sleep(4)  # nothing tells of a sample that is not taken
+    back = datetime.datetime.utcnow()
+    reload(berth, {"demo": solo}, **fine)
+    wait_until(lambda: max(samples()) > (back + datetime.timedelta(seconds=1)).isoformat())
+    between = [at for at in samples() if (away + datetime.timedelta(seconds=1)).isoformat() < at
+               < (back - datetime.timedelta(seconds=1)).isoformat()]
+    assert between == []
+    before = names(admin)
+    assert "opened anew demo" in reload(berth, {"demo": {**solo, "adopt": "yes"}}, **fine)
+    assert names(admin) == before

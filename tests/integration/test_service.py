@@ -4,6 +4,7 @@
 import http.client
 import signal
 import socket
+import subprocess
 import threading
 import time
 
@@ -160,3 +161,40 @@ def test_a_second_signal_ends_it_at_once(busy, second):
     assert berth.process.wait(10) == -second
     assert time.monotonic() - begun < 2
     berth.process = None
+
+
+# A full disk
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    path = tmp_path / "disk"
+    path.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=32m", "tmpfs", path], check=True)
+    yield path
+    subprocess.run(["umount", "--lazy", path], check=True)
+
+
+def test_a_full_disk(gateway, small_disk):
+    """Changes are refused, reads go on, and log lines that are lost are counted."""
+    berth = gateway({"demo": {**MEMORY["demo"], "image_policy": "open"}},
+                    settings={"gateway": {"data_dir": small_disk / "data"}})
+    berth.data = small_disk / "data"
+    admin = berth.admin
+    name = admin.get("/demo/get-app-names").json[0]
+    with open(small_disk / "filler", "wb", buffering=0) as filler:
+        try:
+            while filler.write(b"x" * 4096):
+                pass
+        except OSError:
+            pass
+    for path in ("create-app?image=demo&user=ana", f"stop-app?name={name}",
+                 "request-image?image=jupyter"):
+        refused = admin.post(f"/demo/{path}")
+        assert refused.status in (500, 503, 507) and "full" in refused.text, refused
+    for _ in range(2000):  # more than the last page of the log holds
+        assert admin.get("/demo/get-app-status", name=name).status == 200
+    wait_until(lambda: "its lines are dropped" in berth.errors)
+    (small_disk / "filler").unlink()
+    assert admin.post("/demo/create-app", image="demo", user="ana").status == 200
+    wait_until(lambda: any(row.get("dropped", 0) > 0 for row in berth.actions()))
