@@ -190,6 +190,7 @@ def test_a_request_under_way_ends_as_it_began(gateway):
         answers[facility] = admin.again().post(f"/{facility}/delete-app", name=name)
 
     name = names(admin)[0]
+    wait_until(lambda: in_flight(berth) == 0)
     threads = [threading.Thread(target=ask, args=(f,)) for f in ("demo", "other")]
     for thread in threads:
         thread.start()

@@ -114,6 +114,9 @@ def busy(gateway):
         client, answers = berth.admin.again(), []
         name = berth.admin.get("/demo/get-app-names").json[0]
 
+        # Of a request that was answered just now, the count goes down a moment later.
+        wait_until(lambda: in_flight(berth) == 0)
+
         def ask():
             try:
                 answers.append(client.post("/demo/delete-app", name=name))
@@ -132,7 +135,9 @@ def busy(gateway):
 def test_others_are_refused_meanwhile(busy):
     berth, answers = busy({"demo": {**MEMORY["demo"], "memory_delay_ms": 2000}})
     berth.process.send_signal(signal.SIGTERM)
-    refused = wait_until(lambda: (answer := berth.admin.get("/livez")).status != 200 and answer)
+    wait_until(lambda: "stopping" in berth.errors)
+    refused = wait_until(lambda: (answer := berth.admin.again().get("/livez")).status != 200
+                         and answer)
     assert refused.status == 503 and "stopping" in refused.text
     assert refused.headers["Connection"] == "close"
     assert berth.process.wait(10) == 0
@@ -155,7 +160,7 @@ def test_a_second_signal_ends_it_at_once(busy, second):
     berth, answers = busy(SLOW)
     berth.process.send_signal(signal.SIGTERM)
     wait_until(lambda: "stopping" in berth.errors)
-    wait_until(lambda: berth.admin.get("/livez").status == 503)
+    wait_until(lambda: berth.admin.again().get("/livez").status == 503)
     begun = time.monotonic()
     berth.process.send_signal(second)
     assert berth.process.wait(10) == -second
