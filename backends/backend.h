@@ -145,9 +145,9 @@ struct berth_logs_spec {
 enum berth_output { BERTH_OUTPUT_STDOUT = 1, BERTH_OUTPUT_STDERR = 2 };
 
 /*
- * A piece of an app's output, cut anywhere; with len 0 about once a second
- * while nothing comes. Called in the caller's own thread, and may block: what
- * is not taken is not read from the engine. False ends the call with
+ * A piece of an app's output, cut anywhere; with len 0 when all that is there
+ * has been told, and about once a second while nothing comes. Called in the caller's own thread,
+ * and may block: what is not taken is not read from the engine. False ends the call with
  * BERTH_E_CANCELLED.
  */
 typedef bool berth_logs_output(void *ctx, enum berth_output stream, const char *data, size_t len);

@@ -81,15 +81,17 @@ static bool put_line(struct memory *memory, const struct memory_line *line,
     return goes_on;
 }
 
-/* Nothing to say for a while; false: enough. */
-static bool wait_for_more(struct memory *memory, berth_logs_output *output, void *ctx)
+/* All is told: says so, and waits for more unless that came meanwhile. False: enough. */
+static bool wait_for_more(struct memory *memory, const char *id, uint64_t told,
+                          berth_logs_output *output, void *ctx)
 {
-    if (berth_cond_wait_until(&memory->changed, &memory->lock,
-                              berth_clock_monotonic_ms() + TICK_MS))
-        return true;
     (void)pthread_mutex_unlock(&memory->lock);
     bool goes_on = output(ctx, BERTH_OUTPUT_STDOUT, NULL, 0);
     (void)pthread_mutex_lock(&memory->lock);
+    const struct memory_container *container = memory_find_any_locked(memory, id);
+    if (goes_on && container && container->log_count == told && memory_runs(container))
+        (void)berth_cond_wait_until(&memory->changed, &memory->lock,
+                                    berth_clock_monotonic_ms() + TICK_MS);
     return goes_on;
 }
 
@@ -111,7 +113,7 @@ static int put_log(struct memory *memory, const char *id, const struct berth_log
             next++;
             goes_on = put_line(memory, line, spec, output, ctx);
         } else if (spec->follow && memory_runs(container)) {
-            goes_on = wait_for_more(memory, output, ctx);
+            goes_on = wait_for_more(memory, id, next, output, ctx);
         } else {
             return 0;
         }

@@ -93,6 +93,8 @@ static void add_head(struct berth_exchange *exchange, struct berth_strbuf *head,
         berth_strbuf_add_int(head, (int64_t)body_len);
         berth_strbuf_adds(head, "\r\n");
     }
+    if (exchange->is_chunked)
+        add_line(head, "Transfer-Encoding: ", "chunked");
     if (exchange->shared)
         add_line(head, "ETag: ", exchange->shared->etag);
     add_line(head, "Cache-Control: ", exchange->shared ? "private, no-cache" : "no-store");

@@ -60,6 +60,7 @@ struct berth_exchange {
     int error_status; /* HTTP, of an error that is HTTP's alone; 0: as the dialect has it */
     bool must_close;  /* the connection, as the rest of the request is not read */
     bool has_no_end;  /* the body is as long as the connection lasts (gateway/stream.h) */
+    bool is_chunked;  /* such a body comes in chunks, which tell its end from a break */
     bool is_sent;     /* by the handler itself */
     const char *content_type;
     struct berth_strbuf headers; /* further header lines, each ended by CRLF */

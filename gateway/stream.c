@@ -4,19 +4,20 @@
 #include "base/clock.h"
 #include "gateway/answer.h"
 #include "gateway/cors.h"
+#include "gateway/long_answer.h"
 
+#include <civetweb.h>
 #include <civetweb_stream.h>
 #include <inttypes.h>
 #include <poll.h>
 
-void berth_stream_begin(struct berth_stream *stream, struct berth_exchange *exchange,
-                        int (*confirm)(void *ctx, struct berth_error *err), void *ctx)
+void berth_stream_begin(struct berth_stream *stream, struct berth_exchange *exchange)
 {
-    *stream = (struct berth_stream){.exchange = exchange, .confirm = confirm, .ctx = ctx};
+    *stream = (struct berth_stream){.exchange = exchange};
     berth_strbuf_init(&stream->out, BERTH_ENGINE_ANSWER_MAX);
     stream->moved_ms = berth_clock_monotonic_ms();
     exchange->has_no_end = true;
-    exchange->must_close = true;
+    exchange->must_close |= !exchange->is_chunked;
     berth_cors_add(exchange);
     berth_answer_add_head(exchange, &stream->out);
     exchange->is_sent = true;
@@ -25,6 +26,28 @@ void berth_stream_begin(struct berth_stream *stream, struct berth_exchange *exch
 void berth_stream_release(struct berth_stream *stream)
 {
     berth_strbuf_release(&stream->out);
+}
+
+void berth_stream_add(struct berth_stream *stream, const char *data, size_t len)
+{
+    if (len == 0) /* would be the last chunk */
+        return;
+    if (stream->exchange->is_chunked)
+        berth_strbuf_addf(&stream->out, "%zx\r\n", len);
+    berth_strbuf_add(&stream->out, data, len);
+    if (stream->exchange->is_chunked)
+        berth_strbuf_adds(&stream->out, "\r\n");
+}
+
+void berth_stream_complete(struct berth_stream *stream)
+{
+    if (stream->exchange->is_chunked)
+        berth_strbuf_adds(&stream->out, "0\r\n\r\n");
+}
+
+void berth_stream_abandon(struct berth_stream *stream)
+{
+    mg_disable_connection_keep_alive(stream->exchange->connection);
 }
 
 static short poll_socket(const struct berth_stream *stream, short events, int timeout_ms)
@@ -50,7 +73,7 @@ static int refuse_gone(struct berth_error *err)
 static int await_room(const struct berth_stream *stream, struct berth_error *err)
 {
     int64_t timeout_ms = stream->exchange->config->request_timeout_ms;
-    int r = stream->confirm(stream->ctx, err);
+    int r = berth_long_answer_confirm(stream->exchange, err);
     if (r < 0)
         return r;
     if (berth_clock_monotonic_ms() - stream->moved_ms >= timeout_ms)
@@ -61,7 +84,7 @@ static int await_room(const struct berth_stream *stream, struct berth_error *err
 
 int berth_stream_flush(struct berth_stream *stream, struct berth_error *err)
 {
-    int r = stream->confirm(stream->ctx, err);
+    int r = berth_long_answer_confirm(stream->exchange, err);
     if (r == 0)
         r = berth_strbuf_check(&stream->out, err);
     stream->moved_ms = berth_clock_monotonic_ms();

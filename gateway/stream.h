@@ -13,25 +13,31 @@
 
 struct berth_stream {
     struct berth_exchange *exchange;
-    /* Whether the answer may go on: asked before each flush, and every BERTH_STREAM_TICK_MS while
-     * one waits. */
-    int (*confirm)(void *ctx, struct berth_error *err);
-    void *ctx;
-    struct berth_strbuf out; /* what is to be sent next */
+    struct berth_strbuf out; /* what is to be sent next, chunks with their frames */
     size_t sent;             /* bytes of it */
     int64_t moved_ms;        /* monotonic; when the client last took some of it */
 };
 
 #define BERTH_STREAM_TICK_MS 500
 
-/* Puts the head into out, without a length; from now on the exchange counts as answered. */
-void berth_stream_begin(struct berth_stream *stream, struct berth_exchange *exchange,
-                        int (*confirm)(void *ctx, struct berth_error *err), void *ctx);
+/* Puts the head into out, without a length; from now on the exchange counts as answered. Without
+ * is_chunked the connection ends with the answer. */
+void berth_stream_begin(struct berth_stream *stream, struct berth_exchange *exchange);
 void berth_stream_release(struct berth_stream *stream);
+
+/* Appends a piece of the body to out. */
+void berth_stream_add(struct berth_stream *stream, const char *data, size_t len);
+
+/* Appends what tells that the body is whole. */
+void berth_stream_complete(struct berth_stream *stream);
+
+/* The body is cut: with the connection, so that nobody takes it for whole. */
+void berth_stream_abandon(struct berth_stream *stream);
 
 /*
  * Sends all of out. BERTH_E_IO when the client is gone, BERTH_E_TIMEOUT when it
- * has taken nothing for request_timeout_s, and what confirm says.
+ * has taken nothing for request_timeout_s, and what
+ * berth_long_answer_confirm() says, which is asked now and then.
  */
 BERTH_MUST_CHECK int berth_stream_flush(struct berth_stream *stream, struct berth_error *err);
 

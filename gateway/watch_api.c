@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "gateway/approval_json.h"
 #include "gateway/apps_api.h"
+#include "gateway/long_answer.h"
 #include "gateway/stream.h"
 #include "gateway/watch_events.h"
 
@@ -33,21 +34,6 @@ struct watch {
     int64_t sent_ms; /* monotonic; when anything was sent */
     bool is_lost;    /* contact, and the client knows */
 };
-
-/* ---- May it go on? ---- */
-
-static int confirm(void *ctx, struct berth_error *err)
-{
-    struct watch *watch = ctx;
-    struct berth_exchange *exchange = watch->exchange;
-    const struct berth_facility_config *config = &watch->facility->config;
-    int r = berth_changes_check(watch->facility->changes, err);
-    if (r == 0 && berth_facility_is_ended(watch->facility))
-        r = berth_error_set(err, BERTH_E_CANCELLED, "who may watch is settled otherwise now");
-    if (r == 0 && config->auth != BERTH_AUTH_OPEN)
-        r = berth_identity_confirm(exchange->berth->identity, config->id, &exchange->caller, err);
-    return r;
-}
 
 /* ---- Sending ---- */
 
@@ -258,7 +244,7 @@ static int step(struct watch *watch, struct berth_error *err)
     if (r < 0)
         return r;
     berth_mirror_touch(watch->facility->mirror);
-    r = confirm(watch, err);
+    r = berth_long_answer_confirm(watch->exchange, err);
     if (r == 0 && berth_stream_is_gone(&watch->stream))
         r = berth_error_set(err, BERTH_E_IO, "the client is gone");
     if (r == 0)
@@ -311,7 +297,7 @@ static int watch_until_the_end(struct berth_exchange *exchange, struct berth_err
     struct watch watch = {.exchange = exchange, .facility = exchange->facility};
     watch.user = berth_caller_sees_all(&exchange->caller) ? NULL : exchange->caller.user;
     watch.epoch = berth_watch_epoch(berth_mirror_epoch(watch.facility->mirror), &exchange->caller);
-    berth_stream_begin(&watch.stream, exchange, confirm, &watch);
+    berth_stream_begin(&watch.stream, exchange);
     int r = run(&watch, err);
     if (r < 0 && r != BERTH_E_IO) {
         BERTH_CLEANUP(strbuf) struct berth_strbuf bye = BERTH_STRBUF_INIT(PIECE);
@@ -322,35 +308,10 @@ static int watch_until_the_end(struct berth_exchange *exchange, struct berth_err
     return r == BERTH_E_IO ? 0 : r; /* clients come and go */
 }
 
-static unsigned share_of(const struct berth_config *config, int64_t divisor)
-{
-    int64_t share = config->worker_threads / divisor;
-    return share > 0 ? (unsigned)share : 1;
-}
-
-/* A watcher takes a worker for as long as it stays: the others need theirs. */
-static int join(struct berth_exchange *exchange, struct berth_error *err)
-{
-    struct berth *berth = exchange->berth;
-    unsigned most = share_of(exchange->config, BERTH_WATCH_SHARE);
-    int r = 0;
-    if (__atomic_add_fetch(&berth->watchers, 1, __ATOMIC_RELAXED) > most) {
-        r = berth_error_set(err, BERTH_E_BUSY,
-                            "the gateway is watched by %u clients, the most that may", most);
-        err->retry_after_s = BERTH_WATCH_RETRY_AFTER_S;
-    }
-    if (r == 0)
-        r = berth_changes_join(exchange->facility->changes,
-                               share_of(exchange->config, BERTH_WATCH_OF_FACILITY), err);
-    if (r < 0)
-        (void)__atomic_sub_fetch(&berth->watchers, 1, __ATOMIC_RELAXED);
-    return r;
-}
-
 int berth_apps_watch(struct berth_exchange *exchange, struct berth_error *err)
 {
     bool is_head = exchange->method == BERTH_HEAD;
-    int r = is_head ? 0 : join(exchange, err);
+    int r = is_head ? 0 : berth_long_answer_join(exchange, err);
     if (r < 0)
         return r;
     exchange->content_type = BERTH_TYPE_EVENTS;
@@ -361,7 +322,6 @@ int berth_apps_watch(struct berth_exchange *exchange, struct berth_error *err)
         return 0;
     }
     r = watch_until_the_end(exchange, err);
-    berth_changes_leave(exchange->facility->changes);
-    (void)__atomic_sub_fetch(&exchange->berth->watchers, 1, __ATOMIC_RELAXED);
+    berth_long_answer_leave(exchange);
     return r;
 }

@@ -62,15 +62,15 @@ bool berth_engine_frames_whole(const struct berth_engine_frames *frames)
 static bool on_framed(void *ctx, const char *data, size_t len)
 {
     struct berth_engine_frames *frames = ctx;
-    if (len == 0)
-        return frames->output(frames->ctx, BERTH_OUTPUT_STDOUT, NULL, 0);
-    return berth_engine_frames_add(frames, data, len);
+    return berth_engine_frames_add(frames, data, len) &&
+           frames->output(frames->ctx, BERTH_OUTPUT_STDOUT, NULL, 0);
 }
 
 static bool on_plain(void *ctx, const char *data, size_t len)
 {
     struct berth_engine_frames *frames = ctx;
-    return frames->output(frames->ctx, BERTH_OUTPUT_STDOUT, data, len);
+    return (len == 0 || frames->output(frames->ctx, BERTH_OUTPUT_STDOUT, data, len)) &&
+           frames->output(frames->ctx, BERTH_OUTPUT_STDOUT, NULL, 0);
 }
 
 static int has_terminal(struct berth_engine *engine, const char *id, bool *ret_has,
