@@ -42,7 +42,7 @@ const struct berth_route berth_routes[] = {
     {"get-app-info",       BERTH_GET, VIEWER, APPS, berth_apps_get_info,
      "name=APP[&fresh=yes]  as docker inspect"},
     {"get-app-logs",       BERTH_GET, VIEWER, APPS, berth_apps_get_logs,
-     "name=APP[&tail=LINES&since=TIME&stream=stdout|stderr&timestamps=yes&follow=yes]"},
+     "name=APP[&tail=LINES&since=TIME&stream=STREAM&timestamps=yes&follow=yes]  what it printed"},
     {"watch",              BERTH_GET, VIEWER, APPS, berth_apps_watch,
      "[last_event_id=ID]  changes as server-sent events"},
     {"get-node-names",     BERTH_GET, VIEWER, APPS, berth_nodes_get_names,
