@@ -25,6 +25,7 @@
 #define BERTH_FACILITIES_MIRROR_H
 
 #include "backends/backend.h"
+#include "base/body.h"
 #include "base/pmap.h"
 
 struct berth_mirror;
@@ -114,19 +115,11 @@ BERTH_MUST_CHECK int berth_mirror_refresh_images(struct berth_mirror *mirror,
 /*
  * The inspect object of an app, the engine's bytes. Kept for apps asked about
  * in the last minute, and dropped when the app changes. fresh asks the engine.
- * ret_body: malloc'ed copy-free reference; release with berth_inspect_unref.
+ * *ret_body is a reference of the caller's.
  */
-struct berth_inspect {
-    unsigned refs; /* atomic */
-    size_t len;
-    char body[];
-};
-
 BERTH_MUST_CHECK int berth_mirror_inspect(struct berth_mirror *mirror, const struct berth_app *app,
-                                          bool fresh, struct berth_inspect **ret_inspect,
+                                          bool fresh, struct berth_body **ret_body,
                                           struct berth_error *err);
-void berth_inspect_unref(struct berth_inspect *inspect);
-BERTH_DEFINE_CLEANUP(inspect, struct berth_inspect *, berth_inspect_unref)
 
 /* Draws the next sequence number for a change that is not the mirror's own, and tells of it in its
  * turn among what the observer hears; tell must not block. */

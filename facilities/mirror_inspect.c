@@ -13,7 +13,7 @@
 
 struct berth_inspect_entry {
     unsigned refs; /* guarded by the cache's lock, as all here */
-    struct berth_inspect *body;
+    struct berth_body *body;
     int64_t asked_ms;
     TAILQ_ENTRY(berth_inspect_entry) link;
     char id[];
@@ -25,38 +25,11 @@ struct berth_inspect_flight {
     bool done;
     int status;
     pthread_cond_t landed;
-    struct berth_inspect *body; /* when done and status is 0 */
-    struct berth_error err;     /* when done and status is not 0 */
+    struct berth_body *body; /* when done and status is 0 */
+    struct berth_error err;  /* when done and status is not 0 */
     TAILQ_ENTRY(berth_inspect_flight) link;
     const char *id; /* the leader's, while attached */
 };
-
-/* ---- Bodies ---- */
-
-static int inspect_new(const struct berth_strbuf *text, struct berth_inspect **ret_inspect,
-                       struct berth_error *err)
-{
-    struct berth_inspect *inspect = malloc(sizeof(*inspect) + text->len + 1);
-    if (!inspect)
-        return berth_error_nomem(err);
-    inspect->refs = 1;
-    inspect->len = text->len;
-    memcpy(inspect->body, berth_strbuf_str(text), text->len + 1);
-    *ret_inspect = inspect;
-    return 0;
-}
-
-static struct berth_inspect *inspect_ref(struct berth_inspect *inspect)
-{
-    (void)__atomic_fetch_add(&inspect->refs, 1, __ATOMIC_RELAXED);
-    return inspect;
-}
-
-void berth_inspect_unref(struct berth_inspect *inspect)
-{
-    if (inspect && __atomic_sub_fetch(&inspect->refs, 1, __ATOMIC_ACQ_REL) == 0)
-        free(inspect);
-}
 
 /* ---- Kept bodies, by id; the caller holds the lock ---- */
 
@@ -81,7 +54,7 @@ static void unref(void *value)
     struct berth_inspect_entry *entry = value;
     if (--entry->refs > 0)
         return;
-    berth_inspect_unref(entry->body);
+    berth_body_unref(entry->body);
     free(entry);
 }
 
@@ -98,7 +71,7 @@ static void forget(struct berth_inspect_cache *cache, struct berth_inspect_entry
     TAILQ_REMOVE(&cache->lru, entry, link);
     cache->bytes -= entry_bytes(entry);
     /* Without memory to take it out of the map, it stays there without its body. */
-    berth_inspect_unref(berth_steal(&entry->body));
+    berth_body_unref(berth_steal(&entry->body));
     struct berth_pmap_node *entries;
     if (berth_pmap_remove(&entry_type, cache->entries, entry->id, &entries, NULL))
         return;
@@ -113,7 +86,7 @@ static struct berth_inspect_entry *find_kept(struct berth_inspect_cache *cache, 
 }
 
 /* Keeping is a service, not a duty: without memory the next asker asks the engine. */
-static void keep(struct berth_inspect_cache *cache, const char *id, struct berth_inspect *body)
+static void keep(struct berth_inspect_cache *cache, const char *id, struct berth_body *body)
 {
     struct berth_inspect_entry *old = find_kept(cache, id);
     if (old)
@@ -123,7 +96,7 @@ static void keep(struct berth_inspect_cache *cache, const char *id, struct berth
     if (!entry)
         return;
     entry->refs = 1;
-    entry->body = inspect_ref(body);
+    entry->body = berth_body_ref(body);
     entry->asked_ms = berth_clock_monotonic_ms();
     memcpy(entry->id, id, id_bytes);
     struct berth_pmap_node *entries;
@@ -145,7 +118,7 @@ static void flight_unref(struct berth_inspect_flight *flight)
 {
     if (--flight->refs > 0)
         return;
-    berth_inspect_unref(flight->body);
+    berth_body_unref(flight->body);
     (void)pthread_cond_destroy(&flight->landed);
     free(flight);
 }
@@ -201,7 +174,7 @@ static void forget_all(struct berth_inspect_cache *cache)
 {
     struct berth_inspect_entry *entry;
     TAILQ_FOREACH(entry, &cache->lru, link)
-    berth_inspect_unref(berth_steal(&entry->body));
+    berth_body_unref(berth_steal(&entry->body));
     TAILQ_INIT(&cache->lru);
     cache->bytes = 0;
     berth_pmap_unref(&entry_type, berth_steal(&cache->entries));
@@ -239,7 +212,7 @@ void berth_inspect_cache_expire(struct berth_inspect_cache *cache, int64_t now_m
 
 /* ---- Asking ---- */
 
-static int ask(struct berth_mirror *mirror, const char *id, struct berth_inspect **ret_inspect,
+static int ask(struct berth_mirror *mirror, const char *id, struct berth_body **ret_body,
                struct berth_error *err)
 {
     BERTH_CLEANUP(strbuf) struct berth_strbuf body = BERTH_STRBUF_INIT(BERTH_ENGINE_ANSWER_MAX);
@@ -247,12 +220,12 @@ static int ask(struct berth_mirror *mirror, const char *id, struct berth_inspect
     if (!status)
         status = berth_strbuf_check(&body, err);
     if (!status)
-        status = inspect_new(&body, ret_inspect, err);
+        status = berth_body_new(&body, ret_body, err);
     return status;
 }
 
 /* The result of a flight that has landed. */
-static int flight_result(struct berth_inspect_flight *flight, struct berth_inspect **ret_inspect,
+static int flight_result(struct berth_inspect_flight *flight, struct berth_body **ret_body,
                          struct berth_error *err)
 {
     if (flight->status) {
@@ -260,12 +233,12 @@ static int flight_result(struct berth_inspect_flight *flight, struct berth_inspe
             *err = flight->err;
         return flight->status;
     }
-    *ret_inspect = inspect_ref(flight->body);
+    *ret_body = berth_body_ref(flight->body);
     return 0;
 }
 
 /* Asks the engine for all who join; the lock is held, but not while asking. */
-static int lead(struct berth_mirror *mirror, const char *id, struct berth_inspect **ret_inspect,
+static int lead(struct berth_mirror *mirror, const char *id, struct berth_body **ret_body,
                 struct berth_error *err)
 {
     struct berth_inspect_cache *cache = &mirror->inspect;
@@ -273,7 +246,7 @@ static int lead(struct berth_mirror *mirror, const char *id, struct berth_inspec
     if (!flight)
         return berth_error_nomem(err);
     (void)pthread_mutex_unlock(&cache->lock);
-    struct berth_inspect *body = NULL;
+    struct berth_body *body = NULL;
     struct berth_error why = BERTH_ERROR_INIT;
     int status = ask(mirror, id, &body, &why);
     (void)pthread_mutex_lock(&cache->lock);
@@ -287,13 +260,13 @@ static int lead(struct berth_mirror *mirror, const char *id, struct berth_inspec
             keep(cache, id, body);
     }
     (void)pthread_cond_broadcast(&flight->landed);
-    status = flight_result(flight, ret_inspect, err);
+    status = flight_result(flight, ret_body, err);
     flight_unref(flight);
     return status;
 }
 
 static int join(struct berth_mirror *mirror, struct berth_inspect_flight *flight,
-                struct berth_inspect **ret_inspect, struct berth_error *err)
+                struct berth_body **ret_body, struct berth_error *err)
 {
     struct berth_inspect_cache *cache = &mirror->inspect;
     bool patient = cache->waiting < mirror->backend->max_inflight;
@@ -309,7 +282,7 @@ static int join(struct berth_mirror *mirror, struct berth_inspect_flight *flight
     cache->waiting--;
     int status;
     if (flight->done) {
-        status = flight_result(flight, ret_inspect, err);
+        status = flight_result(flight, ret_body, err);
     } else {
         status = berth_error_set(err, BERTH_E_BUSY, "too many requests are waiting for the engine");
         if (err)
@@ -320,23 +293,22 @@ static int join(struct berth_mirror *mirror, struct berth_inspect_flight *flight
 }
 
 int berth_mirror_inspect(struct berth_mirror *mirror, const struct berth_app *app, bool fresh,
-                         struct berth_inspect **ret_inspect, struct berth_error *err)
+                         struct berth_body **ret_body, struct berth_error *err)
 {
     struct berth_inspect_cache *cache = &mirror->inspect;
     BERTH_LOCK_SCOPE(guard, &cache->lock);
     if (fresh) {
         drop(cache, app->id);
-        return lead(mirror, app->id, ret_inspect, err);
+        return lead(mirror, app->id, ret_body, err);
     }
     struct berth_inspect_entry *kept = find_kept(cache, app->id);
     if (kept) {
         kept->asked_ms = berth_clock_monotonic_ms();
         TAILQ_REMOVE(&cache->lru, kept, link);
         TAILQ_INSERT_HEAD(&cache->lru, kept, link);
-        *ret_inspect = inspect_ref(kept->body);
+        *ret_body = berth_body_ref(kept->body);
         return 0;
     }
     struct berth_inspect_flight *flight = find_flight(cache, app->id);
-    return flight ? join(mirror, flight, ret_inspect, err)
-                  : lead(mirror, app->id, ret_inspect, err);
+    return flight ? join(mirror, flight, ret_body, err) : lead(mirror, app->id, ret_body, err);
 }

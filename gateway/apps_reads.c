@@ -120,7 +120,7 @@ int berth_apps_get_names(struct berth_exchange *exchange, struct berth_error *er
         if (user && strcmp(user, asked) != 0) {
             exchange->content_type = BERTH_TYPE_JSON;
             berth_strbuf_adds(&exchange->body, "[]"); /* nothing of others is there to see */
-            return 0;
+            return berth_body_new(&exchange->body, &exchange->shared, err);
         }
         user = asked;
     }
@@ -273,7 +273,6 @@ int berth_apps_get_info(struct berth_exchange *exchange, struct berth_error *err
     const char *name = NULL;
     bool fresh = false;
     BERTH_CLEANUP(snapshot) struct berth_snapshot *snapshot = NULL;
-    BERTH_CLEANUP(inspect) struct berth_inspect *inspect = NULL;
     const struct berth_app *app = NULL;
     int r = berth_params_require(&exchange->params, "name", &name, err);
     if (r == 0)
@@ -285,13 +284,12 @@ int berth_apps_get_info(struct berth_exchange *exchange, struct berth_error *err
     if (r == 0)
         r = berth_apps_find(snapshot, &exchange->caller, name, &app, err);
     if (r == 0)
-        r = berth_mirror_inspect(exchange->facility->mirror, app, fresh, &inspect, err);
+        r = berth_mirror_inspect(exchange->facility->mirror, app, fresh, &exchange->shared, err);
     if (r == BERTH_E_NOT_FOUND)
         return berth_apps_unknown(name, err);
     if (r < 0)
         return r;
     exchange->content_type = BERTH_TYPE_JSON;
-    berth_strbuf_add(&exchange->body, inspect->body, inspect->len);
     return 0;
 }
 

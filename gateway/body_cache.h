@@ -3,32 +3,14 @@
  * Rendered answers, shared by all who may see the same: an answer is a
  * function of the snapshot it was rendered from, the view (whose apps) and the
  * text that moves with the clock, so it is kept until one of them changes.
- * Each carries an ETag made from its bytes.
  *
- * Threading: any thread; a body is immutable and reference counted. Two
+ * Threading: any thread. Two
  * threads may render the same answer at once; one of the two is kept.
  */
 #ifndef BERTH_GATEWAY_BODY_CACHE_H
 #define BERTH_GATEWAY_BODY_CACHE_H
 
-#include "base/strbuf.h"
-
-#define BERTH_ETAG_MAX 36 /* quotes included */
-
-struct berth_body {
-    unsigned refs; /* atomic */
-    char etag[BERTH_ETAG_MAX + 1];
-    size_t len;
-    char data[];
-};
-
-struct berth_body *berth_body_ref(struct berth_body *body);
-void berth_body_unref(struct berth_body *body);
-BERTH_DEFINE_CLEANUP(body, struct berth_body *, berth_body_unref)
-
-/* Copies the text, with its ETag. */
-BERTH_MUST_CHECK int berth_body_new(const struct berth_strbuf *text, struct berth_body **ret_body,
-                                    struct berth_error *err);
+#include "base/body.h"
 
 /* What an answer depends on. Strings are borrowed for the call. */
 struct berth_body_key {

@@ -126,6 +126,19 @@ def test_an_unchanged_listing_is_not_sent_again(admin, endpoint):
         f"/users/{endpoint}", headers={"If-None-Match": several}).status in (200, 304))
 
 
+def test_unchanged_information_is_not_sent_again(berth, admin):
+    name = admin.get("/users/get-app-names").json[0]
+    info = f"/users/get-app-info?name={name}"
+    first = admin.get(info)
+    assert admin.get(info, headers={"If-None-Match": first.headers["ETag"]}).status == 304
+    assert admin.get(info + "&fresh=yes").headers["ETag"] == first.headers["ETag"]
+    admin.post("/users/restart-app", name=name)
+    again = admin.get(info, headers={"If-None-Match": first.headers["ETag"]})
+    assert again.status == 200 and again.body != first.body
+    other = berth.user("tom", users="viewer").get("/users/get-app-names", user="tess")
+    assert (other.status, other.text) == (200, "[]") and other.headers["ETag"]
+
+
 def test_a_change_changes_the_tag(admin):
     name = admin.get("/users/get-app-names").json[0]
     for change in ("kill-app", "start-app"):

@@ -29,9 +29,9 @@ static void close_mirror(void)
 static int inspect(const char *id, bool fresh, char *text)
 {
     BERTH_CLEANUP(app) struct berth_app *app = fake_app(id, BERTH_APP_RUNNING);
-    BERTH_CLEANUP(inspect) struct berth_inspect *body = NULL;
+    BERTH_CLEANUP(body) struct berth_body *body = NULL;
     int status = berth_mirror_inspect(mirror, app, fresh, &body, NULL);
-    (void)snprintf(text, 64, "%s", status ? "failed" : body->body);
+    (void)snprintf(text, 64, "%s", status ? "failed" : body->data);
     return status;
 }
 

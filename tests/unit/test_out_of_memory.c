@@ -501,7 +501,7 @@ static int reset_app(struct world *world, struct berth_error *err)
 static int inspect_app(struct world *world, struct berth_error *err)
 {
     BERTH_CLEANUP(snapshot) struct berth_snapshot *snapshot = NULL;
-    BERTH_CLEANUP(inspect) struct berth_inspect *inspect = NULL;
+    BERTH_CLEANUP(body) struct berth_body *inspect = NULL;
     const struct berth_app *app = NULL;
     int r = berth_mirror_snapshot(world->facility->mirror, false, &snapshot, err);
     if (r == 0)
