@@ -118,10 +118,16 @@ int berth_engine_container_remove(struct berth_engine *engine, const char *id,
     return rc == BERTH_E_NOT_FOUND ? 0 : rc;
 }
 
+int berth_engine_container_destroy(struct berth_engine *engine, const char *id,
+                                   struct berth_error *err)
+{
+    return act(engine, "DELETE", id, "?v=1&force=1", 0, err);
+}
+
 void berth_engine_container_discard(struct berth_engine *engine, const char *id)
 {
     struct berth_error err = BERTH_ERROR_INIT;
-    if (act(engine, "DELETE", id, "?v=1&force=1", 0, &err) < 0)
+    if (berth_engine_container_destroy(engine, id, &err) < 0)
         berth_log_error(BERTH_LOG_WARNING, &err, "container %.12s was left behind", id);
 }
 

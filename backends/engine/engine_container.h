@@ -41,6 +41,11 @@ BERTH_MUST_CHECK int berth_engine_container_kill(struct berth_engine *engine, co
 BERTH_MUST_CHECK int berth_engine_container_remove(struct berth_engine *engine, const char *id,
                                                    struct berth_error *err);
 
+/* SIGKILL, and removes it and its anonymous volumes. Somebody else removing it: BERTH_E_CONFLICT.
+ */
+BERTH_MUST_CHECK int berth_engine_container_destroy(struct berth_engine *engine, const char *id,
+                                                    struct berth_error *err);
+
 /* Removes it without grace; no error, as it is for what was half made. */
 void berth_engine_container_discard(struct berth_engine *engine, const char *id);
 

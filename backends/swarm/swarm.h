@@ -11,7 +11,7 @@
  * kill removes the service.
  *
  * kill: the service is removed first, so that nothing is started again, then
- * its containers are sent SIGKILL through their nodes' engines. Of a node without
+ * its containers are killed and removed through their nodes' engines. Of a node without
  * one, swarm itself ends the container: SIGTERM, and SIGKILL after
  * BERTH_STOP_GRACE_S. (The grace is in the service's spec for the sake of drained
  * nodes; swarm has no removal that overrides it.)

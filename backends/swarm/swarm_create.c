@@ -153,6 +153,23 @@ static int remove_service(struct swarm *swarm, const char *id, struct berth_erro
     return status == BERTH_E_NOT_FOUND ? 0 : status;
 }
 
+/* Whether the service is a job whose end has come: by the manager, or, which is sooner, by the
+ * engine of its node. */
+static int has_ended(struct swarm *swarm, const char *id, bool *ret_ended, struct berth_error *err)
+{
+    BERTH_CLEANUP(swarm_found) struct berth_swarm_found found = {0};
+    BERTH_CLEANUP(app_list) struct berth_app_list apps = {0};
+    int status = berth_swarm_find(swarm, id, &found, err);
+    if (status == 0 && found.service.is_job && found.task.phase == BERTH_TASK_RUNNING)
+        status = berth_swarm_list(&swarm->head, id, &apps, err);
+    if (status < 0)
+        return status;
+    *ret_ended =
+        found.service.is_job && (found.task.phase == BERTH_TASK_ENDED ||
+                                 (apps.count > 0 && apps.items[0]->state == BERTH_APP_EXITED));
+    return 0;
+}
+
 /* Removes a job of the app that has ended; whatever else it is, is in the way. */
 static int make_way(struct swarm *swarm, const char *app, struct berth_error *err)
 {
@@ -165,18 +182,16 @@ static int make_way(struct swarm *swarm, const char *app, struct berth_error *er
     const cJSON *each;
     cJSON_ArrayForEach(each, services)
     {
-        BERTH_CLEANUP(swarm_found) struct berth_swarm_found found = {0};
         const char *id = berth_json_string(each, "ID", "");
+        bool is_over = false;
         if (status == 0)
-            status = berth_swarm_find(swarm, id, &found, err);
+            status = has_ended(swarm, id, &is_over, err);
         if (status == BERTH_E_NOT_FOUND) {
             status = 0;
             continue;
         }
-        if (status == 0 && (!found.service.is_job || found.task.phase != BERTH_TASK_ENDED))
-            status = exists(app, err);
         if (status == 0)
-            status = remove_service(swarm, id, err);
+            status = is_over ? remove_service(swarm, id, err) : exists(app, err);
     }
     return status;
 }

@@ -33,6 +33,17 @@ void berth_swarm_set_images(struct swarm *swarm, struct berth_image_list *images
     swarm->images = berth_image_list_ref(images);
 }
 
+int berth_swarm_know_images(struct swarm *swarm, struct berth_error *err)
+{
+    BERTH_CLEANUP(image_list) struct berth_image_list *images = NULL;
+    {
+        BERTH_LOCK_SCOPE(held, &swarm->lock);
+        if (swarm->images)
+            return 0;
+    }
+    return berth_swarm_images(&swarm->head, &images, err);
+}
+
 /* "name:tag@digest" is listed as name@digest. */
 static void listed_name(const char *reference, struct berth_strbuf *out)
 {

@@ -121,6 +121,8 @@ int berth_swarm_check(const struct berth_backend_config *config, struct berth_st
 
 /* The id of the image that the service runs, by the images told last; appended, or nothing. */
 void berth_swarm_image_id(struct swarm *swarm, const char *reference, struct berth_strbuf *id);
+/* Lists the images, where nobody has yet. */
+BERTH_MUST_CHECK int berth_swarm_know_images(struct swarm *swarm, struct berth_error *err);
 void berth_swarm_set_images(struct swarm *swarm, struct berth_image_list *images);
 /* why NULL: nothing is wrong. */
 void berth_swarm_set_condition(struct swarm *swarm, const struct berth_error *why);

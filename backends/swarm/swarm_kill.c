@@ -12,7 +12,8 @@ struct killing {
     size_t count;
 };
 
-/* Swarm is about to stop it anyway: what does not work is no failure, but worth a line. */
+/* Removed, not just killed: swarm 20.10 leaves behind what had ended when its service went. Swarm
+ * is about to stop it anyway: what does not work is no failure, but worth a line. */
 static void kill_one(void *ctx, size_t i)
 {
     struct killing *killing = ctx;
@@ -26,7 +27,7 @@ static void kill_one(void *ctx, size_t i)
         return;
     int status = berth_swarm_endpoint_check(swarm->nodes, endpoint, &why);
     if (status == 0)
-        status = berth_engine_container_kill(endpoint->engine, task->container, &why);
+        status = berth_engine_container_destroy(endpoint->engine, task->container, &why);
     if (status < 0 && status != BERTH_E_NOT_FOUND && status != BERTH_E_CONFLICT)
         berth_log_error(BERTH_LOG_WARNING, &why,
                         "container %.12s on node %s is left to swarm to stop", task->container,
@@ -45,7 +46,7 @@ static int collect(struct killing *killing, const cJSON *tasks, struct berth_err
         int status = berth_swarm_task_parse(each, task, err);
         if (status < 0)
             return status;
-        if (task->container[0] && task->phase != BERTH_TASK_ENDED)
+        if (task->container[0])
             killing->count++;
     }
     return 0;

@@ -268,6 +268,9 @@ int berth_swarm_list(struct berth_backend *backend, const char *id, struct berth
                      struct berth_error *err)
 {
     struct swarm *swarm = swarm_of(backend);
+    int known = berth_swarm_know_images(swarm, err);
+    if (known < 0)
+        return known;
     if (!id)
         return list_all(swarm, apps, err);
     int status = list_one(swarm, id, apps, err);

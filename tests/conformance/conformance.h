@@ -56,10 +56,21 @@ void fixture_leave(struct fixture *fixture);
 /* An app named test--USER of the test's image; its name holds until the next call. */
 struct berth_create_spec spec_for(const char *user);
 
-/* malloc'ed id. */
+/* malloc'ed id. An app that starts by itself runs by then. */
 char *app_create(struct fixture *fixture, const char *user);
 
+/* Where a backend has no such verb: start is done (app_create has waited for it), and remove is
+ * kill. */
 void act_ok(struct fixture *fixture, enum berth_verb verb, const char *id);
+
+/* False: apps start when they are created, and go when they are killed. */
+bool apps_are_operated(void);
+/* Ends an app behind the backend's back, through BERTH_TEST_ENGINE, and waits until it shows. */
+void app_end(struct fixture *fixture, const char *id);
+/* What an app is after app_create. */
+enum berth_app_state first_state(void);
+/* Until an app that starts by itself has its container. */
+void app_wait(struct fixture *fixture, const char *id);
 
 /* The app as list tells it, a reference; NULL if there is none. */
 struct berth_app *app_get(struct fixture *fixture, const char *id);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
+#include "backends/engine/engine_container.h"
 #include "backends/engine/engine_io.h"
+#include "base/clock.h"
 #include "base/encoding.h"
 #include "tests/conformance/conformance.h"
 
@@ -95,7 +97,47 @@ char *app_create(struct fixture *fixture, const char *user)
     char *id = NULL;
     ASSERT_OK(berth_backend_create(fixture->backend, &spec, &id, &err), &err);
     ck_assert_ptr_nonnull(id);
+    app_wait(fixture, id);
     return id;
+}
+
+bool apps_are_operated(void)
+{
+    return conformance_ops()->start != NULL;
+}
+
+void app_end(struct fixture *fixture, const char *id)
+{
+    BERTH_CLEANUP(engine) struct berth_engine *engine = NULL;
+    BERTH_CLEANUP(app) struct berth_app *app = app_get(fixture, id);
+    struct berth_error err = BERTH_ERROR_INIT;
+    const struct berth_engine_config config = {.facility = fixture->facility,
+                                               .endpoint = getenv("BERTH_TEST_ENGINE"),
+                                               .request_timeout_ms = REQUEST_TIMEOUT_MS,
+                                               .connections = 1};
+    ASSERT_OK(berth_engine_open(&config, &engine, &err), &err);
+    ASSERT_OK(berth_engine_container_kill(engine, app->container, &err), &err);
+    int64_t until_ms = berth_clock_monotonic_ms() + PATIENCE_MS;
+    const struct timespec pause = {.tv_nsec = 50 * BERTH_NS_PER_MS};
+    while (app_state(fixture, id) != BERTH_APP_EXITED) {
+        ck_assert_msg(berth_clock_monotonic_ms() < until_ms, "app %s does not end", id);
+        (void)nanosleep(&pause, NULL);
+    }
+}
+
+enum berth_app_state first_state(void)
+{
+    return apps_are_operated() ? BERTH_APP_CREATED : BERTH_APP_RUNNING;
+}
+
+void app_wait(struct fixture *fixture, const char *id)
+{
+    int64_t until_ms = berth_clock_monotonic_ms() + PATIENCE_MS;
+    const struct timespec pause = {.tv_nsec = 50 * BERTH_NS_PER_MS};
+    while (!apps_are_operated() && app_state(fixture, id) == BERTH_APP_CREATED) {
+        ck_assert_msg(berth_clock_monotonic_ms() < until_ms, "app %s does not start", id);
+        (void)nanosleep(&pause, NULL);
+    }
 }
 
 const char *verb_name(enum berth_verb verb)
@@ -112,6 +154,10 @@ const char *verb_name(enum berth_verb verb)
 void act_ok(struct fixture *fixture, enum berth_verb verb, const char *id)
 {
     struct berth_error err = BERTH_ERROR_INIT;
+    if (verb == BERTH_VERB_START && !apps_are_operated())
+        return;
+    if (verb == BERTH_VERB_REMOVE && !conformance_ops()->remove)
+        verb = BERTH_VERB_KILL;
     int status = berth_backend_act(fixture->backend, verb, id, &err);
     ck_assert_msg(status == 0, "%s: %s", verb_name(verb), err.message);
 }

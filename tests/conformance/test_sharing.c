@@ -52,7 +52,7 @@ START_TEST(a_watch_tells_of_its_facility_alone)
     BERTH_CLEANUP(free) char *theirs = app_create(&other, "ana");
     act_ok(&other, BERTH_VERB_START, theirs);
     BERTH_CLEANUP(free) char *ours = app_create(&one, "ben");
-    recorder_wait_state(&recorder, ours, BERTH_APP_CREATED);
+    recorder_wait_state(&recorder, ours, first_state());
     fixture_close(&one);
     ck_assert(!mentions(&recorder, theirs));
     recorder_release(&recorder);
