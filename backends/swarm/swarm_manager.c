@@ -5,12 +5,15 @@
 #define RPC_PREFIX "rpc error: code = "
 #define RPC_TEXT   " desc = "
 
+/* What a manager says at first when too few of them are left. */
+#define TOO_SLOW "context deadline exceeded"
+
 /* What managers say when it is the swarm that does not work, and not the request. */
 static bool is_swarm_trouble(const char *message)
 {
     static const char *const troubles[] = {
         "does not have a leader", "not a swarm manager", "no elected primary",
-        "raft: not leader",       "Swarm is encrypted",  "context deadline exceeded",
+        "raft: not leader",       "Swarm is encrypted",  TOO_SLOW,
     };
     for (size_t i = 0; i < sizeof(troubles) / sizeof(troubles[0]); i++)
         if (strstr(message, troubles[i]))
@@ -35,7 +38,8 @@ int berth_swarm_restate(int status, struct berth_error *err)
         status = BERTH_E_UNREACHABLE;
     if (text == said.message && !is_trouble)
         return status;
-    (void)berth_error_set(err, (enum berth_status)status, "%s", text);
+    const char *hint = strstr(text, TOO_SLOW) ? "the swarm has no leader, or is too slow: " : "";
+    (void)berth_error_set(err, (enum berth_status)status, "%s%s", hint, text);
     (void)memcpy(err->detail, said.detail, sizeof(err->detail));
     return status;
 }

@@ -9,6 +9,7 @@
  *                       on stdout and "up" on stderr, run until they are stopped, and end
  *                       at once on SIGTERM
  *   BERTH_TEST_PULL     name:tag of an image the engine can pull
+ *   BERTH_TEST_SWARM    says that the engine is a swarm's manager, for backend swarm
  *
  * Each test has a facility of its own on that engine, and leaves nothing of it.
  *

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "tests/conformance/conformance.h"
 
+#include <string.h>
+
 #define EXIT_SKIPPED 77 /* as meson understands it */
 
 /* A backend that stands on an engine needs one. */
@@ -9,10 +11,12 @@ static bool needs_engine(const char *backend)
     return strcmp(backend, "memory") != 0;
 }
 
-static const char *missing(void)
+static const char *missing(const char *backend)
 {
-    static const char *const names[] = {"BERTH_TEST_ENGINE", "BERTH_TEST_IMAGE", "BERTH_TEST_PULL"};
-    for (size_t i = 0; i < COUNT(names); i++)
+    static const char *const names[] = {"BERTH_TEST_ENGINE", "BERTH_TEST_IMAGE", "BERTH_TEST_PULL",
+                                        "BERTH_TEST_SWARM"};
+    size_t count = COUNT(names) - (strcmp(backend, "swarm") != 0);
+    for (size_t i = 0; i < count; i++)
         if (!getenv(names[i]))
             return names[i];
     return NULL;
@@ -25,9 +29,10 @@ int main(void)
         (void)fprintf(stderr, "BERTH_TEST_BACKEND names no backend\n");
         return EXIT_FAILURE;
     }
-    const char *variable = needs_engine(backend) ? missing() : NULL;
+    const char *variable = needs_engine(backend) ? missing(backend) : NULL;
     if (variable) {
-        (void)fprintf(stderr, "%s is not set: run within python3 tests/lab --registry -- …\n",
+        (void)fprintf(stderr,
+                      "%s is not set: run within python3 tests/lab [--swarm 1] --registry -- …\n",
                       variable);
         return getenv("CI") ? EXIT_FAILURE : EXIT_SKIPPED;
     }

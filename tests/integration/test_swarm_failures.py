@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: MIT
+"""What can befall a swarm, with real engines: what the facility says meanwhile and afterwards."""
+
+import time
+
+import pytest
+
+from harness import wait_until
+from lab import Swarm
+from test_swarm import ANA, Berth, facility, node_of
+
+DEMO = "berth/demo"
+
+
+@pytest.fixture
+def berth(swarm, gateway):
+    return Berth(gateway({"demo": facility(swarm, swarm_mode="service")}))
+
+
+def run_on_a_worker(swarm, berth):
+    """An app on a node that is not the manager, and that node."""
+    swarm.set_availability(swarm.nodes[0], "drain")
+    row = berth.run()
+    swarm.set_availability(swarm.nodes[0], "active")
+    return row, node_of(swarm, row)
+
+
+def test_a_frozen_worker_costs_its_own_apps_alone(swarm, berth):
+    row, node = run_on_a_worker(swarm, berth)
+    swarm.set_availability(node, "pause")  # so that the other app runs elsewhere
+    other = berth.run("ben")
+    swarm.set_availability(node, "active")
+    node.freeze()
+    try:
+        status = berth.wait("unknown", timeout_s=6)
+        assert status["Status"].startswith(f"Unknown (node {node.name} ")
+        assert status["ID"] == row["ID"]  # what was known is still told
+        started = time.monotonic()
+        assert berth.status(other["Names"])["State"] == "running"
+        stats = {each["Name"]: each for each in berth.get("get-app-stats").json}
+        assert stats[ANA]["CPUPerc"] == "--" and stats[other["Names"]]["CPUPerc"] != "--"
+        assert time.monotonic() - started < 5
+    finally:
+        node.thaw()
+    berth.wait("running")
+
+
+def test_a_dead_worker_makes_unknown_until_its_app_runs_elsewhere(swarm, berth):
+    row, node = run_on_a_worker(swarm, berth)
+    node.power_off()
+    berth.wait("unknown", timeout_s=10)
+    wait_until(lambda: berth.status()["State"] == "running" and berth.status()["ID"] != row["ID"],
+               60, "it to run elsewhere")
+    assert node_of(swarm, berth.status()) is not node
+    assert {each["Hostname"]: each["Status"] for each in berth.get("get-node-status").json}[
+        node.name] == "Down"
+
+
+def test_a_drained_node_is_left(swarm, berth):
+    row, node = run_on_a_worker(swarm, berth)
+    swarm.set_availability(node, "drain")
+    wait_until(lambda: berth.status()["State"] == "running" and
+               node_of(swarm, berth.status()) is not node, 40, "it to run elsewhere")
+
+
+def test_a_manager_that_is_gone_and_comes_back(swarm, berth):
+    berth.run()
+    swarm.nodes[0].stop()
+    wait_until(lambda: berth.get("get-app-status").status == 503, 5, "the loss to be seen")
+    stale = berth.get("get-app-status", stale="ok")
+    assert stale.status == 200 and "Warning" in stale.headers
+    assert berth.client.get("/readyz").status == 503
+    swarm.nodes[0].start()
+    wait_until(lambda: berth.get("get-app-status").status == 200, 30, "it to be back")
+    berth.wait("running", timeout_s=60)
+
+
+def test_without_a_quorum_reads_are_refused_with_the_reason(engine_version, gateway):
+    with Swarm(engine_version, nodes=2, managers=2, tls=True) as swarm:
+        swarm.import_image(f"{DEMO}:latest")
+        berth = Berth(gateway({"demo": facility(swarm)}))
+        berth.run()
+        swarm.nodes[1].power_off()
+        wait_until(lambda: berth.get("get-app-status").status == 503, 40, "the loss to be seen")
+        assert "leader" in berth.get("get-app-status").text
+        stale = berth.get("get-app-status", stale="ok")
+        assert stale.status == 200 and stale.json[0]["Names"] == ANA
+        created = berth.post("create-app", image=DEMO, user="ben")
+        assert created.status in (503, 504), created
+
+
+def test_two_nodes_of_one_name(swarm, gateway, berth):
+    assert berth.client.get("/readyz").status == 200
+    twin = swarm.add("node2")
+    try:
+        wait_until(lambda: berth.client.get("/readyz").status == 503, 10, "readyz to show it")
+        reason = berth.client.get("/readyz").json["facilities"]["demo"]["reason"]
+        assert "are both called node2" in reason
+        refused = gateway({"demo": facility(swarm)}, start=False)
+        done = refused.run("serve")
+        assert done.returncode == 1 and "are both called node2" in done.stderr
+        assert "are both called node2" in refused.run("check-config").stderr
+    finally:
+        swarm.remove(twin)
+    wait_until(lambda: berth.client.get("/readyz").status == 200, 10, "it to be over")
+
+
+def test_an_engine_that_is_no_manager(swarm, gateway):
+    keys = {**facility(swarm), "engine": swarm.nodes[1].url}
+    berth = gateway({"demo": keys})
+    answer = berth.anyone.get("/demo/get-app-names")
+    assert answer.status == 503 and "not a swarm manager" in answer.text
+    done = berth.run("check-config")
+    assert done.returncode == 1 and "not a swarm manager" in done.stderr
