@@ -23,7 +23,8 @@ struct memory_line *memory_line_new(enum berth_output stream, int64_t at_ns, con
         return NULL;
     *line = (struct memory_line){.at_ns = at_ns, .stream = stream};
     memcpy(line->text, text, len);
-    memcpy(line->text + len, "\n", 2);
+    line->text[len] = '\n';
+    line->text[len + 1] = '\0';
     return line;
 }
 

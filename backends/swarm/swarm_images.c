@@ -15,7 +15,7 @@ int berth_swarm_images(struct berth_backend *backend, struct berth_image_list **
 {
     struct swarm *swarm = swarm_of(backend);
     BERTH_CLEANUP(json) cJSON *json = NULL;
-    struct berth_image_list *images;
+    struct berth_image_list *images = NULL;
     int status = berth_swarm_get_json(swarm, "/images/json", &json, err);
     if (status == 0)
         status = berth_engine_images_parse(json, &images, err);

@@ -23,10 +23,9 @@ static bool is_swarm_trouble(const char *message)
 
 int berth_swarm_restate(int status, struct berth_error *err)
 {
-    struct berth_error said = BERTH_ERROR_INIT;
     if (status == 0 || !err)
         return status;
-    said = *err;
+    struct berth_error said = *err;
     const char *text = said.message;
     if (strncmp(text, RPC_PREFIX, strlen(RPC_PREFIX)) == 0) {
         const char *desc = strstr(text, RPC_TEXT);
