@@ -9,6 +9,7 @@ struct berth_engine_fetch {
     int64_t silence_ms;
     long status;
     struct berth_strbuf body;
+    struct curl_slist *headers; /* of a POST */
     berth_engine_fetch_done *done;
     void *ctx;
 };
@@ -62,13 +63,26 @@ static void on_done(void *ctx, CURLcode code, const char *text)
 static const struct berth_engine_transfer_ops transfer_ops = {
     .head = on_head, .data = on_data, .done = on_done};
 
-static int start_transfer(struct berth_engine_fetch *fetch, const char *path,
+/* Makes it a POST of that JSON. */
+static int set_post(struct berth_engine_fetch *fetch, CURL *easy, const char *post,
+                    struct berth_error *err)
+{
+    fetch->headers = curl_slist_append(NULL, "Content-Type: application/json");
+    if (!fetch->headers || curl_easy_setopt(easy, CURLOPT_HTTPHEADER, fetch->headers) != CURLE_OK ||
+        curl_easy_setopt(easy, CURLOPT_COPYPOSTFIELDS, post) != CURLE_OK)
+        return berth_error_nomem(err);
+    return 0;
+}
+
+static int start_transfer(struct berth_engine_fetch *fetch, const char *path, const char *post,
                           struct berth_error *err)
 {
     CURL *easy = curl_easy_init();
     if (!easy)
         return berth_error_nomem(err);
     int status = berth_engine_prepare(fetch->engine, easy, path, err);
+    if (!status && post)
+        status = set_post(fetch, easy, post, err);
     if (status) {
         curl_easy_cleanup(easy);
         return status;
@@ -82,6 +96,14 @@ int berth_engine_fetch_start(struct berth_engine_io *io, struct berth_engine *en
                              void *ctx, struct berth_engine_fetch **ret_fetch,
                              struct berth_error *err)
 {
+    return berth_engine_fetch_post(io, engine, path, NULL, silence_ms, done, ctx, ret_fetch, err);
+}
+
+int berth_engine_fetch_post(struct berth_engine_io *io, struct berth_engine *engine,
+                            const char *path, const char *post, int64_t silence_ms,
+                            berth_engine_fetch_done *done, void *ctx,
+                            struct berth_engine_fetch **ret_fetch, struct berth_error *err)
+{
     struct berth_engine_fetch *fetch = calloc(1, sizeof(*fetch));
     if (!fetch)
         return berth_error_nomem(err);
@@ -92,8 +114,9 @@ int berth_engine_fetch_start(struct berth_engine_io *io, struct berth_engine *en
                                          .body = BERTH_STRBUF_INIT(BERTH_ENGINE_ANSWER_MAX),
                                          .done = done,
                                          .ctx = ctx};
-    int status = start_transfer(fetch, path, err);
+    int status = start_transfer(fetch, path, post, err);
     if (status) {
+        curl_slist_free_all(fetch->headers);
         free(fetch);
         return status;
     }
@@ -108,6 +131,7 @@ void berth_engine_fetch_free(struct berth_engine_fetch *fetch)
         return;
     berth_engine_timer_clear(fetch->io, &fetch->silence);
     berth_engine_transfer_free(fetch->transfer);
+    curl_slist_free_all(fetch->headers);
     berth_strbuf_release(&fetch->body);
     free(fetch);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One GET on the I/O thread: the answer is collected and handed over whole.
+ * One GET, or POST, on the I/O thread: the answer is collected and handed over whole.
  * What berth_engine_call() is to threads that may wait, this is to state
  * machines that may not.
  *
@@ -34,6 +34,14 @@ BERTH_MUST_CHECK int berth_engine_fetch_start(struct berth_engine_io *io,
                                               int64_t silence_ms, berth_engine_fetch_done *done,
                                               void *ctx, struct berth_engine_fetch **ret_fetch,
                                               struct berth_error *err);
+
+/* The same as a POST of a JSON body, which is copied; NULL: a GET after all. */
+BERTH_MUST_CHECK int berth_engine_fetch_post(struct berth_engine_io *io,
+                                             struct berth_engine *engine, const char *path,
+                                             const char *post, int64_t silence_ms,
+                                             berth_engine_fetch_done *done, void *ctx,
+                                             struct berth_engine_fetch **ret_fetch,
+                                             struct berth_error *err);
 
 /* Ends it if need be, without done, and frees it; due after done too. NULL is fine. */
 void berth_engine_fetch_free(struct berth_engine_fetch *fetch);

@@ -143,16 +143,6 @@ static int exists(const char *app, struct berth_error *err)
     return berth_error_set(err, BERTH_E_EXISTS, "app %s already exists", app);
 }
 
-static int remove_service(struct swarm *swarm, const char *id, struct berth_error *err)
-{
-    BERTH_CLEANUP(strbuf) struct berth_strbuf path = BERTH_STRBUF_INIT(BERTH_SWARM_PATH_MAX);
-    berth_swarm_service_path(id, &path);
-    const struct berth_engine_request request = {.method = "DELETE",
-                                                 .path = berth_strbuf_str(&path)};
-    int status = berth_swarm_call(swarm, &request, NULL, err);
-    return status == BERTH_E_NOT_FOUND ? 0 : status;
-}
-
 /* Whether the service is a job whose end has come: by the manager, or, which is sooner, by the
  * engine of its node. */
 static int has_ended(struct swarm *swarm, const char *id, bool *ret_ended, struct berth_error *err)
@@ -191,7 +181,7 @@ static int make_way(struct swarm *swarm, const char *app, struct berth_error *er
             continue;
         }
         if (status == 0)
-            status = is_over ? remove_service(swarm, id, err) : exists(app, err);
+            status = is_over ? berth_swarm_remove_service(swarm, each, err) : exists(app, err);
     }
     return status;
 }
@@ -223,7 +213,7 @@ static int create_named(struct swarm *swarm, const struct berth_create_spec *spe
         return berth_engine_refusal(swarm->manager, response.status, "", 0, err);
     char *id = berth_text_dup(told);
     if (!id) {
-        (void)!remove_service(swarm, told, NULL);
+        (void)!berth_swarm_remove_service(swarm, made, NULL);
         return berth_error_nomem(err);
     }
     *ret_id = id;

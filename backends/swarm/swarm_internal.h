@@ -59,6 +59,11 @@ void berth_swarm_services_path(const struct berth_engine_scope *scope, const cha
                                struct berth_strbuf *path);
 /* Appends "/services/ID". */
 void berth_swarm_service_path(const char *id, struct berth_strbuf *path);
+/* Appends "/services/ID/update?version=N", for what was answered for that service. */
+void berth_swarm_update_path(const cJSON *service, struct berth_strbuf *path);
+/* Removes the service, and what it runs: the answer of GET /services/{id}. Not there: success. */
+BERTH_MUST_CHECK int berth_swarm_remove_service(struct swarm *swarm, const cJSON *service,
+                                                struct berth_error *err);
 /* Appends "/tasks?filters=…": those of these services; count 0: all of the facility. */
 void berth_swarm_tasks_path(const struct berth_engine_scope *scope, const char *const *services,
                             size_t count, struct berth_strbuf *path);

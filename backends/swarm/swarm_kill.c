@@ -57,7 +57,6 @@ int berth_swarm_kill(struct berth_backend *backend, const char *id, struct berth
     struct swarm *swarm = swarm_of(backend);
     BERTH_CLEANUP(swarm_found) struct berth_swarm_found found = {0};
     BERTH_CLEANUP(swarm_node_list) struct berth_swarm_node_list nodes = {0};
-    BERTH_CLEANUP(strbuf) struct berth_strbuf path = BERTH_STRBUF_INIT(BERTH_SWARM_PATH_MAX);
     struct killing killing = {.swarm = swarm, .nodes = &nodes};
     int status = berth_swarm_find(swarm, id, &found, err);
     if (status == 0)
@@ -67,10 +66,7 @@ int berth_swarm_kill(struct berth_backend *backend, const char *id, struct berth
     BERTH_CLEANUP(free) struct berth_swarm_task *tasks = killing.tasks;
     if (status < 0)
         return status;
-    berth_swarm_service_path(id, &path);
-    const struct berth_engine_request request = {.method = "DELETE",
-                                                 .path = berth_strbuf_str(&path)};
-    status = berth_swarm_call(swarm, &request, NULL, err);
+    status = berth_swarm_remove_service(swarm, found.service_json, err);
     if (status == 0 && killing.count > 0)
         berth_parallel_for(killing.count, (unsigned)killing.count, kill_one, &killing);
     return status;

@@ -2,6 +2,8 @@
 /* What every call to the manager has in common: paths, and its errors in our terms. */
 #include "backends/swarm/swarm_internal.h"
 
+#include "base/log.h"
+
 #define RPC_PREFIX "rpc error: code = "
 #define RPC_TEXT   " desc = "
 
@@ -12,8 +14,13 @@
 static bool is_swarm_trouble(const char *message)
 {
     static const char *const troubles[] = {
-        "does not have a leader", "not a swarm manager", "no elected primary",
-        "raft: not leader",       "Swarm is encrypted",  TOO_SLOW,
+        "does not have a leader",
+        "not a swarm manager",
+        "no elected primary",
+        "raft:",
+        "lost leader status",
+        "Swarm is encrypted",
+        TOO_SLOW,
     };
     for (size_t i = 0; i < sizeof(troubles) / sizeof(troubles[0]); i++)
         if (strstr(message, troubles[i]))
@@ -80,6 +87,46 @@ int berth_swarm_get_nodes(struct swarm *swarm, struct berth_swarm_node_list *ret
     return status < 0 ? status : berth_swarm_nodes_parse(nodes, ret_nodes, err);
 }
 
+/*
+ * Swarm 20.10 lets the container of a job run on when its service is removed,
+ * unless the job is first told to want no completions. What comes of that is
+ * not waited for, and its failure is no reason not to remove the service.
+ */
+static void end_job(struct swarm *swarm, const cJSON *service)
+{
+    BERTH_CLEANUP(strbuf) struct berth_strbuf path = BERTH_STRBUF_INIT(BERTH_SWARM_PATH_MAX);
+    BERTH_CLEANUP(json) cJSON *spec = cJSON_Duplicate(berth_json_get(service, "Spec"), true);
+    cJSON *mode = spec ? cJSON_GetObjectItemCaseSensitive(spec, "Mode") : NULL;
+    cJSON *job = mode ? cJSON_GetObjectItemCaseSensitive(mode, "ReplicatedJob") : NULL;
+    struct berth_error err = BERTH_ERROR_INIT;
+    if (!job)
+        return;
+    cJSON_DeleteItemFromObjectCaseSensitive(job, "MaxConcurrent");
+    cJSON_DeleteItemFromObjectCaseSensitive(job, "TotalCompletions");
+    BERTH_CLEANUP(free)
+    char *body = cJSON_AddNumberToObject(job, "MaxConcurrent", 0) &&
+                         cJSON_AddNumberToObject(job, "TotalCompletions", 0)
+                     ? cJSON_PrintUnformatted(spec)
+                     : NULL;
+    berth_swarm_update_path(service, &path);
+    const struct berth_engine_request request = {
+        .method = "POST", .path = berth_strbuf_str(&path), .body = body};
+    if (body && berth_swarm_call(swarm, &request, NULL, &err) < 0)
+        berth_log_error(BERTH_LOG_DEBUG, &err, "job %s is removed as it is",
+                        berth_json_string(service, "ID", ""));
+}
+
+int berth_swarm_remove_service(struct swarm *swarm, const cJSON *service, struct berth_error *err)
+{
+    BERTH_CLEANUP(strbuf) struct berth_strbuf path = BERTH_STRBUF_INIT(BERTH_SWARM_PATH_MAX);
+    end_job(swarm, service);
+    berth_swarm_service_path(berth_json_string(service, "ID", ""), &path);
+    const struct berth_engine_request request = {.method = "DELETE",
+                                                 .path = berth_strbuf_str(&path)};
+    int status = berth_swarm_call(swarm, &request, NULL, err);
+    return status == BERTH_E_NOT_FOUND ? 0 : status;
+}
+
 /* ---- Paths ---- */
 
 static void add_label(struct berth_json_writer *w, const char *key, const char *value)
@@ -125,6 +172,13 @@ void berth_swarm_service_path(const char *id, struct berth_strbuf *path)
 {
     berth_strbuf_adds(path, "/services/");
     berth_strbuf_add_urlencoded(path, id, strlen(id));
+}
+
+void berth_swarm_update_path(const cJSON *service, struct berth_strbuf *path)
+{
+    berth_swarm_service_path(berth_json_string(service, "ID", ""), path);
+    berth_strbuf_addf(path, "/update?version=%lld",
+                      (long long)berth_json_int(berth_json_get(service, "Version"), "Index", 0));
 }
 
 void berth_swarm_tasks_path(const struct berth_engine_scope *scope, const char *const *services,

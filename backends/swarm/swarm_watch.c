@@ -27,6 +27,7 @@ static void stop(struct berth_swarm_watch *watch)
     berth_engine_timer_clear(watch->io, &watch->open_timer);
     berth_engine_timer_clear(watch->io, &watch->greet_timer);
     berth_swarm_round_stop(watch);
+    berth_swarm_rescue_stop(watch);
     berth_swarm_poll_stop(watch);
 }
 
@@ -210,8 +211,11 @@ static void on_touch(void *ctx)
 void berth_swarm_watch_touch(struct berth_swarm_watch *watch)
 {
     int64_t now_ms = berth_clock_monotonic_ms();
-    int64_t before_ms = atomic_exchange_explicit(&watch->touched_ms, now_ms, memory_order_relaxed);
-    if (now_ms - before_ms >= TOUCH_EVERY_MS)
+    int64_t passed_ms = atomic_load_explicit(&watch->passed_ms, memory_order_relaxed);
+    atomic_store_explicit(&watch->touched_ms, now_ms, memory_order_relaxed);
+    /* Passed on to the links again and again, as each of them forgets it after a while. */
+    if (now_ms - passed_ms >= TOUCH_EVERY_MS &&
+        atomic_compare_exchange_strong(&watch->passed_ms, &passed_ms, now_ms))
         berth_engine_io_post(watch->io, &watch->touch_task);
 }
 
@@ -283,6 +287,7 @@ int berth_swarm_watch_open(struct swarm *swarm, const struct berth_watch_sink *s
     watch->greet_timer = (struct berth_engine_timer){.run = on_greet_timer, .ctx = watch};
     watch->touch_task = (struct berth_engine_task){.run = on_touch, .ctx = watch};
     atomic_init(&watch->touched_ms, berth_clock_monotonic_ms() - READ_FOR_MS);
+    atomic_init(&watch->passed_ms, berth_clock_monotonic_ms() - TOUCH_EVERY_MS);
     berth_swarm_round_init(watch);
     berth_swarm_poll_init(watch);
     struct opening opening = {.watch = watch, .err = err};

@@ -257,6 +257,7 @@ struct look {
 static bool look_at(struct berth_swarm_watch *watch, struct berth_swarm_entry *entry, void *ctx)
 {
     struct look *look = ctx;
+    berth_swarm_rescue(watch, entry);
     if (entry->is_asked)
         return true;
     if (entry->is_wanted) {

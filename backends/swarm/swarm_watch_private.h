@@ -43,6 +43,7 @@ struct berth_swarm_entry {
     int64_t asked_ns;                   /* wall; when that was asked */
     int64_t changed_ms;                 /* monotonic; when its task changed last */
     int64_t due_ms;                     /* monotonic; its tasks are asked for then */
+    char moved[BERTH_SWARM_ID_MAX + 1]; /* the task that it was moved away from last */
     bool is_wanted;                     /* ask about the service itself, too */
     bool is_asked;                      /* such a question is under way */
     bool is_seen;                       /* by the round */
@@ -103,7 +104,12 @@ struct berth_swarm_watch {
     char polled[BERTH_SWARM_CHUNK][BERTH_SWARM_ID_MAX + 1];
     size_t polled_count;
     _Atomic int64_t touched_ms;
+    _Atomic int64_t passed_ms; /* when the links were told last */
     struct berth_engine_task touch_task;
+
+    /* swarm_watch_rescue.c: the job that is being moved */
+    struct berth_engine_fetch *rescue_fetch;
+    char rescued[BERTH_SWARM_ID_MAX + 1];
 
     /* swarm_watch_entries.c */
     struct berth_swarm_entry *buckets[BERTH_SWARM_BUCKETS];
@@ -158,6 +164,13 @@ void berth_swarm_poll_stop(struct berth_swarm_watch *watch);
 /* The service is to be asked about. */
 BERTH_MUST_CHECK int berth_swarm_poll_want(struct berth_swarm_watch *watch, const char *service,
                                            struct berth_error *err);
+
+/* ---- swarm_watch_rescue.c ---- */
+
+/* Moves the entry's job off a node that is down, if that is its case and nothing else is being
+ * moved. */
+void berth_swarm_rescue(struct berth_swarm_watch *watch, struct berth_swarm_entry *entry);
+void berth_swarm_rescue_stop(struct berth_swarm_watch *watch);
 
 /* ---- swarm_watch_entries.c ---- */
 

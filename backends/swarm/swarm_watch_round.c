@@ -80,8 +80,10 @@ static void on_nodes_alone(void *ctx, const struct berth_engine_answer *answer,
     if (!json)
         return;
     berth_engine_fetch_free(berth_steal(&watch->nodes_fetch));
-    if (take_nodes(watch, json))
-        berth_engine_timer_set(watch->io, &watch->nodes_timer, NODES_EVERY_MS);
+    if (!take_nodes(watch, json))
+        return;
+    berth_engine_timer_set(watch->io, &watch->nodes_timer, NODES_EVERY_MS);
+    berth_swarm_poll_wake(watch);
 }
 
 void berth_swarm_nodes_ask(struct berth_swarm_watch *watch)

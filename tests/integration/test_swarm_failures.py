@@ -7,6 +7,7 @@ import pytest
 
 from harness import wait_until
 from lab import Swarm
+from lab.swarm import GATEWAY
 from test_swarm import ANA, Berth, facility, node_of
 
 DEMO = "berth/demo"
@@ -56,6 +57,37 @@ def test_a_dead_worker_makes_unknown_until_its_app_runs_elsewhere(swarm, berth):
         node.name] == "Down"
 
 
+def test_a_job_on_a_dead_worker_is_run_anew_elsewhere(swarm, gateway):
+    berth = Berth(gateway({"demo": facility(swarm)}))
+    row, node = run_on_a_worker(swarm, berth)
+    node.power_off()
+    berth.wait("unknown", timeout_s=10)
+    wait_until(lambda: berth.status()["State"] == "running", 40, "it to run elsewhere")
+    again = berth.status()
+    assert again["ID"] != row["ID"] and node_of(swarm, again) is not node
+    node.boot()
+    swarm.wait_ready()
+    wait_until(lambda: row["ID"] not in node.docker("ps", "-q"), 20, "the old one to end")
+    assert berth.status()["ID"] == again["ID"]  # it is not moved back
+
+
+def test_a_node_that_is_cut_off_from_the_gateway(swarm, berth):
+    row, node = run_on_a_worker(swarm, berth)
+    for _ in range(2):  # again after it was back
+        swarm.partition(node, GATEWAY)
+        assert "does not answer" in berth.wait("unknown", timeout_s=4)["Status"]
+        swarm.heal()
+        assert berth.wait("running", timeout_s=10)["ID"] == row["ID"]
+    node.freeze()
+    berth.wait("unknown", timeout_s=4)
+    node.thaw()
+    berth.wait("running", timeout_s=10)
+    swarm.partition(node, GATEWAY)
+    berth.wait("unknown", timeout_s=4)
+    swarm.heal()
+    berth.wait("running", timeout_s=10)
+
+
 def test_a_drained_node_is_left(swarm, berth):
     row, node = run_on_a_worker(swarm, berth)
     swarm.set_availability(node, "drain")
@@ -90,7 +122,7 @@ def test_without_a_quorum_reads_are_refused_with_the_reason(engine_version, gate
 
 
 def test_two_nodes_of_one_name(swarm, gateway, berth):
-    assert berth.client.get("/readyz").status == 200
+    wait_until(lambda: berth.client.get("/readyz").status == 200, 10, "it to be ready")
     twin = swarm.add("node2")
     try:
         wait_until(lambda: berth.client.get("/readyz").status == 503, 10, "readyz to show it")
