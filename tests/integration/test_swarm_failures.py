@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What can befall a swarm, with real engines: what the facility says meanwhile and afterwards."""
 
+import datetime
 import time
 
 import pytest
@@ -57,13 +58,26 @@ def test_a_dead_worker_makes_unknown_until_its_app_runs_elsewhere(swarm, berth):
         node.name] == "Down"
 
 
+def samples(berth):
+    """Whether the app ran, by the wall clock."""
+    summary = berth.get("get-uptime-summary", name=ANA, duration="hour").json
+    return {datetime.datetime.fromisoformat(at).timestamp(): ran for at, ran in summary.items()}
+
+
 def test_a_job_on_a_dead_worker_is_run_anew_elsewhere(swarm, gateway):
-    berth = Berth(gateway({"demo": facility(swarm)}))
+    berth = Berth(gateway({"demo": facility(swarm)}, environment={"TZ": time.tzname[0]},
+                          settings={"uptime": {"sample_interval_s": 1}}))
     row, node = run_on_a_worker(swarm, berth)
+    wait_until(lambda: any(samples(berth).values()), 5, "a sample of it")
     node.power_off()
     berth.wait("unknown", timeout_s=10)
+    lost = time.time()
     wait_until(lambda: berth.status()["State"] == "running", 40, "it to run elsewhere")
+    back = time.time()
     again = berth.status()
+    wait_until(lambda: any(ran for at, ran in samples(berth).items() if at > back), 5, "it again")
+    between = [ran for at, ran in samples(berth).items() if lost + 1 < at < back - 3]
+    assert not any(between), between  # nobody can tell: it did not run for all that is known
     assert again["ID"] != row["ID"] and node_of(swarm, again) is not node
     node.boot()
     swarm.wait_ready()
