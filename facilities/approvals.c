@@ -183,6 +183,9 @@ static int approve_job(struct berth_txn *txn, void *ctx, struct berth_error *err
         return r;
 
     const struct berth_image *present = decision->present;
+    if (!present && berth_pulls_are_stopped(decision->approvals))
+        return berth_error_set(err, BERTH_E_CANCELLED,
+                               "the facility is closing and pulls no more: nothing was changed");
     r = decide(decision, present ? BERTH_APPROVAL_APPROVED : BERTH_APPROVAL_PULLING, NULL, err);
     if (r == 0 && present) {
         const char *digest = digest_of(present, approval->image);
@@ -440,6 +443,22 @@ int berth_approvals_resume(struct berth_approvals *approvals, struct berth_error
 void berth_approvals_stop(struct berth_approvals *approvals)
 {
     berth_pulls_stop(approvals);
+}
+
+static int do_nothing(struct berth_txn *txn __attribute__((unused)),
+                      void *ctx __attribute__((unused)),
+                      struct berth_error *err __attribute__((unused)))
+{
+    return 0;
+}
+
+void berth_approvals_retire(struct berth_approvals *approvals)
+{
+    struct berth_error err = BERTH_ERROR_INIT;
+    berth_pulls_stop(approvals);
+    /* Jobs are done in turn: what was decided before is in the store once this one is through. */
+    if (berth_store_write(approvals->store, do_nothing, NULL, &err) < 0)
+        berth_log_error(BERTH_LOG_WARNING, &err, "images of facility %s", approvals->facility);
 }
 
 void berth_approvals_close(struct berth_approvals *approvals)

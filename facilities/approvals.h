@@ -75,6 +75,8 @@ BERTH_MUST_CHECK int berth_approvals_resume(struct berth_approvals *approvals,
 /* Cuts pulls short (they go on at the next start); who waits for one gets BERTH_E_CANCELLED, now
  * and later. */
 void berth_approvals_stop(struct berth_approvals *approvals);
+/* As stop, and no pull is decided on any more: another that is resumed now finds all there are. */
+void berth_approvals_retire(struct berth_approvals *approvals);
 /* As stop, and frees. NULL is fine. */
 void berth_approvals_close(struct berth_approvals *approvals);
 BERTH_DEFINE_CLEANUP(approvals, struct berth_approvals *, berth_approvals_close)
@@ -96,7 +98,8 @@ struct berth_approval_key {
  * approve-image. With a ref never requested, makes the request too. An image
  * already on the engine is approved at once; else it is pulled (state
  * pulling). wait: return only when the pull has ended (its failure is an error then, and so is
- * BERTH_E_CONFLICT when the image was rejected or withdrawn meanwhile).
+ * BERTH_E_CONFLICT when the image was rejected or withdrawn meanwhile). BERTH_E_CANCELLED when it
+ * would have to be pulled after a stop.
  */
 BERTH_MUST_CHECK int berth_approvals_approve(struct berth_approvals *approvals,
                                              const struct berth_caller *by,

@@ -105,6 +105,7 @@ int berth_pulls_percent(struct berth_approvals *approvals, int64_t id);
 struct berth_pull *berth_pulls_find(struct berth_approvals *approvals, int64_t id);
 /* Ends pulls and all waiting for them. */
 void berth_pulls_stop(struct berth_approvals *approvals);
+bool berth_pulls_are_stopped(struct berth_approvals *approvals);
 /* Waits until they have ended, and forgets them. */
 void berth_pulls_join(struct berth_approvals *approvals);
 

@@ -321,6 +321,12 @@ void berth_pulls_stop(struct berth_approvals *approvals)
     (void)pthread_mutex_unlock(&approvals->lock);
 }
 
+bool berth_pulls_are_stopped(struct berth_approvals *approvals)
+{
+    BERTH_LOCK_SCOPE(lock, &approvals->lock);
+    return approvals->stopping;
+}
+
 void berth_pulls_join(struct berth_approvals *approvals)
 {
     for (unsigned i = 0; i < approvals->worker_count; i++)

@@ -311,6 +311,7 @@ void berth_facility_retire(struct berth_facility *facility)
     struct berth_facility_core *core = facility->core;
     berth_changes_close(facility->changes, "the facility was closed");
     berth_facility_stop(facility);
+    berth_approvals_retire(facility->approvals);
     BERTH_LOCK_SCOPE(lock, &core->recording_lock);
     if (core->recording)
         berth_uptime_leave(core->uptime, core->config.id);
