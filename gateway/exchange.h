@@ -49,7 +49,8 @@ struct berth_exchange {
     const struct berth_route *route; /* NULL until matched */
     struct berth_facility *facility; /* a reference; NULL for the gateway's own paths */
     struct berth_caller caller;
-    char *origin_host;         /* what a trusted proxy says that the client took us for, or NULL */
+    char *origin_host;         /* what the client took us for, by a trusted proxy or by the target's
+                                  absolute form; NULL: as Host says */
     const char *origin_scheme; /* "http" or "https", or NULL where no trusted proxy says it */
     bool wants_json;           /* Accept names JSON, and prefers it to text */
     bool wants_problem;        /* Accept names application/problem+json */

@@ -284,11 +284,27 @@ static void exchange_init(struct berth_exchange *exchange, struct berth *berth,
     set_wishes(exchange);
 }
 
+/* A target in absolute form names us itself, whatever the header Host says (RFC 9112 section
+ * 3.2.2). */
+static int take_authority(struct berth_exchange *exchange, struct berth_error *err)
+{
+    const char *target = mg_get_request_info(exchange->connection)->request_uri;
+    if (target == exchange->path)
+        return 0;
+    const char *authority = strstr(target, "://");
+    authority = authority ? authority + 3 : target;
+    if (authority + strcspn(authority, "/?#@") != exchange->path)
+        return berth_error_set(err, BERTH_E_INVALID, "the request's target is malformed");
+    if (!exchange->origin_host)
+        exchange->origin_host = strndup(authority, (size_t)(exchange->path - authority));
+    return exchange->origin_host ? 0 : berth_error_nomem(err);
+}
+
 static int check_target(struct berth_exchange *exchange, struct berth_error *err)
 {
     const char *query = mg_get_request_info(exchange->connection)->query_string;
     if (strlen(exchange->path) + (query ? strlen(query) + 1 : 0) <= BERTH_TARGET_MAX)
-        return 0;
+        return take_authority(exchange, err);
     exchange->error_status = 414;
     return berth_error_set(err, BERTH_E_TOO_LARGE, "path and query are longer than %d bytes",
                            BERTH_TARGET_MAX);

@@ -94,9 +94,13 @@ LIVEZ = "GET /livez HTTP/1.1"
     (411, request(POST, "Transfer-Encoding: chunked") + b"-5\r\nhello"),
     (431, request("GET /livez HTTP/1.1", "X: " + "a" * 20000)),
     (431, request("GET /livez HTTP/1.1", *(f"X-{i}: {'a' * 1000}" for i in range(20)))),
-    (400, b"GET http://elsewhere.example/livez HTTP/1.1\r\nHost: localhost\r\n\r\n"),
-    (400, b"GET http://127.0.0.1:1/livez HTTP/1.1\r\nHost: localhost\r\n\r\n"),
-    (400, b"OPTIONS http://elsewhere.example/ HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+    (400, request("GET http:///livez HTTP/1.1")),
+    (400, request("GET http://localhost HTTP/1.1")),
+    (400, request("GET http://localhost?a=/livez HTTP/1.1")),
+    (400, request("GET http://localhost#/livez HTTP/1.1")),
+    (400, request("GET http://ana:secret@localhost/livez HTTP/1.1")),
+    (400, request("GET ftp://localhost/livez HTTP/1.1")),
+    (400, b"GET http://localhost/livez HTTP/1.1\r\nConnection: close\r\n\r\n"),
     (400, b"GET livez HTTP/1.1\r\nHost: localhost\r\n\r\n"),
     (404, request("GET * HTTP/1.1")),
     (413, request(POST, "Content-Length: 65537")),
@@ -111,8 +115,26 @@ def test_refused_and_closed(berth, status, data):
     assert time.monotonic() - begun < 0.9, "it waited for more than it needed"
 
 
+@pytest.mark.parametrize("status, line, host", [
+    (200, "GET http://elsewhere.example/livez HTTP/1.1", "localhost"),
+    (200, "GET https://127.0.0.1:1/livez HTTP/1.0", "localhost"),
+    (200, "GET HTTP://localhost:8080/free/get-app-names?x=http://a:1/ HTTP/1.1",
+     "elsewhere.example"),
+    (200, "GET http://[::1]:8080/free/get-users HTTP/1.1", "elsewhere.example"),
+    (204, "OPTIONS http://localhost/free/start-app HTTP/1.1", "localhost"),
+    # The target counts, not the header: auth = open answers to loopback names.
+    (403, "GET http://elsewhere.example/free/get-users HTTP/1.1", "localhost"),
+    (403, "GET http://localhost.elsewhere.example:8080/free/get-users HTTP/1.1", "localhost"),
+])
+def test_absolute_targets(berth, status, line, host):
+    data = f"{line}\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode()
+    (answer,) = split(berth.anyone.raw(data))
+    assert answer[0] == status, answer
+
+
 @pytest.mark.parametrize("first", [
     request(POST, "Content-Length: 5", close=False) + b"hello",
+    request("GET http://localhost/free/get-users HTTP/1.1", close=False),
     request("GET /free/get-users HTTP/1.1", "Content-Length: 5", close=False) + b"hello",
     request("HEAD /free/get-app-status HTTP/1.1", close=False),
     request("HEAD /nothing HTTP/1.1", close=False),
