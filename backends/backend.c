@@ -195,6 +195,25 @@ int berth_backend_stats(struct berth_backend *backend, const struct berth_app *c
     return status;
 }
 
+/* Of a log that somebody waits for. */
+struct counted {
+    struct berth_backend *backend;
+    berth_logs_output *output;
+    void *ctx;
+    bool has_left;
+};
+
+/* The engine has answered: from here on it may be the reader who is slow, and no other caller is to
+ * wait for that. */
+static bool leave_and_output(void *ctx, enum berth_output stream, const char *data, size_t len)
+{
+    struct counted *counted = ctx;
+    if (!counted->has_left)
+        leave(counted->backend);
+    counted->has_left = true;
+    return counted->output(counted->ctx, stream, data, len);
+}
+
 int berth_backend_logs(struct berth_backend *backend, const char *id,
                        const struct berth_logs_spec *spec, berth_logs_output *output, void *ctx,
                        struct berth_error *err)
@@ -206,8 +225,10 @@ int berth_backend_logs(struct berth_backend *backend, const char *id,
     int status = enter(backend, err);
     if (status)
         return status;
-    status = backend->ops->logs(backend, id, spec, output, ctx, err);
-    leave(backend);
+    struct counted counted = {.backend = backend, .output = output, .ctx = ctx};
+    status = backend->ops->logs(backend, id, spec, leave_and_output, &counted, err);
+    if (!counted.has_left)
+        leave(backend);
     return status;
 }
 

@@ -302,7 +302,7 @@ BERTH_MUST_CHECK int berth_backend_stats(struct berth_backend *backend,
                                          const struct berth_app *const *apps, size_t count,
                                          struct berth_stats_list *ret_stats,
                                          struct berth_error *err);
-/* With follow not counted against max_inflight. */
+/* Counted against max_inflight until the first call of output; with follow not at all. */
 BERTH_MUST_CHECK int berth_backend_logs(struct berth_backend *backend, const char *id,
                                         const struct berth_logs_spec *spec,
                                         berth_logs_output *output, void *ctx,

@@ -40,6 +40,8 @@ static int take_snapshot(struct berth_exchange *exchange, struct berth_snapshot 
         return r;
     if (snapshot->stale) {
         int64_t age_ns = berth_clock_wall_ns() - snapshot->as_of_ns;
+        if (age_ns < 0) /* the clock was set back */
+            age_ns = 0;
         berth_exchange_header(exchange, "Age", "%" PRId64, age_ns / BERTH_NS_PER_S);
         berth_exchange_header(exchange, "Warning", "110 berth \"the engine cannot be reached\"");
     }

@@ -185,22 +185,32 @@ static int send_logs(struct berth_exchange *exchange, const struct berth_app *ap
     return r == BERTH_E_IO ? 0 : r; /* clients come and go */
 }
 
+/* A reference: the snapshot would keep all that is changed and removed while a log is followed. */
+static int find_app(struct berth_exchange *exchange, const char *name, struct berth_app **ret_app,
+                    struct berth_error *err)
+{
+    BERTH_CLEANUP(snapshot) struct berth_snapshot *snapshot = NULL;
+    const struct berth_app *app = NULL;
+    exchange->target = name;
+    int r = berth_mirror_snapshot(exchange->facility->mirror, false, &snapshot, err);
+    if (r == 0)
+        r = berth_apps_find(snapshot, &exchange->caller, name, &app, err);
+    if (r == 0)
+        *ret_app = berth_app_ref((struct berth_app *)(uintptr_t)app);
+    return r;
+}
+
 int berth_apps_get_logs(struct berth_exchange *exchange, struct berth_error *err)
 {
     struct berth_logs_spec spec = {0};
     enum berth_output only = 0;
     const char *name = NULL;
-    BERTH_CLEANUP(snapshot) struct berth_snapshot *snapshot = NULL;
-    const struct berth_app *app = NULL;
+    BERTH_CLEANUP(app) struct berth_app *app = NULL;
     int r = berth_params_require(&exchange->params, "name", &name, err);
     if (r == 0)
         r = read_params(&exchange->params, &spec, &only, err);
-    if (r < 0)
-        return r;
-    exchange->target = name;
-    r = berth_mirror_snapshot(exchange->facility->mirror, false, &snapshot, err);
     if (r == 0)
-        r = berth_apps_find(snapshot, &exchange->caller, name, &app, err);
+        r = find_app(exchange, name, &app, err);
     if (r < 0)
         return r;
     if (exchange->method == BERTH_HEAD) {

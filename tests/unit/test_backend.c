@@ -107,10 +107,24 @@ static int quick_pull(struct berth_backend *backend, const char *reference,
     return 0;
 }
 
+static int quick_logs(struct berth_backend *backend, const char *id,
+                      const struct berth_logs_spec *spec, berth_logs_output *output, void *ctx,
+                      struct berth_error *err)
+{
+    (void)backend;
+    (void)id;
+    (void)spec;
+    (void)err;
+    (void)output(ctx, BERTH_OUTPUT_STDOUT, "a\n", 2);
+    (void)output(ctx, BERTH_OUTPUT_STDOUT, "b\n", 2);
+    return 0;
+}
+
 static const struct berth_backend_ops hanging_ops = {
     .name = "hanging",
     .start = hanging_start,
     .images = hanging_images,
+    .logs = quick_logs,
     .pull = quick_pull,
 };
 
@@ -156,6 +170,37 @@ START_TEST(callers_past_the_bound_are_refused)
 }
 END_TEST
 
+/* Somebody else's call, while a log's reader takes its time. */
+static bool start_meanwhile(void *ctx, enum berth_output stream, const char *data, size_t len)
+{
+    (void)stream;
+    (void)data;
+    (void)len;
+    ck_assert_int_eq(berth_backend_act(ctx, BERTH_VERB_START, "1", NULL), 0);
+    return true;
+}
+
+START_TEST(readers_of_logs_hold_up_nobody)
+{
+    static const struct berth_logs_spec whole = {.tail = -1};
+    static const struct berth_logs_spec followed = {.tail = -1, .follow = true};
+    struct hanging hanging = {.head = {.ops = &hanging_ops, .max_inflight = 1}, .let_go = true};
+    struct berth_backend *backend = &hanging.head;
+    (void)pthread_mutex_init(&hanging.lock, NULL);
+    berth_cond_init(&hanging.changed);
+    ck_assert_int_eq(berth_backend_logs(backend, "1", &whole, start_meanwhile, backend, NULL), 0);
+    ck_assert_uint_eq(backend->inflight, 0);
+    ck_assert_int_eq(berth_backend_logs(backend, "1", &followed, start_meanwhile, backend, NULL),
+                     0);
+    ck_assert_uint_eq(backend->inflight, 0);
+    backend->inflight = 1; /* until the engine answers, a whole one counts */
+    ck_assert_int_eq(berth_backend_logs(backend, "1", &whole, start_meanwhile, backend, NULL),
+                     BERTH_E_BUSY);
+    (void)pthread_cond_destroy(&hanging.changed);
+    (void)pthread_mutex_destroy(&hanging.lock);
+}
+END_TEST
+
 /* ---- Lists ---- */
 
 START_TEST(lists_are_released_empty)
@@ -178,4 +223,5 @@ START_TEST(lists_are_released_empty)
 END_TEST
 
 UNIT_SUITE("backend", backends_are_found_by_name, missing_verbs_are_refused_by_their_endpoint,
-           callers_past_the_bound_are_refused, lists_are_released_empty)
+           callers_past_the_bound_are_refused, readers_of_logs_hold_up_nobody,
+           lists_are_released_empty)
