@@ -18,33 +18,51 @@ static enum berth_status write_status(int errnum)
 
 void berth_spool_release(struct berth_spool *spool)
 {
+    berth_strbuf_release(&spool->text);
     if (spool->file)
         (void)fclose(spool->file);
     spool->file = NULL;
 }
 
-int berth_spool_add(struct berth_spool *spool, struct berth_strbuf *text, struct berth_error *err)
+/* Appends to the file, and empties the text. */
+static int write_text(struct berth_spool *spool, struct berth_strbuf *text, struct berth_error *err)
 {
-    int r = berth_strbuf_check(text, err);
-    if (r < 0 || text->len == 0)
-        return r;
-    if (!spool->file)
-        spool->file = tmpfile();
-    if (!spool->file)
-        return berth_error_set_errno(err, write_status(errno), errno,
-                                     "a temporary file cannot be made: %m");
-    if (fwrite(text->data, 1, text->len, spool->file) != text->len || fflush(spool->file) != 0)
+    if (text->len > 0 &&
+        (fwrite(text->data, 1, text->len, spool->file) != text->len || fflush(spool->file) != 0))
         return berth_error_set_errno(err, write_status(errno), errno,
                                      "a temporary file cannot be written: %m");
     berth_strbuf_clear(text);
     return 0;
 }
 
+int berth_spool_add(struct berth_spool *spool, struct berth_strbuf *text, struct berth_error *err)
+{
+    int r = berth_strbuf_check(text, err);
+    if (r < 0)
+        return r;
+    if (!spool->file && text->len <= BERTH_SPOOL_MEMORY_MAX - spool->text.len) {
+        berth_strbuf_add(&spool->text, berth_strbuf_str(text), text->len);
+        berth_strbuf_clear(text);
+        return berth_strbuf_check(&spool->text, err);
+    }
+    if (!spool->file) {
+        spool->file = tmpfile();
+        if (!spool->file)
+            return berth_error_set_errno(err, write_status(errno), errno,
+                                         "a temporary file cannot be made: %m");
+        r = write_text(spool, &spool->text, err);
+    }
+    return r == 0 ? write_text(spool, text, err) : r;
+}
+
 /* From the start to the end; name is what out is called in errors. */
 static int copy(struct berth_spool *spool, FILE *out, const char *name, struct berth_error *err)
 {
     char chunk[CHUNK_SIZE];
-    size_t len = 0;
+    size_t len = spool->text.len;
+    if (fwrite(berth_strbuf_str(&spool->text), 1, len, out) != len)
+        return berth_error_set_errno(err, write_status(errno), errno, "%s cannot be written: %m",
+                                     name);
     if (!spool->file)
         return 0;
     rewind(spool->file);

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Output that is kept back until there is all of it, in a file without a name:
- * then it is printed, or saved as a file that never was there by half.
+ * Output that is kept back until there is all of it: then it is printed, or
+ * saved as a file that never was there by half. What is long is kept in a file
+ * without a name; what is short needs no disk, and may be a secret, which is
+ * nobody's to find there.
  *
  * Threading: one owner at a time.
  */
@@ -10,13 +12,16 @@
 
 #include "base/strbuf.h"
 
+#define BERTH_SPOOL_MEMORY_MAX (1U << 20)
+
 struct berth_spool {
-    FILE *file; /* NULL until the first text */
+    struct berth_strbuf text; /* all there is, until that is too long */
+    FILE *file;               /* then; or NULL */
 };
 
 #define BERTH_SPOOL_INIT                                                                           \
     {                                                                                              \
-        0                                                                                          \
+        .text = BERTH_STRBUF_INIT(BERTH_SPOOL_MEMORY_MAX)                                          \
     }
 
 void berth_spool_release(struct berth_spool *spool);

@@ -6,6 +6,7 @@
 
 #include <dirent.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -127,5 +128,53 @@ START_TEST(printing_to_a_full_disk_fails)
 }
 END_TEST
 
+static void fill(struct berth_strbuf *text, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        berth_strbuf_addc(text, (char)('a' + i % 26));
+}
+
+START_TEST(what_is_long_is_all_there)
+{
+    static const size_t pieces[] = {7, BERTH_SPOOL_MEMORY_MAX - 7, 1, BERTH_SPOOL_MEMORY_MAX + 5,
+                                    30};
+    make_folder();
+    BERTH_CLEANUP(free) char *path = path_in("report");
+    BERTH_CLEANUP(spool) struct berth_spool spool = BERTH_SPOOL_INIT;
+    BERTH_CLEANUP(strbuf) struct berth_strbuf all = BERTH_STRBUF_INIT(8 << 20);
+    for (size_t i = 0; i < UNIT_COUNT(pieces); i++) {
+        BERTH_CLEANUP(strbuf) struct berth_strbuf piece = BERTH_STRBUF_INIT(4 << 20);
+        fill(&piece, pieces[i]);
+        berth_strbuf_add(&all, piece.data, piece.len);
+        ck_assert_int_eq(berth_spool_add(&spool, &piece, NULL), 0);
+        ck_assert_uint_eq(piece.len, 0);
+        ck_assert(!spool.file == (i < 2)); /* up to the bound */
+    }
+    ck_assert_int_eq(berth_spool_save(&spool, path, NULL), 0);
+    BERTH_CLEANUP(free) char *read = malloc(all.len + 1);
+    BERTH_CLEANUP(file) FILE *file = fopen(path, "re");
+    ck_assert(read && file);
+    ck_assert_uint_eq(fread(read, 1, all.len + 1, file), all.len);
+    ck_assert(memcmp(read, all.data, all.len) == 0);
+    free(folder);
+}
+END_TEST
+
+START_TEST(what_is_short_needs_no_file)
+{
+    const struct rlimit none = {.rlim_cur = 0, .rlim_max = 0};
+    BERTH_CLEANUP(spool) struct berth_spool spool = BERTH_SPOOL_INIT;
+    BERTH_CLEANUP(strbuf) struct berth_strbuf text = BERTH_STRBUF_INIT(4 << 20);
+    struct berth_error err = BERTH_ERROR_INIT;
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+    berth_strbuf_adds(&text, "secret");
+    ck_assert_int_eq(berth_spool_add(&spool, &text, &err), 0);
+    fill(&text, BERTH_SPOOL_MEMORY_MAX);
+    ck_assert_int_eq(berth_spool_add(&spool, &text, &err), BERTH_E_IO);
+    ck_assert_ptr_nonnull(strstr(err.message, "a temporary file cannot be made"));
+}
+END_TEST
+
 UNIT_SUITE("spool", a_file_is_made_and_replaced, a_link_is_replaced_and_not_followed,
-           what_cannot_be_written_stays_as_it_was, printing_to_a_full_disk_fails)
+           what_cannot_be_written_stays_as_it_was, printing_to_a_full_disk_fails,
+           what_is_long_is_all_there, what_is_short_needs_no_file)
