@@ -352,6 +352,8 @@ static void add_chart(const struct report *report, const struct berth_uptime_app
                       (long long)figures->interruptions, figures->interruptions == 1 ? "" : "s");
     add_duration(out, figures->longest_outage_ms);
     berth_strbuf_adds(out, ".</desc><rect class=\"u\" width=\"100%\" height=\"24\"/>");
+    if (app->first_ms > report->from_ms)
+        add_rect(report, report->from_ms, app->first_ms, 'k', out);
     add_rects(report, app, 'k', out);
     add_rects(report, app, 'r', out);
     add_rects(report, app, 'd', out);
@@ -439,7 +441,8 @@ static void end_html(struct report *report, struct berth_strbuf *out)
         "<footer>Percentages are of the time in which an app's state was known. What berth could "
         "not see is unknown and counts as neither running nor not: while the gateway was not "
         "running or had no contact with the engine, and between an app's deletion and its next "
-        "creation. An interruption is an app seen running and then not.");
+        "creation. Before an app was first seen its chart is empty. An interruption is an app "
+        "seen running and then not.");
     if (!is_detailed(report))
         berth_strbuf_addf(out,
                           " With more than %d apps the single spans are left out; the format json "

@@ -83,7 +83,9 @@ static void add_bar(const struct report *report, const struct berth_uptime_app *
     for (size_t i = 0; i < BAR_CELLS; i++) {
         bool running = bar.running_ms[i] > 0;
         bool other = bar.other_ms[i] > 0;
-        berth_strbuf_addc(out, running && other ? '+' : running ? '#' : other ? '-' : '.');
+        bool is_before = cell_start(&bar, i + 1) <= app->first_ms;
+        char unknown = is_before ? ' ' : '.';
+        berth_strbuf_addc(out, running && other ? '+' : running ? '#' : other ? '-' : unknown);
     }
 }
 

@@ -132,6 +132,8 @@ def test_text_fits_a_terminal(berth):
     assert re.fullmatch(r"web--ana +95\.\d\d% +2[01]h \d\dm +(2h 00m|1h 59m) +1 +1h 00m", lines[web])
     bar = lines[web + 1].split("  ")[1]
     assert len(bar) == 24 and {"#", ".", "+"} <= set(bar) <= set("#-+.")
+    bob = next(number for number, line in enumerate(lines) if line.startswith("never--bob"))
+    assert re.fullmatch(r" {17}( |-)-+\.+", lines[bob + 1][2:26])  # first seen 6 hours ago
 
 
 class Page(html.parser.HTMLParser):
@@ -179,6 +181,9 @@ def test_html_needs_nothing_else(berth):
                         r'<title id="(\w+)">[^<]+</title><desc id="(\w+)">[^<]+</desc>', text)
     assert len(charts) == len(FIGURES) and all(chart[:2] == chart[2:] for chart in charts)
     assert "prefers-color-scheme:dark" in text and "@media print" in text
+    bob = next(section for section in text.split("<section")[1:] if "never--bob" in section)
+    before = re.search(r'<rect class="k" height="24" x="0%" width="(\d+)', bob)[1]
+    assert before in ("74", "75")  # first seen 6 hours ago: no dots until then
 
 
 @pytest.mark.parametrize("form", ["text", "csv", "json", "html"])
