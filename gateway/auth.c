@@ -159,8 +159,8 @@ static bool is_same_origin(const struct berth_exchange *exchange, const char *or
 static bool is_own_origin(const struct berth_exchange *exchange, const char *origin)
 {
     char host[BERTH_HOSTNAME_MAX + 1];
-    if (!strstr(origin, "://") || !host_of(origin, host, sizeof(host)))
-        return false; /* "null" and the like */
+    if (!strstr(origin, "://") || strchr(origin, '@') || !host_of(origin, host, sizeof(host)))
+        return false; /* "null" and the like: no browser sends a user with it */
     if (is_loopback_name(host))
         return true;
     if (is_same_origin(exchange, origin))

@@ -261,7 +261,7 @@ def test_a_password_in_the_address_is_not_taken(admin):
 OWN = ["http://127.0.0.1:{port}", "http://localhost:{port}", "http://localhost:3000",
        "http://127.0.0.1", "http://[::1]:8080", "http://app.localhost",
        "https://portal.example.org", "http://intra:8443"]
-FOREIGN = ["http://evil.example", "https://evil.example:8443", "null", "",
+FOREIGN = ["http://evil.example", "http://localhost:80@evil.example", "https://evil.example:8443", "null", "",
            "http://127.evil.example", "http://localhost.evil.example", "http://127.0.0.1.evil.example", "file://",
            "http://portal.example.org", "https://portal.example.org.evil.example",
            "https://xportal.example.org", "http://intra:84433", "chrome-extension://abcdef"]
