@@ -90,6 +90,41 @@ static char *put_hex(char *at, const unsigned char *data, size_t len)
     return at;
 }
 
+static int hex_value(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F')
+        return c - 'A' + 10;
+    return -1;
+}
+
+bool berth_form_decode(const char *text, size_t len, char *out, size_t *ret_len)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < len; i++) {
+        char c = text[i];
+        if (c == '+') {
+            c = ' ';
+        } else if (c == '%') {
+            if (len - i < 3)
+                return false;
+            int high = hex_value(text[i + 1]);
+            int low = hex_value(text[i + 2]);
+            if (high < 0 || low < 0)
+                return false;
+            c = (char)(high * 16 + low);
+            i += 2;
+        }
+        out[n++] = c;
+    }
+    out[n] = '\0';
+    *ret_len = n;
+    return true;
+}
+
 void berth_hex_encode(const void *data, size_t len, struct berth_strbuf *out)
 {
     if (len == 0 || !berth_strbuf_reserve(out, len > SIZE_MAX / 2 ? SIZE_MAX : 2 * len))

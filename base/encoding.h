@@ -20,6 +20,11 @@ void berth_base64_encode(const void *data, size_t len, struct berth_strbuf *out)
 /* RFC 4648 section 5 without padding, for tokens and cursors. */
 void berth_base64url_encode(const void *data, size_t len, struct berth_strbuf *out);
 
+/*
+ * Decodes one name or value of a query (application/x-www-form-urlencoded) into
+ * out, which has room for len bytes and a NUL. False: a broken escape.
+ */
+bool berth_form_decode(const char *text, size_t len, char *out, size_t *ret_len);
 void berth_hex_encode(const void *data, size_t len, struct berth_strbuf *out);
 
 BERTH_MUST_CHECK int berth_sha256(const void *data, size_t len,

@@ -51,6 +51,12 @@
 #define BERTH_ENGINE_EVENT_MAX (1U << 20) /* one line of an event stream */
 #define BERTH_JSON_DEPTH_MAX   100
 
+/* The agent on a node */
+#define BERTH_RELAY_ID_MAX      255         /* a container's id or name */
+#define BERTH_RELAY_INSPECT_MAX (4U << 20)  /* a container's object */
+#define BERTH_RELAY_REFUSAL_MAX (64U << 10) /* what an engine says with a refusal */
+#define BERTH_AGENT_CONNECTIONS 256         /* at once; one more waits */
+
 /* Configuration */
 #define BERTH_CONFIG_LINE_MAX 8192 /* holds the longest value of a key */
 #define BERTH_FACILITIES_MAX  1000

@@ -19,6 +19,24 @@ const struct cli_command cli_commands[] = {
         .run = cli_run_serve,
     },
     {
+        .words = "agent",
+        .usage = "[--listen ADDRESS:PORT] [--engine ENDPOINT] [--tls-ca FILE --tls-cert FILE --tls-key FILE]",
+        .options = {{.name = "--listen", .member = "listen", .value = "ADDRESS:PORT",
+                     .help = "where to listen; else 0.0.0.0:2378, all addresses of IPv4"},
+                    {.name = "--engine", .member = "engine", .value = "ENDPOINT",
+                     .help = "the node's engine; else unix:///var/run/docker.sock"},
+                    {.name = "--tls-ca", .member = "tls_ca", .value = "FILE",
+                     .help = "whose certificates are trusted; else the swarm's authority"},
+                    {.name = "--tls-cert", .member = "tls_cert", .value = "FILE",
+                     .help = "the node's certificate; else the one it has in the swarm"},
+                    {.name = "--tls-key", .member = "tls_key", .value = "FILE",
+                     .help = "the certificate's key"}},
+        .help = "let the gateway read this node's apps, until SIGTERM",
+        .examples = "berth agent\n"
+                    "berth agent --listen 192.0.2.17:2378",
+        .run = cli_run_agent,
+    },
+    {
         .words = "check-config", .usage = "",
         .help = "say whether the configuration is valid",
         .examples = "berth check-config\n"
@@ -184,6 +202,23 @@ const struct cli_topic cli_topics[] = {
         .files = "/etc/berth/facilities.d/*.conf\tfurther facilities, read after the configuration\n"
                  "/etc/berth/.env\tvariables beside the configuration\n"
                  "/var/lib/berth/logs/actions.jsonl\tthe log of actions",
+    },
+    {
+        .word = "agent",
+        .help = "let the gateway read a node's apps",
+        .text =
+            "Runs on a node of a Docker swarm and lets the gateway read what the swarm's managers do not "
+            "know: the containers of berth's apps there, their use of resources, their logs, and what "
+            "becomes of them. It lets nothing else through, and changes nothing.\n\n"
+            "Both sides show a certificate. By default they are those that the swarm gave to its nodes: "
+            "the agent shows its node's, and takes none but a manager's of the same swarm. They are "
+            "renewed by the swarm, and read anew when they change. With certificates of your own "
+            "(--tls-ca, --tls-cert, --tls-key: all three), the agent takes every certificate for "
+            "clients of that authority. It never listens without TLS.\n\n"
+            "The agent reads no configuration. In the gateway's, node.* = agent names it. SIGHUP looks "
+            "for new certificates at once.",
+        .files = "/var/run/docker.sock\tthe engine\n"
+                 "/var/lib/docker/swarm/certificates\tthe node's certificate, as the swarm keeps it",
     },
     {
         .word = "check-config",

@@ -12,7 +12,7 @@
 #include "base/json.h"
 
 #define CLI_ARGS_MAX    4
-#define CLI_OPTIONS_MAX 4
+#define CLI_OPTIONS_MAX 5
 
 struct cli_command;
 
@@ -82,6 +82,7 @@ const struct cli_topic *cli_find_topic(const char *word);
 /* Has the running gateway carry the request out, or this process where none runs. */
 int cli_run_request(const struct cli_invocation *invocation, struct berth_error *err);
 int cli_run_serve(const struct cli_invocation *invocation, struct berth_error *err);
+int cli_run_agent(const struct cli_invocation *invocation, struct berth_error *err);
 int cli_run_check_config(const struct cli_invocation *invocation, struct berth_error *err);
 int cli_run_version(const struct cli_invocation *invocation, struct berth_error *err);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What the commands do, once they are parsed. */
+#include "gateway/agent.h"
 #include "gateway/berth.h"
 #include "gateway/cli_internal.h"
 #include "gateway/commands.h"
@@ -14,6 +15,19 @@
 int cli_run_serve(const struct cli_invocation *invocation, struct berth_error *err)
 {
     return berth_serve(invocation->config, err);
+}
+
+int cli_run_agent(const struct cli_invocation *invocation, struct berth_error *err)
+{
+    const cJSON *request = invocation->request;
+    const struct berth_agent_options options = {
+        .listen = berth_json_string(request, "listen", "0.0.0.0:" BERTH_AGENT_PORT),
+        .engine = berth_json_string(request, "engine", "unix:///var/run/docker.sock"),
+        .files = {.ca = berth_json_string(request, "tls_ca", NULL),
+                  .certificate = berth_json_string(request, "tls_cert", NULL),
+                  .key = berth_json_string(request, "tls_key", NULL)},
+    };
+    return berth_agent_run(&options, err);
 }
 
 /* What the backend has to say of its engine, a line each. */

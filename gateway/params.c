@@ -1,45 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "gateway/params.h"
 
+#include "base/encoding.h"
 #include "base/text.h"
 
 #include <string.h>
-
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
-/* Decodes one name or value into out, which has room for len bytes and a NUL. */
-static bool decode_component(const char *text, size_t len, char *out, size_t *ret_len)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < len; i++) {
-        char c = text[i];
-        if (c == '+') {
-            c = ' ';
-        } else if (c == '%') {
-            if (len - i < 3)
-                return false;
-            int high = hex_value(text[i + 1]);
-            int low = hex_value(text[i + 2]);
-            if (high < 0 || low < 0)
-                return false;
-            c = (char)(high * 16 + low);
-            i += 2;
-        }
-        out[n++] = c;
-    }
-    out[n] = '\0';
-    *ret_len = n;
-    return true;
-}
 
 static bool is_clean(const char *text, size_t len)
 {
@@ -56,14 +21,14 @@ static int add_pair(struct berth_params *params, size_t *cursor, const char *pai
 
     char *name = params->text + *cursor;
     size_t decoded = 0;
-    if (!decode_component(pair, name_len, name, &decoded) || !is_clean(name, decoded))
+    if (!berth_form_decode(pair, name_len, name, &decoded) || !is_clean(name, decoded))
         return berth_error_set(err, BERTH_E_INVALID,
                                "the name of parameter %zu is not valid percent-encoded UTF-8",
                                params->count + 1);
     *cursor += decoded + 1;
 
     char *value = params->text + *cursor;
-    if (!decode_component(value_text, (size_t)(pair + len - value_text), value, &decoded))
+    if (!berth_form_decode(value_text, (size_t)(pair + len - value_text), value, &decoded))
         return berth_error_set(err, BERTH_E_INVALID, "parameter %s has a broken percent-escape",
                                name);
     if (!is_clean(value, decoded))

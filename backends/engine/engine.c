@@ -115,6 +115,26 @@ static int api_minor(struct berth_engine *engine)
 
 /* ---- What every request has in common ---- */
 
+static bool set_blob(CURL *easy, CURLoption option, char *text)
+{
+    struct curl_blob blob = {.data = text, .len = strlen(text), .flags = CURL_BLOB_COPY};
+    return curl_easy_setopt(easy, option, &blob) == CURLE_OK;
+}
+
+/* As they are now: curl takes a kept connection only where they are the same. */
+static bool set_credentials(const struct berth_endpoint *endpoint, CURL *easy)
+{
+    BERTH_CLEANUP(credentials)
+    struct berth_credentials *now = berth_credential_store_take(endpoint->credentials);
+    bool ok = true;
+    ok &= curl_easy_setopt(easy, CURLOPT_CAPATH, NULL) == CURLE_OK;
+    ok &= set_blob(easy, CURLOPT_CAINFO_BLOB, now->ca);
+    ok &= set_blob(easy, CURLOPT_SSLCERT_BLOB, now->certificate);
+    ok &= set_blob(easy, CURLOPT_SSLKEY_BLOB, now->key);
+    ok &= curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) == CURLE_OK;
+    return ok;
+}
+
 static bool set_common(const struct berth_engine *engine, CURL *easy)
 {
     const struct berth_endpoint *endpoint = &engine->endpoint;
@@ -132,6 +152,9 @@ static bool set_common(const struct berth_engine *engine, CURL *easy)
             easy, CURLOPT_CONNECTTIMEOUT_MS,
             (long)(timeout_ms < CONNECT_TIMEOUT_MS ? timeout_ms : CONNECT_TIMEOUT_MS)) == CURLE_OK;
     ok &= curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, endpoint->socket_path) == CURLE_OK;
+    ok &= curl_easy_setopt(easy, CURLOPT_CONNECT_TO, endpoint->connect_to) == CURLE_OK;
+    if (endpoint->credentials)
+        return ok && set_credentials(endpoint, easy);
     if (!endpoint->tls_ca)
         return ok;
     /* The configured authority alone is trusted, not those of the system. */
@@ -146,10 +169,16 @@ static bool set_common(const struct berth_engine *engine, CURL *easy)
 int berth_engine_prepare(struct berth_engine *engine, CURL *easy, const char *path,
                          struct berth_error *err)
 {
+    return berth_engine_prepare_as(engine, easy, path, 0, err);
+}
+
+int berth_engine_prepare_as(struct berth_engine *engine, CURL *easy, const char *path,
+                            int wanted_minor, struct berth_error *err)
+{
     BERTH_CLEANUP(strbuf) struct berth_strbuf url = BERTH_STRBUF_INIT(URL_MAX);
     berth_strbuf_adds(&url, engine->endpoint.base_url);
     if (strcmp(path, BERTH_ENGINE_PING) != 0) {
-        int minor = api_minor(engine);
+        int minor = wanted_minor ? wanted_minor : api_minor(engine);
         if (minor == 0)
             return berth_error_set(err, BERTH_E_UNREACHABLE,
                                    "engine of facility %s has not answered yet", engine->facility);

@@ -18,6 +18,7 @@
 #ifndef BERTH_BACKENDS_ENGINE_ENGINE_H
 #define BERTH_BACKENDS_ENGINE_ENGINE_H
 
+#include "base/credentials.h"
 #include "base/json.h"
 #include "base/limits.h"
 #include "base/strbuf.h"
@@ -42,6 +43,10 @@ struct berth_engine_config {
     const char *tls_ca;   /* PEM files: all three (tcp only) or none, NULL */
     const char *tls_cert;
     const char *tls_key;
+    /* Instead of the three, for tcp: borrowed, outlives the engine. */
+    struct berth_credential_store *credentials;
+    /* The name that its certificate must have, where that is not the endpoint's host; or NULL. */
+    const char *tls_name;
     int64_t request_timeout_ms; /* longest silence; at least 1 */
     unsigned connections;       /* idle connections kept; at least 1 */
 };
@@ -65,10 +70,15 @@ struct berth_engine_request {
      * BERTH_E_CANCELLED.
      */
     bool (*on_data)(void *ctx, const char *data, size_t len);
+    /* With on_data: told once, before the first piece, when the head of a successful answer has
+     * come; content_type may be "". False as with on_data. */
+    bool (*on_head)(void *ctx, long status, const char *content_type);
     void *ctx;
+    bool any_status; /* an answer that is no success is none of our errors either */
+    int api_minor;   /* asked for in this version, 1.MINOR; 0: the negotiated one */
 };
 
-/* What the engine answered; status is 2xx or 304. */
+/* What the engine answered; status is 2xx or 304, but for any_status. */
 struct berth_engine_response {
     long status;
     struct berth_strbuf body; /* empty when on_data took it */
@@ -97,6 +107,10 @@ BERTH_MUST_CHECK int berth_engine_call(struct berth_engine *engine,
                                        struct berth_engine_response *response,
                                        struct berth_error *err);
 
+/* Asks the engine now, and learns its version: *ret_minor is the newest that both know. */
+BERTH_MUST_CHECK int berth_engine_ping(struct berth_engine *engine, int *ret_minor,
+                                       struct berth_error *err);
+
 /* GET path, parsed. An answer that is not JSON is BERTH_E_UNREACHABLE. */
 BERTH_MUST_CHECK int berth_engine_get_json(struct berth_engine *engine, const char *path,
                                            cJSON **ret_json, struct berth_error *err);
@@ -120,6 +134,11 @@ void berth_engine_path_add(struct berth_strbuf *path, const char *prefix, const 
  */
 BERTH_MUST_CHECK int berth_engine_prepare(struct berth_engine *engine, CURL *easy, const char *path,
                                           struct berth_error *err);
+
+/* As prepare, in a version of the caller's choice; 0: the negotiated one. */
+BERTH_MUST_CHECK int berth_engine_prepare_as(struct berth_engine *engine, CURL *easy,
+                                             const char *path, int api_minor,
+                                             struct berth_error *err);
 
 /* Takes in the Api-Version that a ping answered. BERTH_E_REFUSED: the engine is too old;
  * BERTH_E_UNREACHABLE: that is no version (NULL: the header was missing). */

@@ -82,11 +82,26 @@ static long status_of(CURL *easy)
     return status;
 }
 
+/* The head is complete: of an answer, or of one that only precedes it (100). */
+static bool tell_head(struct transfer *transfer)
+{
+    const struct berth_engine_request *request = transfer->request;
+    long status = status_of(transfer->easy);
+    struct curl_header *type = NULL;
+    if (!request->on_head || !is_success(status))
+        return true;
+    (void)curl_easy_header(transfer->easy, "Content-Type", 0, CURLH_HEADER, -1, &type);
+    transfer->cancelled = !request->on_head(request->ctx, status, type ? type->value : "");
+    return !transfer->cancelled;
+}
+
 static size_t on_header(char *data, size_t size, size_t count, void *ctx)
 {
     struct transfer *transfer = ctx;
     transfer->moved_ms = berth_clock_monotonic_ms();
     transfer->head_done = data[0] == '\r' || data[0] == '\n';
+    if (transfer->head_done && !tell_head(transfer))
+        return CURL_WRITEFUNC_ERROR;
     return size * count;
 }
 
@@ -184,7 +199,7 @@ static int run(struct berth_engine *engine, struct berth_engine_link *link,
                                 .easy = link->easy,
                                 .moved_ms = berth_clock_monotonic_ms()};
     int64_t limit_ms = engine->request_timeout_ms + request->grace_ms;
-    int rc = berth_engine_prepare(engine, link->easy, request->path, err);
+    int rc = berth_engine_prepare_as(engine, link->easy, request->path, request->api_minor, err);
     if (rc < 0)
         return rc;
     if (!set_request(link, &transfer, error_text) ||
@@ -251,6 +266,16 @@ static int ensure_version(struct berth_engine *engine, struct berth_error *err)
     return negotiate(engine, err);
 }
 
+int berth_engine_ping(struct berth_engine *engine, int *ret_minor, struct berth_error *err)
+{
+    int rc = negotiate(engine, err);
+    if (rc < 0)
+        return rc;
+    BERTH_LOCK_SCOPE(held, &engine->lock);
+    *ret_minor = engine->api_minor;
+    return 0;
+}
+
 /* "client version 1.45 is too new. Maximum supported API version is 1.41": the engine was
  * replaced while nobody called. It has done nothing yet. */
 static bool refuses_version(long status, const struct berth_strbuf *body)
@@ -276,11 +301,12 @@ static int call(struct berth_engine *engine, const struct berth_engine_request *
             rc = run_kept(engine, request, &response->body, &status, err);
         if (rc < 0)
             return rc;
-        if (is_success(status)) {
+        bool is_outdated = attempt == 0 && refuses_version(status, &response->body);
+        if (is_success(status) || (request->any_status && !is_outdated)) {
             response->status = status;
             return 0;
         }
-        if (attempt > 0 || !refuses_version(status, &response->body))
+        if (!is_outdated)
             return berth_engine_refusal(engine, status, berth_strbuf_str(&response->body) + start,
                                         response->body.len - start, err);
         berth_engine_forget_version(engine);

@@ -16,6 +16,8 @@ BERTH_DEFINE_CLEANUP(curl_text, char *, curl_free)
 #define PORT_PLAIN "2375"
 #define PORT_TLS   "2376"
 
+#define CONNECT_TO_MAX 1024
+
 void berth_endpoint_release(struct berth_endpoint *endpoint)
 {
     free(endpoint->base_url);
@@ -23,6 +25,7 @@ void berth_endpoint_release(struct berth_endpoint *endpoint)
     free(endpoint->tls_ca);
     free(endpoint->tls_cert);
     free(endpoint->tls_key);
+    curl_slist_free_all(endpoint->connect_to);
     *endpoint = (struct berth_endpoint){0};
 }
 
@@ -57,7 +60,27 @@ static bool is_bare(CURLU *url)
     return curl_url_get(url, CURLUPART_PATH, &path, 0) == CURLUE_OK && strcmp(path, "/") == 0;
 }
 
-static int init_tcp(struct berth_endpoint *endpoint, const char *text, bool tls,
+/* The URL's host becomes the name that is to be verified; *ret_to says where it is. */
+static int set_name(CURLU *url, const char *name, struct curl_slist **ret_to,
+                    struct berth_error *err)
+{
+    BERTH_CLEANUP(curl_text) char *host = NULL;
+    BERTH_CLEANUP(curl_text) char *port = NULL;
+    BERTH_CLEANUP(strbuf) struct berth_strbuf to = BERTH_STRBUF_INIT(CONNECT_TO_MAX);
+    if (curl_url_get(url, CURLUPART_HOST, &host, 0) != CURLUE_OK ||
+        curl_url_get(url, CURLUPART_PORT, &port, 0) != CURLUE_OK ||
+        curl_url_set(url, CURLUPART_HOST, name, 0) != CURLUE_OK)
+        return berth_error_set(err, BERTH_E_INVALID, "engine: %s is no name for a certificate",
+                               name);
+    berth_strbuf_addf(&to, "%s:%s:%s:%s", name, port, host, port);
+    int rc = berth_strbuf_check(&to, err);
+    if (rc < 0)
+        return rc;
+    *ret_to = curl_slist_append(NULL, berth_strbuf_str(&to));
+    return *ret_to ? 0 : berth_error_nomem(err);
+}
+
+static int init_tcp(struct berth_endpoint *endpoint, const char *text, bool tls, const char *name,
                     struct berth_error *err)
 {
     BERTH_CLEANUP(curl_url) CURLU *url = curl_url();
@@ -72,8 +95,12 @@ static int init_tcp(struct berth_endpoint *endpoint, const char *text, bool tls,
     BERTH_CLEANUP(curl_text) char *whole = NULL;
     if (curl_url_set(url, CURLUPART_SCHEME, tls ? "https" : "http", 0) != CURLUE_OK ||
         (!has_port &&
-         curl_url_set(url, CURLUPART_PORT, tls ? PORT_TLS : PORT_PLAIN, 0) != CURLUE_OK) ||
-        curl_url_get(url, CURLUPART_URL, &whole, 0) != CURLUE_OK)
+         curl_url_set(url, CURLUPART_PORT, tls ? PORT_TLS : PORT_PLAIN, 0) != CURLUE_OK))
+        return berth_error_nomem(err);
+    int rc = name ? set_name(url, name, &endpoint->connect_to, err) : 0;
+    if (rc < 0)
+        return rc;
+    if (curl_url_get(url, CURLUPART_URL, &whole, 0) != CURLUE_OK)
         return berth_error_nomem(err);
     size_t len = strlen(whole);
     if (len > 0 && whole[len - 1] == '/')
@@ -112,7 +139,8 @@ static int init_tls(struct berth_endpoint *endpoint, const struct berth_engine_c
 static int init(struct berth_endpoint *endpoint, const struct berth_engine_config *config,
                 struct berth_error *err)
 {
-    bool tls = config->tls_ca || config->tls_cert || config->tls_key;
+    bool has_files = config->tls_ca || config->tls_cert || config->tls_key;
+    bool tls = has_files || config->credentials;
     const char *text = config->endpoint;
     if (strncmp(text, UNIX_SCHEME, strlen(UNIX_SCHEME)) == 0) {
         if (tls)
@@ -122,12 +150,13 @@ static int init(struct berth_endpoint *endpoint, const struct berth_engine_confi
     if (strncmp(text, TCP_SCHEME, strlen(TCP_SCHEME)) != 0)
         return berth_error_set(err, BERTH_E_INVALID,
                                "engine must be unix:///PATH or tcp://HOST[:PORT]");
-    if (tls) {
+    endpoint->credentials = config->credentials;
+    if (has_files) {
         int rc = init_tls(endpoint, config, err);
         if (rc < 0)
             return rc;
     }
-    return init_tcp(endpoint, text, tls, err);
+    return init_tcp(endpoint, text, tls, config->tls_name, err);
 }
 
 int berth_endpoint_init(struct berth_endpoint *endpoint, const struct berth_engine_config *config,

@@ -18,6 +18,8 @@ struct berth_endpoint {
     char *tls_ca;
     char *tls_cert;
     char *tls_key;
+    struct berth_credential_store *credentials; /* borrowed */
+    struct curl_slist *connect_to;              /* where the host of base_url really is */
 };
 
 /* BERTH_E_INVALID names what is wrong. */

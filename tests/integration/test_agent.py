@@ -1,0 +1,266 @@
+# SPDX-License-Identifier: MIT
+"""`berth agent` on the nodes of a real swarm, with the certificates that the swarm made."""
+
+import http.client
+import json
+import shutil
+import signal
+import ssl
+import subprocess
+import time
+
+import pytest
+
+from conftest import DEMO
+from harness import BINARY, refused, wait_until
+from harness.agent import Agent, AgentClient, Files, files_of
+from lab.tls import Authority
+
+
+@pytest.fixture
+def worker(swarm):
+    return swarm.nodes[1]
+
+
+@pytest.fixture
+def agent(worker):
+    with Agent(worker) as agent:
+        yield agent
+
+
+@pytest.fixture
+def manager(swarm, worker):
+    """The gateway's side: a client with the manager's certificate."""
+    return AgentClient(worker, files_of(swarm.manager), files_of(swarm.manager).ca)
+
+
+def run_app(node, name, *args, facility="demo"):
+    labels = ["--label", f"berth.facility={facility}"] if facility else []
+    return node.docker("run", "--detach", "--name", name, *labels, *args, DEMO)
+
+
+# What is read
+
+
+def test_what_the_agent_says_is_what_the_engine_says(worker, agent, manager):
+    ours = run_app(worker, "ours")
+    run_app(worker, "foreign", facility=None)
+    _, theirs = worker.api("GET", "/v1.41/containers/json?all=1")
+    wait_until(lambda: b"ready" in manager.get(f"/containers/{ours}/logs?stdout=1")[1])
+
+    status, listed = manager.get("/v1.41/containers/json?all=1")
+    assert status == 200
+    [expected] = [each for each in theirs if each["Id"] == ours]
+    listed[0]["Status"] = expected["Status"]  # "Up 1 second"
+    assert listed == [expected]
+
+    for target in (f"/containers/{ours}/json", "/containers/ours/json", "/images/json",
+                   "/version", f"/v1.41/images/{DEMO}/json"):
+        assert manager.get(target) == worker.api("GET", target), target
+
+    status, logs = manager.get(f"/containers/{ours}/logs?stdout=1&stderr=1&timestamps=0")
+    assert status == 200
+    assert b"\1\0\0\0\0\0\0\6ready\n" in logs and b"\2\0\0\0\0\0\0\3up\n" in logs
+
+    status, sample = manager.get(f"/containers/{ours}/stats?stream=0")
+    assert (status, sample["id"], sample["name"]) == (200, ours, "/ours")
+    assert sample["memory_stats"] and sample["precpu_stats"]
+
+    info = manager.get("/info")[1]
+    assert info == {"ID": info["ID"], "Name": worker.name, "Swarm": {"NodeID": worker.id},
+                    "ServerVersion": worker.api("GET", "/version")[1]["Version"]}
+
+    status, headers, body = manager.request("GET", "/_ping")
+    engine = worker.api("GET", "/version")[1]["ApiVersion"]
+    assert (status, headers["Api-Version"], body) == (200, engine, b"OK")
+
+
+def test_what_is_not_of_berth_is_not_there(worker, agent, manager):
+    foreign = run_app(worker, "foreign", facility=None)
+    for name in (foreign, foreign[:12], "foreign", "nobody"):
+        for what in ("json", "logs?stdout=1", "stats?stream=0"):
+            assert manager.get(f"/containers/{name}/{what}") == \
+                (404, {"message": f"No such container: {name}"}), (name, what)
+    filters = json.dumps({"id": [foreign]})
+    assert manager.get(f"/containers/json?all=1&filters={filters}".replace(" ", "")) == (200, [])
+
+
+def test_events_are_those_of_apps(worker, agent, manager):
+    with manager.connect() as stream:
+        stream.sendall(b"GET /v1.41/events HTTP/1.1\r\nHost: agent\r\n\r\n")
+        answer = http.client.HTTPResponse(stream)
+        answer.begin()
+        assert answer.status == 200
+        run_app(worker, "foreign", facility=None)
+        ours = run_app(worker, "ours")
+        worker.docker("kill", "foreign", "ours")
+        events = [json.loads(answer.readline()) for _ in range(4)]
+        assert {event["Actor"]["ID"] for event in events} == {ours}
+        assert [event["Action"] for event in events] == ["create", "start", "kill", "die"]
+
+
+def test_all_else_is_refused(worker, agent, manager):
+    ours = run_app(worker, "ours")
+    for method, target in [
+            ("POST", "/containers/create"), ("POST", f"/containers/{ours}/kill"),
+            ("DELETE", f"/containers/{ours}?force=1"), ("GET", f"/containers/{ours}/archive?path=/"),
+            ("GET", f"/containers/{ours}/export"), ("GET", "/secrets"), ("GET", "/swarm"),
+            ("POST", "/images/create?fromImage=demo"), ("POST", "/build"),
+            ("GET", "/containers/../networks"), ("GET", "/")]:
+        status, headers, body = manager.request(method, target)
+        assert (status, headers["Content-Type"]) == (403, "application/json"), (method, target)
+        assert json.loads(body)["message"].startswith("berth's agent does not let"), body
+    for target in ("/containers/x%2F..%2F..%2Fnetworks/json", "/containers/json?all=maybe",
+                   "/v1.99/info"):
+        assert manager.request("GET", target)[0] == 400, target
+    assert manager.request("GET", "/version", body=b"x")[0] == 400
+    for raw in (b"GET /version HTTP/1.0\r\nHost: a\r\n\r\n",
+                b"GET /version HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+                b"GET /version HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n"):
+        assert manager.raw(raw).startswith(b"HTTP/1.1 400 "), raw
+    assert worker.api("GET", f"/containers/{ours}/json")[1]["State"]["Running"]
+
+
+# Who may read
+
+
+def is_refused(client):
+    try:
+        client.get("/_ping")
+    except (ssl.SSLError, ConnectionError):
+        return True
+    return False
+
+
+def test_only_managers_of_the_swarm_are_let_in(swarm, worker, agent, tmp_path):
+    ca = files_of(swarm.manager).ca
+    assert is_refused(AgentClient(worker, None, ca))
+    assert is_refused(AgentClient(worker, files_of(worker), ca)), "the node itself, a worker"
+    assert is_refused(AgentClient(worker, files_of(swarm.nodes[2]), ca)), "another worker"
+    stranger = Authority(tmp_path / "authority").client("swarm-manager")
+    assert is_refused(AgentClient(worker, Files(*stranger), ca)), "another authority"
+    assert not is_refused(AgentClient(worker, files_of(swarm.manager), ca))
+    for said in (f"{worker.id} (swarm-worker) is no manager of this node's swarm",
+                 "certificate of swarm-manager"):
+        assert said in agent.log
+
+
+def test_a_client_knows_which_node_it_speaks_to(swarm, worker, agent):
+    elsewhere = AgentClient(worker, files_of(swarm.manager), files_of(swarm.manager).ca)
+    with pytest.raises(ssl.SSLCertVerificationError):
+        elsewhere.connect(swarm.nodes[2].id)
+
+
+def test_there_is_no_session_to_resume(worker, agent, manager):
+    with manager.connect() as stream:
+        stream.sendall(b"GET /_ping HTTP/1.1\r\nHost: agent\r\n\r\n")
+        assert stream.recv(1)
+        assert not stream.session or not stream.session.has_ticket
+
+
+# Certificates
+
+
+def test_certificates_renewed_by_the_swarm_count_at_once(swarm, worker, agent, manager):
+    before = files_of(worker).cert.read_bytes()
+    assert manager.get("/_ping")[0] == 200
+    swarm.docker("swarm", "ca", "--rotate", "--quiet")
+    wait_until(lambda: files_of(worker).cert.read_bytes() != before, 30, "a new certificate")
+    renewed = AgentClient(worker, files_of(swarm.manager), files_of(swarm.manager).ca)
+    assert renewed.get("/_ping")[0] == 200
+    assert is_refused(AgentClient(worker, files_of(worker), files_of(worker).ca))
+
+
+def test_files_that_are_no_good_change_nothing(swarm, worker, tmp_path):
+    mine = Files(tmp_path / "ca", tmp_path / "cert", tmp_path / "key")
+    for source, copy in zip(files_of(worker), mine):
+        shutil.copy(source, copy)
+    client = AgentClient(worker, files_of(swarm.manager), files_of(swarm.manager).ca)
+    with Agent(worker, mine) as agent:
+        mine.key.write_text("no key")
+        assert client.get("/_ping")[0] == 200
+        wait_until(lambda: "the certificate stays what it was" in agent.log)
+        shutil.copy(files_of(worker).key, mine.key)
+        agent.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: "was read anew" in agent.log)
+        assert client.get("/_ping")[0] == 200
+
+
+def test_certificates_of_ones_own(swarm, worker, tmp_path):
+    authority = Authority(tmp_path / "authority")
+    server = Files(*authority.server(worker.id, worker.address))
+    client = Files(*authority.client("gateway"))
+    with Agent(worker, server):
+        assert not is_refused(AgentClient(worker, client, server.ca))
+        assert is_refused(AgentClient(worker, server, server.ca)), "a certificate for servers"
+        assert is_refused(AgentClient(worker, files_of(swarm.manager), server.ca))
+
+
+def run_agent(*args):
+    return subprocess.run([BINARY, "agent", *map(str, args)], capture_output=True, text=True,
+                          timeout=30)
+
+
+def test_what_is_wrong_with_the_files_is_said(swarm, worker, tmp_path):
+    ca, cert, key = files_of(worker)
+
+    def said(ca=ca, cert=cert, key=key):
+        return refused(run_agent("--tls-ca", ca, "--tls-cert", cert, "--tls-key", key))
+
+    missing = tmp_path / "missing"
+    assert said(ca=missing) == f"tls_ca: {missing} is not there"
+    assert said(key=cert) == f"tls_key: {cert} is no private key"
+    assert said(cert=key) == f"tls_cert: {key} has no certificate in PEM"
+    other = files_of(swarm.manager).key
+    assert said(key=other) == f"tls_key: {other} is not the key of the certificate in tls_cert"
+    assert said(ca="/dev/null") == "tls_ca: /dev/null is no file of certificates"
+    locked = tmp_path / "locked"
+    clear = tmp_path / "clear"
+    clear.write_text("".join(line for line in key.read_text().splitlines(True)
+                             if ":" not in line and line != "\n"))
+    subprocess.run(["openssl", "pkcs8", "-topk8", "-passout", "pass:x", "-in", clear, "-out",
+                    locked], check=True, capture_output=True)
+    assert said(key=locked) == f"tls_key: {locked} is encrypted: give one that is not"
+    assert refused(run_agent("--tls-ca", ca)) == \
+        "tls_ca, tls_cert and tls_key go together: tls_cert is missing"
+    assert "this host is in no swarm" in refused(run_agent())
+    files = ["--tls-ca", ca, "--tls-cert", cert, "--tls-key", key]
+    for listen in ("2378", "0.0.0.0", "0.0.0.0:0", "0.0.0.0:2378s", "0.0.0.0:1,0.0.0.0:2", "x:1",
+                   "[::1:2378", "[]:1"):
+        assert refused(run_agent("--listen", listen, *files)).startswith(
+            "--listen must be ADDRESS:PORT"), listen
+
+
+# Trouble
+
+
+def test_a_frozen_engine_costs_five_seconds(worker, agent, manager):
+    manager.get("/_ping")
+    worker.freeze()
+    try:
+        begun = time.monotonic()
+        assert manager.get("/containers/json")[0] == 504
+        assert 4 < time.monotonic() - begun < 8
+    finally:
+        worker.thaw()
+    assert manager.get("/containers/json")[0] == 200
+
+
+def test_an_engine_that_is_gone_is_said(worker, agent, manager):
+    worker.stop()
+    try:
+        status, answer = manager.get("/containers/json")
+        assert status == 503 and "cannot be reached" in answer["message"]
+    finally:
+        worker.start()
+    assert manager.get("/containers/json")[0] == 200
+
+
+def test_stopping_ends_what_has_no_end(worker, manager):
+    agent = Agent(worker).start()
+    with manager.connect() as stream:
+        stream.sendall(b"GET /events HTTP/1.1\r\nHost: agent\r\n\r\n")
+        assert stream.recv(1)
+        begun = time.monotonic()
+        agent.stop()
+        assert time.monotonic() - begun < 5
