@@ -160,14 +160,17 @@ static char *read_line(char *buffer, int size, void *stream)
 
 /* ---- Keys ---- */
 
-/* node.HOSTNAME = ENGINE */
+/* node.HOSTNAME = ENGINE, node.* = agent */
 static int set_node(struct reader *reader, const struct berth_config_key *key, const char *name,
                     const char *value)
 {
     const char *hostname = strchr(name, '.') + 1;
     struct berth_error err = BERTH_ERROR_INIT;
-    if (berth_naming_check_hostname(name, hostname, &err) < 0)
+    bool is_every_node = strcmp(hostname, "*") == 0;
+    if (!is_every_node && berth_naming_check_hostname(name, hostname, &err) < 0)
         return fail(reader, "%s", err.message);
+    if (is_every_node && strncmp(value, "agent", 5) != 0)
+        return fail(reader, "%s must be agent or agent:PORT: an engine is that of one node", name);
     if (berth_config_set_node(key, reader->target, hostname, value, &err) < 0)
         return fail(reader, "%s %s", name, err.message);
     return 1;

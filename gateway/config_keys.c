@@ -79,7 +79,7 @@ static const struct berth_config_key facility_keys[] = {
     {"app_memory_bytes",  BERTH_CONFIG_SIZE,   FACILITY(memory_bytes),        0, MAX_BYTES, "0", NULL, NULL, RELOAD},
     {"app_pids",          BERTH_CONFIG_INT,    FACILITY(pids),                0, 4194304, "4096", NULL, NULL, RELOAD},
     {"app_gpus",          BERTH_CONFIG_INT,    FACILITY(gpus),                -1, 1024, "0", NULL, NULL, RELOAD},
-    {"node.HOSTNAME",     BERTH_CONFIG_NODES,  FACILITY(engine.nodes),        1, 512, NULL, NULL, berth_config_check_engine, REOPEN},
+    {"node.HOSTNAME",     BERTH_CONFIG_NODES,  FACILITY(engine.nodes),        1, 512, NULL, NULL, berth_config_check_node, REOPEN},
     {"swarm_mode",        BERTH_CONFIG_WORD,   FACILITY(engine.swarm_mode),   0, 0, "job", swarm_words, NULL, REOPEN},
     {"max_inflight",      BERTH_CONFIG_INT,    FACILITY(engine.max_inflight), 1, 4096, "32", NULL, NULL, REOPEN},
     {"memory_apps",       BERTH_CONFIG_INT,    FACILITY(engine.memory.app_count), 0, 1000000, "0", NULL, NULL, REOPEN},

@@ -105,6 +105,19 @@ int berth_config_check_engine(const char *value, struct berth_error *err)
     return berth_error_set(err, BERTH_E_INVALID, "must be unix:///PATH or tcp://HOST:PORT");
 }
 
+int berth_config_check_node(const char *value, struct berth_error *err)
+{
+    int64_t port;
+    bool is_agent =
+        strncmp(value, "agent", 5) == 0 &&
+        (value[5] == '\0' ||
+         (value[5] == ':' && berth_text_parse_int(value + 6, 1, 65535, &port, NULL) == 0));
+    if (is_agent || berth_config_check_engine(value, NULL) == 0)
+        return 0;
+    return berth_error_set(err, BERTH_E_INVALID,
+                           "must be unix:///PATH, tcp://HOST:PORT, agent or agent:PORT");
+}
+
 /* What the engine takes for a user id: at most 2^31 - 1. */
 static bool is_id(const char *text, size_t len)
 {

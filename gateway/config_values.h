@@ -43,6 +43,7 @@ BERTH_MUST_CHECK int berth_config_check_proxy(const char *value, struct berth_er
 BERTH_MUST_CHECK int berth_config_check_backend(const char *value, struct berth_error *err);
 /* "unix:///PATH" or "tcp://...": the rest is for the backend to judge. */
 BERTH_MUST_CHECK int berth_config_check_engine(const char *value, struct berth_error *err);
+BERTH_MUST_CHECK int berth_config_check_node(const char *value, struct berth_error *err);
 /* "UID" or "UID:GID". */
 BERTH_MUST_CHECK int berth_config_check_uid(const char *value, struct berth_error *err);
 

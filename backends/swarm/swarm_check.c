@@ -37,6 +37,8 @@ static void check_endpoints(const struct berth_backend_config *config,
 {
     for (size_t i = 0; i < config->nodes.count; i++) {
         size_t k = 0;
+        if (strcmp(config->nodes.items[i].hostname, "*") == 0)
+            continue;
         while (k < nodes->count &&
                strcmp(nodes->items[k].hostname, config->nodes.items[i].hostname) != 0)
             k++;
@@ -61,8 +63,11 @@ int berth_swarm_check(const struct berth_backend_config *config, struct berth_st
     BERTH_CLEANUP(engine) struct berth_engine *manager = NULL;
     BERTH_CLEANUP(swarm_node_list) struct berth_swarm_node_list nodes = {0};
     BERTH_CLEANUP(json) cJSON *json = NULL;
+    BERTH_CLEANUP(credential_store) struct berth_credential_store *credentials = NULL;
     struct berth_error why = BERTH_ERROR_INIT;
-    int status = berth_engine_open(&engine, &manager, err);
+    int status = berth_swarm_agents_open(config, &credentials, err);
+    if (status == 0)
+        status = berth_engine_open(&engine, &manager, err);
     if (status < 0)
         return status;
     status = berth_engine_get_json(manager, "/nodes", &json, &why);

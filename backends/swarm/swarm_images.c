@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Images: listed as the manager's engine has them, which is what services are
- * pinned by; pulled on the manager and on every node with an endpoint at once.
+ * pinned by; pulled on the manager and on every node with an endpoint at once,
+ * agents excepted, which only read.
  */
 #include "backends/swarm/swarm_internal.h"
 
@@ -74,6 +75,8 @@ int berth_swarm_image_remove(struct berth_backend *backend, const char *referenc
     struct berth_swarm_endpoint *endpoint;
     for (size_t i = 1; (endpoint = berth_swarm_nodes_at(swarm->nodes, i)); i++) {
         struct berth_error why = BERTH_ERROR_INIT;
+        if (endpoint->is_agent)
+            continue;
         int status = berth_swarm_endpoint_check(swarm->nodes, endpoint, &why);
         if (status == 0)
             status = berth_engine_image_remove(endpoint->engine, reference, &why);
@@ -180,6 +183,22 @@ static void align(struct puller *puller, struct pull *pull)
                         puller->reference, pull->endpoint->hostname);
 }
 
+/* An agent pulls nothing: its node gets the image from swarm, with the first task. */
+static int collect_pulls(struct puller *puller, struct berth_error *err)
+{
+    struct berth_swarm_endpoint *endpoint;
+    for (size_t i = 0; (endpoint = berth_swarm_nodes_at(puller->swarm->nodes, i)); i++) {
+        if (endpoint->is_agent)
+            continue;
+        struct pull *grown = reallocarray(puller->pulls, puller->count + 1, sizeof(*grown));
+        if (!grown)
+            return berth_error_nomem(err);
+        puller->pulls = grown;
+        puller->pulls[puller->count++] = (struct pull){.puller = puller, .endpoint = endpoint};
+    }
+    return 0;
+}
+
 int berth_swarm_pull(struct berth_backend *backend, const char *reference,
                      berth_pull_progress *progress, void *ctx, char **ret_digest, char **ret_id,
                      struct berth_error *err)
@@ -190,16 +209,10 @@ int berth_swarm_pull(struct berth_backend *backend, const char *reference,
                             .progress = progress,
                             .ctx = ctx,
                             .lock = PTHREAD_MUTEX_INITIALIZER};
-    size_t count = 0;
-    while (berth_swarm_nodes_at(puller.swarm->nodes, count))
-        count++;
-    puller.pulls = calloc(count, sizeof(*puller.pulls));
-    if (!puller.pulls)
-        return berth_error_nomem(err);
-    for (size_t i = 0; i < count; i++)
-        puller.pulls[i] = (struct pull){.puller = &puller,
-                                        .endpoint = berth_swarm_nodes_at(puller.swarm->nodes, i)};
-    puller.count = count;
+    int status = collect_pulls(&puller, err);
+    if (status < 0)
+        return status;
+    size_t count = puller.count;
     berth_parallel_for(count, (unsigned)count, run_pull, &puller);
     struct pull *manager = &puller.pulls[0];
     if (manager->status == 0 && puller.cancelled)

@@ -23,8 +23,8 @@ static void kill_one(void *ctx, size_t i)
     struct berth_swarm_endpoint *endpoint =
         node ? berth_swarm_nodes_find(swarm->nodes, node) : NULL;
     struct berth_error why = BERTH_ERROR_INIT;
-    if (!endpoint)
-        return;
+    if (!endpoint || endpoint->is_agent)
+        return; /* swarm stops it */
     int status = berth_swarm_endpoint_check(swarm->nodes, endpoint, &why);
     if (status == 0)
         status = berth_engine_container_destroy(endpoint->engine, task->container, &why);

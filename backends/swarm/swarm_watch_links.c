@@ -295,9 +295,35 @@ static struct berth_swarm_link *link_of(const struct berth_swarm_watch *watch,
     return link;
 }
 
+static void close_link(struct berth_swarm_link *link, const struct berth_error *why)
+{
+    berth_engine_watch_close(link->engine_watch);
+    berth_swarm_endpoint_set(link->watch->swarm->nodes, link->endpoint, why);
+    forget_rows(link);
+    free(link);
+}
+
+/* Nobody waits any more for the agent of a node that has left. */
+static void drop_left(struct berth_swarm_watch *watch)
+{
+    for (struct berth_swarm_link **slot = &watch->links; *slot;) {
+        struct berth_swarm_link *link = *slot;
+        struct berth_error why = BERTH_ERROR_INIT;
+        if (!berth_swarm_endpoint_is_left(watch->swarm->nodes, link->endpoint, &watch->nodes)) {
+            slot = &link->next;
+            continue;
+        }
+        *slot = link->next;
+        (void)berth_error_set(&why, BERTH_E_UNREACHABLE, "node %s has left the swarm",
+                              link->endpoint->hostname);
+        close_link(link, &why);
+    }
+}
+
 int berth_swarm_links_ensure(struct berth_swarm_watch *watch, struct berth_error *err)
 {
     int status = 0;
+    drop_left(watch);
     for (size_t i = 0; i < watch->nodes.count && status == 0; i++) {
         struct berth_swarm_endpoint *endpoint =
             berth_swarm_nodes_find(watch->swarm->nodes, &watch->nodes.items[i]);
@@ -312,10 +338,7 @@ void berth_swarm_links_close(struct berth_swarm_watch *watch)
     while (watch->links) {
         struct berth_swarm_link *link = watch->links;
         watch->links = link->next;
-        berth_engine_watch_close(link->engine_watch);
-        berth_swarm_endpoint_set(watch->swarm->nodes, link->endpoint, NULL);
-        forget_rows(link);
-        free(link);
+        close_link(link, NULL);
     }
 }
 

@@ -264,3 +264,104 @@ def test_stopping_ends_what_has_no_end(worker, manager):
         begun = time.monotonic()
         agent.stop()
         assert time.monotonic() - begun < 5
+
+
+# The gateway
+
+
+@pytest.fixture
+def agents(swarm):
+    """An agent on each worker, by the node's name."""
+    made = {node.name: Agent(node).start() for node in swarm.nodes[1:]}
+    yield made
+    for agent in made.values():
+        agent.stop()
+
+
+@pytest.fixture
+def berth(swarm, gateway):
+    """A gateway whose facility finds the agents, as its only word about nodes."""
+    ca, cert, key = files_of(swarm.manager)
+    return gateway({"demo": {
+        "backend": "swarm", "swarm_mode": "service", "engine": swarm.url, "image_policy": "open",
+        "tls_ca": ca, "tls_cert": cert, "tls_key": key, "node.*": "agent"}})
+
+
+def spread_apps(berth, swarm, count=6):
+    """Apps until each worker has one; {node's name: an app there}."""
+    for number in range(count):
+        berth.admin.post("/demo/create-app", image=DEMO, user=f"user{number}")
+    tasks = lambda: swarm.api("GET", '/tasks?filters={"desired-state":["running"]}')[1]
+    wait_until(lambda: len(tasks()) >= count and
+               all(task["Status"]["State"] == "running" for task in tasks()), 30, "the tasks")
+    names = {service["ID"]: service["Spec"]["Labels"]["berth.app"]
+             for service in swarm.api("GET", "/services")[1]}
+    nodes = {node.id: node.name for node in swarm.nodes}
+    apps = {nodes[task["NodeID"]]: names[task["ServiceID"]] for task in tasks()}
+    assert len(apps) == 3, apps
+    return apps
+
+
+def test_the_gateway_reads_through_agents(swarm, agents, berth):
+    apps = spread_apps(berth, swarm)
+    admin = berth.admin
+    for node in swarm.nodes:
+        app = apps[node.name]
+        wait_until(lambda: admin.get("/demo/get-app-status", name=app).json["State"] == "running")
+        info = admin.get("/demo/get-app-info", name=app, fresh="yes").json
+        assert info == node.api("GET", f"/containers/{info['Id']}/json")[1]
+        assert "ready" in admin.get("/demo/get-app-logs", name=app).text
+        stats = admin.get("/demo/get-app-stats", name=app).json
+        assert stats["Container"] == info["Id"][:12] and stats["MemUsage"] != "-- / --", stats
+    for agent in agents.values():
+        assert f"{swarm.manager.id}: GET " in agent.log and "403" not in agent.log
+
+    # Behind berth's back: seen by the agent's events.
+    victim = swarm.nodes[1]
+    [container] = [each for each in victim.api("GET", "/containers/json")[1]
+                   if each["Labels"]["berth.app"] == apps[victim.name]]
+    victim.docker("pause", container["Id"])
+    wait_until(lambda: admin.get("/demo/get-app-status", name=apps[victim.name]).json["State"] ==
+               "paused", 2)
+    victim.docker("unpause", container["Id"])
+
+
+def test_an_agent_that_is_gone_costs_its_own_node_alone(swarm, agents, berth):
+    apps = spread_apps(berth, swarm)
+    admin = berth.admin
+    gone = swarm.nodes[2].name
+    wait_until(lambda: admin.get("/demo/get-app-status", name=apps[gone]).json["State"] == "running")
+    agents.pop(gone).stop()
+
+    def reason():
+        row = admin.get("/demo/get-app-status", name=apps[gone]).json
+        return row["Status"] if row["State"] != "running" or gone in row["Status"] else None
+
+    wait_until(reason, 5, "the app to be unknown")
+    begun = time.monotonic()
+    others = [admin.get("/demo/get-app-status", name=app).json["State"]
+              for node, app in apps.items() if node != gone]
+    assert others == ["running"] * 2 and time.monotonic() - begun < 1
+    back = Agent(swarm.nodes[2]).start()
+    agents[gone] = back
+    wait_until(lambda: admin.get("/demo/get-app-status", name=apps[gone]).json["State"] ==
+               "running", 10, "the app to be known again")
+
+
+def test_a_node_that_joins_is_found(swarm, agents, berth):
+    node = swarm.add()
+    with Agent(node) as agent:
+        wait_until(lambda: f"{swarm.manager.id}: GET " in agent.log or
+                   not berth.admin.get("/demo/get-app-names"), 15, "the gateway to ask it")
+
+
+def test_what_the_gateway_may_not_read_is_said(swarm, gateway):
+    ca, cert, key = files_of(swarm.manager)
+    facility = {"backend": "swarm", "engine": swarm.url, "node.*": "agent"}
+    berth = gateway({"demo": facility}, start=False)
+    assert "facility demo: agents of nodes: tls_ca: /var/lib/docker/swarm/certificates/" in \
+        refused(berth.run("check-config"))
+    worker = files_of(swarm.nodes[1])
+    facility |= {"tls_ca": worker.ca, "tls_cert": worker.cert, "tls_key": worker.key}
+    berth.configure({"demo": facility}, {})
+    assert "this host is a worker" in refused(berth.run("check-config"))
