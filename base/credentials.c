@@ -40,15 +40,9 @@ static void free_bio(BIO *bio)
     (void)BIO_free(bio);
 }
 
-static void free_openssl(char *text)
-{
-    OPENSSL_free(text);
-}
-
 BERTH_DEFINE_CLEANUP(bio, BIO *, free_bio)
 BERTH_DEFINE_CLEANUP(x509, X509 *, X509_free)
 BERTH_DEFINE_CLEANUP(pkey, EVP_PKEY *, EVP_PKEY_free)
-BERTH_DEFINE_CLEANUP(openssl_text, char *, free_openssl)
 
 /* ---- Subjects ---- */
 
