@@ -232,6 +232,20 @@ int berth_backend_logs(struct berth_backend *backend, const char *id,
     return status;
 }
 
+int berth_backend_exec(struct berth_backend *backend, const char *id,
+                       const struct berth_exec_spec *spec, struct berth_exec **ret_exec,
+                       struct berth_error *err)
+{
+    if (!backend->ops->exec)
+        return berth_backend_unsupported(backend, "ws", err);
+    int status = enter(backend, err);
+    if (status)
+        return status;
+    status = backend->ops->exec(backend, id, spec, ret_exec, err);
+    leave(backend);
+    return status;
+}
+
 int berth_backend_images(struct berth_backend *backend, struct berth_image_list **ret_images,
                          struct berth_error *err)
 {

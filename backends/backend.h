@@ -24,6 +24,7 @@
 #define BERTH_BACKENDS_BACKEND_H
 
 #include "backends/app.h"
+#include "backends/exec.h"
 #include "backends/image.h"
 #include "base/strbuf.h"
 
@@ -142,8 +143,6 @@ struct berth_logs_spec {
     bool timestamps;  /* each line begins with its time, as `docker logs` prints it */
 };
 
-enum berth_output { BERTH_OUTPUT_STDOUT = 1, BERTH_OUTPUT_STDERR = 2 };
-
 /*
  * A piece of an app's output, cut anywhere; with len 0 when all that is there
  * has been told, and about once a second while nothing comes. Called in the caller's own thread,
@@ -224,6 +223,11 @@ struct berth_backend_ops {
     /* The app's output. Of an app with a terminal, all is stdout. */
     int (*logs)(struct berth_backend *backend, const char *id, const struct berth_logs_spec *spec,
                 berth_logs_output *output, void *ctx, struct berth_error *err);
+
+    /* Starts a process in a running app; waits until it runs. BERTH_E_CONFLICT: the app does not
+     * run, or has no shell. */
+    int (*exec)(struct berth_backend *backend, const char *id, const struct berth_exec_spec *spec,
+                struct berth_exec **ret_exec, struct berth_error *err);
 
     int (*images)(struct berth_backend *backend, struct berth_image_list **ret_images,
                   struct berth_error *err);
@@ -307,6 +311,10 @@ BERTH_MUST_CHECK int berth_backend_logs(struct berth_backend *backend, const cha
                                         const struct berth_logs_spec *spec,
                                         berth_logs_output *output, void *ctx,
                                         struct berth_error *err);
+/* Counted against max_inflight until it has started. */
+BERTH_MUST_CHECK int berth_backend_exec(struct berth_backend *backend, const char *id,
+                                        const struct berth_exec_spec *spec,
+                                        struct berth_exec **ret_exec, struct berth_error *err);
 BERTH_MUST_CHECK int berth_backend_images(struct berth_backend *backend,
                                           struct berth_image_list **ret_images,
                                           struct berth_error *err);

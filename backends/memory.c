@@ -283,6 +283,7 @@ const struct berth_backend_ops berth_memory_ops = {
     .inspect = memory_inspect,
     .stats = memory_stats,
     .logs = memory_logs,
+    .exec = memory_exec,
     .images = memory_images,
     .pull = memory_pull,
     .image_remove = memory_image_remove,

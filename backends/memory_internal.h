@@ -5,6 +5,7 @@
  *   memory.c          the verbs, open and close, delays and failures
  *   memory_state.c    containers: the set of them, and how they change
  *   memory_create.c   how they come
+ *   memory_exec.c     a shell in them
  *   memory_images.c   the registry, and the images pulled from it
  *   memory_inspect.c  inspect objects
  *   memory_logs.c     what the apps have said
@@ -56,6 +57,8 @@ struct memory_container {
     UT_hash_handle by_id;    /* key: app->id; in the order of creation */
     UT_hash_handle by_name;  /* key: app->engine_name */
 };
+
+struct memory_exec; /* memory_exec.c */
 
 struct memory_failure {
     unsigned times;
@@ -115,6 +118,7 @@ struct memory {
     int64_t verb_delay_ms;
     struct memory_failure failures[BERTH_MEMORY_VERBS];
     uint64_t calls[BERTH_MEMORY_VERBS];
+    struct memory_exec *execs; /* all that are open */
     struct memory_watch watch;
 };
 
@@ -244,6 +248,13 @@ void memory_log_locked(struct memory *memory, struct memory_container *container
 void memory_log_free(struct memory_container *container);
 int memory_logs(struct berth_backend *backend, const char *id, const struct berth_logs_spec *spec,
                 berth_logs_output *output, void *ctx, struct berth_error *err);
+
+/* ---- memory_exec.c ---- */
+
+int memory_exec(struct berth_backend *backend, const char *id, const struct berth_exec_spec *spec,
+                struct berth_exec **ret_exec, struct berth_error *err);
+/* Some app has ended: those within look whether it was theirs. */
+void memory_exec_wake_locked(struct memory *memory);
 
 /* ---- memory_inspect.c ---- */
 

@@ -193,9 +193,11 @@ static int halt_locked(struct memory *memory, struct memory_container *container
     int64_t at_ns = memory_now_locked(memory);
     memory_fill_exited(&fields, exit_code, at_ns);
     int status = change_locked(memory, container, &fields, at_ns, err);
-    if (!status)
-        (void)pthread_cond_broadcast(&memory->changed); /* who follows its log */
-    return status;
+    if (status)
+        return status;
+    (void)pthread_cond_broadcast(&memory->changed); /* who follows its log */
+    memory_exec_wake_locked(memory);
+    return 0;
 }
 
 static int freeze_locked(struct memory *memory, struct memory_container *container, bool paused,

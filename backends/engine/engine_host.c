@@ -3,6 +3,7 @@
 
 #include "backends/engine/engine_app.h"
 #include "backends/engine/engine_container.h"
+#include "backends/engine/engine_exec.h"
 #include "backends/engine/engine_image.h"
 #include "backends/engine/engine_logs.h"
 #include "backends/engine/engine_stats.h"
@@ -121,6 +122,13 @@ int berth_engine_host_logs(struct berth_backend *backend, const char *id,
                            struct berth_error *err)
 {
     return berth_engine_logs(engine_of(backend), id, spec, output, ctx, err);
+}
+
+int berth_engine_host_exec(struct berth_backend *backend, const char *id,
+                           const struct berth_exec_spec *spec, struct berth_exec **ret_exec,
+                           struct berth_error *err)
+{
+    return berth_engine_exec(engine_of(backend), id, spec, ret_exec, err);
 }
 
 /* ---- Images ---- */

@@ -67,6 +67,9 @@ BERTH_MUST_CHECK int berth_engine_host_logs(struct berth_backend *backend, const
                                             const struct berth_logs_spec *spec,
                                             berth_logs_output *output, void *ctx,
                                             struct berth_error *err);
+BERTH_MUST_CHECK int berth_engine_host_exec(struct berth_backend *backend, const char *id,
+                                            const struct berth_exec_spec *spec,
+                                            struct berth_exec **ret_exec, struct berth_error *err);
 BERTH_MUST_CHECK int berth_engine_host_images(struct berth_backend *backend,
                                               struct berth_image_list **ret_images,
                                               struct berth_error *err);
