@@ -22,7 +22,8 @@ struct berth_server {
     struct berth *berth;
     struct berth_config *config; /* a reference: what the listeners were opened by */
     struct mg_context *context;
-    char start_error[256]; /* what civetweb said while starting */
+    bool has_started;      /* set before civetweb has a thread that could look */
+    char start_error[256]; /* what civetweb said first before that */
     unsigned draining;     /* atomic: 1 once no more are taken */
     pthread_mutex_t lock;
     pthread_cond_t idle; /* with lock: busy fell to 0 while draining */
@@ -72,11 +73,19 @@ static int on_http_error(struct mg_connection *connection, int status, const cha
 static int on_log_message(const struct mg_connection *connection, const char *message)
 {
     struct berth_server *server = mg_get_user_data(mg_get_context(connection));
-    if (server && !server->context && server->start_error[0] == '\0')
+    if (server && !server->has_started && server->start_error[0] == '\0')
         (void)snprintf(server->start_error, sizeof(server->start_error), "%s", message);
     else
         berth_log(BERTH_LOG_DEBUG, "civetweb: %s", message);
     return 1;
+}
+
+/* All listens, but nothing is accepted yet: no request can come before its handler. */
+static void on_start(const struct mg_context *context)
+{
+    struct berth_server *server = mg_get_user_data(context);
+    server->has_started = true;
+    mg_set_request_handler((struct mg_context *)(uintptr_t)context, "**", on_request, server);
 }
 
 /* ---- Listeners ---- */
@@ -177,20 +186,19 @@ static int start(struct berth_server *server, const struct berth_strbuf *listene
         NULL,
     };
     struct mg_callbacks callbacks = {
+        .init_context = on_start,
         .http_error = on_http_error,
         .log_message = on_log_message,
     };
     struct mg_init_data init = {&callbacks, server, options};
     char text[256] = "";
     struct mg_error_data error = {.text = text, .text_buffer_size = sizeof(text)};
-    struct mg_context *context = mg_start2(&init, &error);
-    if (!context) {
+    server->context = mg_start2(&init, &error);
+    if (!server->context) {
         const char *said = server->start_error[0] ? server->start_error : text;
         return berth_error_set(err, BERTH_E_IO, "cannot listen on %s: %s",
                                berth_strbuf_str(listeners), said);
     }
-    mg_set_request_handler(context, "**", on_request, server);
-    server->context = context;
     return 0;
 }
 
