@@ -30,17 +30,20 @@ class Gateway:
     settings     {section: {key: value}}, where a list repeats its key
     environment  further variables of the program
     program      further words before the program, such as ("setpriv", "--reuid", "1000", ...)
+    binary       another program to start
 
     start() and stop(), or `with`. stop() fails the test where the program did not end in order.
     """
 
-    def __init__(self, directory, facilities=None, settings=None, environment=None, program=()):
+    def __init__(self, directory, facilities=None, settings=None, environment=None, program=(),
+                 binary=BINARY):
         self.directory = pathlib.Path(directory)
         self.directory.mkdir(parents=True, exist_ok=True)
         self.config = self.directory / "berth.conf"
         self.data = self.directory / "data"
         self.environment = dict(environment or {})
         self.program = list(program)
+        self.binary = binary
         self.process = None
         self.passwords = {}  # of the users made here
         self._clients = []
@@ -57,7 +60,9 @@ class Gateway:
 
     def configure(self, facilities, settings):
         sections = {**settings, **{f"facility {name}": keys for name, keys in facilities.items()}}
-        self.config.write_text("\n".join(map(_section, sections, sections.values())))
+        new = self.directory / "berth.conf.new"  # nobody reads half of it
+        new.write_text("\n".join(map(_section, sections, sections.values())))
+        new.replace(self.config)
 
     # Life
 
@@ -81,7 +86,7 @@ class Gateway:
         with open(self.directory / "stdout", "ab") as out, \
                 open(self.directory / "stderr", "ab") as err:
             self.process = subprocess.Popen(
-                [*self.program, BINARY, "serve", "--config", self.config], env=self._variables(),
+                [*self.program, self.binary, "serve", "--config", self.config], env=self._variables(),
                 stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True)
         return self.process
 
