@@ -305,9 +305,8 @@ static void process_body(const struct engine_exec *exec, const struct berth_exec
 static void keeper_body(const struct engine_exec *exec, const struct berth_exec_spec *spec,
                         struct berth_strbuf *body)
 {
-    const char *const command[] = {
-        "/bin/sh",      "-c",       "eval \"$" BERTH_ENGINE_EXEC_KEEPER "\"",
-        "berth-keeper", exec->mark, NULL};
+    static const char evaluate[] = "eval \"$" BERTH_ENGINE_EXEC_KEEPER "\"";
+    const char *const command[] = {"/bin/sh", "-c", evaluate, "berth-keeper", exec->mark, NULL};
     BERTH_CLEANUP(strbuf) struct berth_strbuf script = BERTH_STRBUF_INIT(BODY_MAX_BYTES);
     berth_strbuf_addf(&script, BERTH_ENGINE_EXEC_KEEPER "=%s", berth_engine_exec_keeper);
     struct berth_json_writer w = BERTH_JSON_WRITER(body);
@@ -405,8 +404,8 @@ static int await_greeting(struct engine_exec *exec, struct berth_error *err)
     BERTH_CLEANUP(strbuf) struct berth_strbuf text = BERTH_STRBUF_INIT(NOISE_MAX);
     int64_t deadline_ms = berth_clock_monotonic_ms() + berth_engine_timeout_ms(exec->engine);
     for (;;) {
-        struct berth_exec_output output;
-        char byte;
+        struct berth_exec_output output = {0};
+        char byte = '\0';
         int rc = exec_read(&exec->head, &byte, 1, &output, err);
         if (rc == 0 && output.len == 0 && !output.has_ended)
             rc = berth_engine_hijack_await(exec->stream, deadline_ms, err);

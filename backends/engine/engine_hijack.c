@@ -150,8 +150,9 @@ static int read_until(struct berth_engine_hijack *hijack, const char *ending, si
                       int64_t deadline_ms, struct berth_strbuf *text, struct berth_error *err)
 {
     size_t ending_len = strlen(ending);
-    while (text->len < most && (ending_len == 0 || text->len < ending_len ||
-                                memcmp(text->data + text->len - ending_len, ending, ending_len))) {
+    while (text->len < most &&
+           (ending_len == 0 || text->len < ending_len ||
+            memcmp(text->data + text->len - ending_len, ending, ending_len) != 0)) {
         char byte;
         size_t len = 0;
         bool has_ended = false;

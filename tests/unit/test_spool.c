@@ -162,16 +162,19 @@ END_TEST
 
 START_TEST(what_is_short_needs_no_file)
 {
-    const struct rlimit none = {.rlim_cur = 0, .rlim_max = 0};
+    struct rlimit limit;
     BERTH_CLEANUP(spool) struct berth_spool spool = BERTH_SPOOL_INIT;
     BERTH_CLEANUP(strbuf) struct berth_strbuf text = BERTH_STRBUF_INIT(4 << 20);
     struct berth_error err = BERTH_ERROR_INIT;
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    const struct rlimit none = {.rlim_cur = 0, .rlim_max = limit.rlim_max};
     ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
     berth_strbuf_adds(&text, "secret");
     ck_assert_int_eq(berth_spool_add(&spool, &text, &err), 0);
     fill(&text, BERTH_SPOOL_MEMORY_MAX);
     ck_assert_int_eq(berth_spool_add(&spool, &text, &err), BERTH_E_IO);
     ck_assert_ptr_nonnull(strstr(err.message, "a temporary file cannot be made"));
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0); /* who looks for leaks opens files */
 }
 END_TEST
 
