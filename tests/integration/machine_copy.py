@@ -27,34 +27,42 @@ mkdir -p root/run/systemd/system root/etc/cron.d "root$CHECKOUT/build-release"
 mount --bind "$BUILD" "root$CHECKOUT/build-release"
 touch root/run/docker.sock
 mount --bind "$SOCKET" root/run/docker.sock
+mkdir -p root/var/lib/docker
+mount --bind "$DATA" root/var/lib/docker
 rm -rf root/var/lib/berth root/etc/berth root/usr/local/bin/berth
 echo ready
 cat
 """
 
-# What the installer asks of systemd, of one service: it is started as the unit says.
+# What the installer asks of systemd, of our services: they are started as their units say, but for
+# DynamicUser=, in whose place is root.
 SYSTEMCTL = r"""#!/bin/bash
-pid=/run/berth.pid
 echo "$*" >>/run/systemctl.log
-is_active() { [ -e $pid ] && kill -0 "$(cat $pid)" 2>/dev/null; }
-start() {
-    is_active && return
-    unit=/usr/local/lib/systemd/system/berth.service
-    key() { sed -n "s/^$1=//p" $unit; }
-    read -r -a command < <(key ExecStart)
-    setsid setpriv --reuid "$(key User)" --regid "$(key Group)" --groups "$(key SupplementaryGroups)" \
-        -- "${command[@]}" </dev/null >>/run/berth.log 2>&1 &
-    echo $! >$pid
-}
-stop() { ! is_active || { kill "$(cat $pid)"; while is_active; do sleep 0.05; done; }; }
 verb=$1; shift
 [ "$1" != --quiet ] || shift
 [ "$1" != --now ] || { now=yes; shift; }
-case "$verb $1" in
+name=${1%.service} pid=/run/$name.pid
+unit=/usr/local/lib/systemd/system/$name.service
+key() { cat $unit $unit.d/*.conf 2>/dev/null | sed -n "s/^$1=//p" | tail -n 1; }
+is_active() { [ -e $pid ] && kill -0 "$(cat $pid)" 2>/dev/null; }
+start() {
+    is_active && return
+    local command caps=()
+    [ -z "$(key AmbientCapabilities)" ] ||
+        caps=(--inh-caps=+dac_read_search --ambient-caps=+dac_read_search)
+    read -r -a command < <(key ExecStart)
+    [ -z "$(key User)" ] ||
+        command=(setpriv --reuid "$(key User)" --regid "$(key Group)" "${caps[@]}"
+            --groups "$(key SupplementaryGroups)" "${command[@]}")
+    setsid "${command[@]}" </dev/null >>/run/$name.log 2>&1 &
+    echo $! >$pid
+}
+stop() { ! is_active || { kill "$(cat $pid)"; while is_active; do sleep 0.05; done; }; }
+case "$verb $name" in
 *docker* | daemon-reload* | reset-failed*) ;;
-is-enabled*berth*) [ -e /run/enabled ] ;;
-enable*berth*) touch /run/enabled; [ -z "$now" ] || start ;;
-disable*berth*) rm -f /run/enabled; [ -z "$now" ] || stop ;;
+is-enabled*berth*) [ -e /run/$name.enabled ] ;;
+enable*berth*) touch /run/$name.enabled; [ -z "$now" ] || start ;;
+disable*berth*) rm -f /run/$name.enabled; [ -z "$now" ] || stop ;;
 is-active*berth*) is_active ;;
 start*berth*) start ;;
 stop*berth*) stop ;;
@@ -80,7 +88,7 @@ class MachineCopy:
         self._directory = directory
         self._holder = subprocess.Popen(
             node.inside("env", f"COPY={directory}", f"CHECKOUT={ROOT}", f"BUILD={build}",
-                        f"SOCKET={node.url.removeprefix('unix://')}",
+                        f"SOCKET={node.url.removeprefix('unix://')}", f"DATA={node.directory}/data",
                         "unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", SETUP),
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert self._holder.stdout.readline() == "ready\n"

@@ -150,7 +150,7 @@ def test_solo(machine):
 
     # The way back keeps what is not ours to throw away.
     done(machine.install("--remove"))
-    assert machine.asked_of_systemd() == ["disable --now berth", "daemon-reload"]
+    assert machine.asked_of_systemd() == ["disable --now berth.service", "daemon-reload"]
     assert done(machine.run("find", "/usr/local", "-name", "*berth*")) == ""
     assert not machine.path("/etc/cron.d/berth-report").exists()
     assert machine.path("/var/lib/berth/berth.db").exists()
@@ -261,7 +261,10 @@ def test_swarm(machines):
     assert worker.node.api("GET", "/info")[1]["Swarm"]["LocalNodeState"] == "inactive"
 
     args = command.split()[2:]
-    assert "joined the swarm" in done(worker.install(*args))
+    said = done(worker.install(*args))
+    assert "joined the swarm" in said and "2378/tcp" in said
+    assert worker.asked_of_systemd()[-1] == "start berth-agent.service"
+    wait_until(lambda: worker.run("ss", "-Hltn", "sport = :2378").stdout, what="the agent")
     assert UNTOUCHED in done(worker.install(*args))
     said = failed(worker.install("--swarm-manager"), "swarm")
     assert "this machine is a worker of a swarm" in said
