@@ -148,6 +148,7 @@ const struct berth_backend_ops berth_swarm_ops = {
     .inspect = berth_swarm_inspect,
     .stats = berth_swarm_stats,
     .logs = berth_swarm_logs,
+    .exec = berth_swarm_exec,
     .images = berth_swarm_images,
     .pull = berth_swarm_pull,
     .image_remove = berth_swarm_image_remove,

@@ -106,6 +106,9 @@ int berth_swarm_inspect(struct berth_backend *backend, const char *id, struct be
 int berth_swarm_logs(struct berth_backend *backend, const char *id,
                      const struct berth_logs_spec *spec, berth_logs_output *output, void *ctx,
                      struct berth_error *err);
+int berth_swarm_exec(struct berth_backend *backend, const char *id,
+                     const struct berth_exec_spec *spec, struct berth_exec **ret_exec,
+                     struct berth_error *err);
 int berth_swarm_stats(struct berth_backend *backend, const struct berth_app *const *apps,
                       size_t count, struct berth_stats_list *ret_stats, struct berth_error *err);
 int berth_swarm_images(struct berth_backend *backend, struct berth_image_list **ret_images,

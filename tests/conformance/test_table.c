@@ -37,7 +37,7 @@ static const struct {
     {VERB(inspect), ONE_HOST | SWARM},
     {VERB(stats), ONE_HOST | SWARM},
     {VERB(logs), ONE_HOST | SWARM},
-    {VERB(exec), ONE_HOST},
+    {VERB(exec), ONE_HOST | SWARM},
     {VERB(images), SOLO | COMPOSE | MEMORY | SWARM},
     {VERB(pull), SOLO | COMPOSE | MEMORY | SWARM},
     {VERB(image_remove), SOLO | COMPOSE | MEMORY},
