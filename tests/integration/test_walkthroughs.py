@@ -13,7 +13,6 @@ import shlex
 import shutil
 import subprocess
 
-import harness.gateway
 from harness import BINARY
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -72,10 +71,10 @@ def follow(directory, page, target):
     return Tree(directory, (ROOT / "docs" / page).read_text()).link(target)
 
 
-def test_an_endpoint_is_added(tmp_path, gateway, monkeypatch):
+def test_an_endpoint_is_added(tmp_path, gateway):
     program = follow(tmp_path, "adding-an-endpoint.md", "berth")
-    monkeypatch.setattr(harness.gateway, "BINARY", str(program))
-    berth = gateway({"demo": {"backend": "memory", "image_policy": "open", "memory_apps": "3"}})
+    berth = gateway({"demo": {"backend": "memory", "image_policy": "open", "memory_apps": "3"}},
+                    binary=str(program))
     ana = berth.user("ana", demo="viewer")
     assert berth.admin.get("/demo/get-app-count").json == {"count": 3}
     assert ana.get("/demo/get-app-count").json == {"count": 0}
