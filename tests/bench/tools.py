@@ -6,6 +6,7 @@ import os
 import pathlib
 import re
 import socket
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -15,6 +16,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 
 from harness import free_port, wait_until  # noqa: E402
+from lab import docker_cli  # noqa: E402
 
 CONNECTIONS = 32
 
@@ -42,6 +44,13 @@ def timed(call):
     begun = time.monotonic()
     result = call()
     return (time.monotonic() - begun) * 1000, result
+
+
+def command_ms(url, *args, rounds=1):
+    """The docker command against that engine."""
+    return statistics.median(
+        timed(lambda: subprocess.run([docker_cli(), "--host", url, *args], capture_output=True,
+                                     check=True))[0] for _ in range(rounds))
 
 
 class EngineConnection(http.client.HTTPConnection):
