@@ -48,6 +48,16 @@ void berth_rwlock_init(pthread_rwlock_t *lock)
     (void)pthread_rwlockattr_destroy(&attr);
 }
 
+void berth_thread_block_signals(sigset_t *ret_signals)
+{
+    (void)sigemptyset(ret_signals);
+    (void)sigaddset(ret_signals, SIGTERM);
+    (void)sigaddset(ret_signals, SIGINT);
+    (void)sigaddset(ret_signals, SIGHUP);
+    (void)pthread_sigmask(SIG_BLOCK, ret_signals, NULL);
+    (void)signal(SIGPIPE, SIG_IGN);
+}
+
 void berth_cond_init(pthread_cond_t *cond)
 {
     pthread_condattr_t attr;

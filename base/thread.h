@@ -11,12 +11,18 @@
 #include "base/error.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 /* Starts a joinable thread of 256 KiB stack with all signals blocked. name: at most 15 bytes. */
 BERTH_MUST_CHECK int berth_thread_start(pthread_t *ret_thread, const char *name,
                                         void *(*run)(void *), void *arg, struct berth_error *err);
+
+/* For a program that waits for its signals (SIGTERM, SIGINT, SIGHUP) on the main thread: blocks
+ * them, before any thread is started, which inherits that; ret_signals is for sigwait(). SIGPIPE is
+ * ignored. */
+void berth_thread_block_signals(sigset_t *ret_signals);
 
 static inline pthread_mutex_t *berth_mutex_lock(pthread_mutex_t *mutex)
 {

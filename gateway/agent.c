@@ -3,6 +3,7 @@
 
 #include "backends/engine/engine.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "gateway/agent_http.h"
 #include "gateway/notify.h"
 #include "gateway/version.h"
@@ -11,17 +12,6 @@
 
 /* The gateway waits no longer for a node. */
 #define ENGINE_SILENCE_MS 5000
-
-/* Signals are waited for by the main thread alone; threads inherit the mask. */
-static void block_signals(sigset_t *signals)
-{
-    (void)sigemptyset(signals);
-    (void)sigaddset(signals, SIGTERM);
-    (void)sigaddset(signals, SIGINT);
-    (void)sigaddset(signals, SIGHUP);
-    (void)pthread_sigmask(SIG_BLOCK, signals, NULL);
-    (void)signal(SIGPIPE, SIG_IGN);
-}
 
 static void announce(const struct berth_agent_options *options,
                      struct berth_credential_store *store, struct berth_engine *engine)
@@ -75,7 +65,7 @@ int berth_agent_run(const struct berth_agent_options *options, struct berth_erro
         .connections = 16,
     };
     sigset_t signals;
-    block_signals(&signals);
+    berth_thread_block_signals(&signals);
     int r = berth_credential_store_open(&options->files, &store, err);
     if (r == 0)
         r = berth_engine_open(&config, &engine, err);

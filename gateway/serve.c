@@ -3,6 +3,7 @@
 
 #include "backends/engine/engine_io.h"
 #include "base/clock.h"
+#include "base/thread.h"
 #include "gateway/berth.h"
 #include "gateway/control.h"
 #include "gateway/notify.h"
@@ -22,17 +23,6 @@ static void raise_descriptor_limit(void)
         limit.rlim_cur = limit.rlim_max;
         (void)setrlimit(RLIMIT_NOFILE, &limit);
     }
-}
-
-/* Signals are waited for by the main thread alone; threads inherit the mask. */
-static void block_signals(sigset_t *signals)
-{
-    (void)sigemptyset(signals);
-    (void)sigaddset(signals, SIGTERM);
-    (void)sigaddset(signals, SIGINT);
-    (void)sigaddset(signals, SIGHUP);
-    (void)pthread_sigmask(SIG_BLOCK, signals, NULL);
-    (void)signal(SIGPIPE, SIG_IGN);
 }
 
 /* Before anything else can fail: it is nowhere else. */
@@ -174,7 +164,7 @@ int berth_serve(const char *config_path, struct berth_error *err)
     BERTH_CLEANUP(server) struct berth_server *server = NULL;
     BERTH_CLEANUP(free) char *first_password = NULL;
     sigset_t signals;
-    block_signals(&signals);
+    berth_thread_block_signals(&signals);
     raise_descriptor_limit();
     int r = berth_config_load(config_path, &config, err);
     if (r < 0)
