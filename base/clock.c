@@ -251,6 +251,26 @@ void berth_clock_add_rfc3339(struct berth_strbuf *buf, int64_t wall_ns, int digi
     berth_strbuf_add(buf, text, (size_t)(at - text));
 }
 
+void berth_clock_add_http(struct berth_strbuf *buf, int64_t wall_ns)
+{
+    static const char days[7][4] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+    static const char months[12][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                       "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+    time_t seconds = (time_t)(wall_ns / BERTH_NS_PER_S);
+    struct tm tm;
+    char text[] = "Thu, 01 Jan 1970 00:00:00 GMT";
+    if (!gmtime_r(&seconds, &tm))
+        return;
+    memcpy(text, days[tm.tm_wday], 3);
+    (void)put_digits(text + 5, tm.tm_mday, 2);
+    memcpy(text + 8, months[tm.tm_mon], 3);
+    (void)put_digits(text + 12, tm.tm_year + 1900, 4);
+    (void)put_digits(text + 17, tm.tm_hour, 2);
+    (void)put_digits(text + 20, tm.tm_min, 2);
+    (void)put_digits(text + 23, tm.tm_sec, 2);
+    berth_strbuf_add(buf, text, sizeof(text) - 1);
+}
+
 void berth_clock_add_local(struct berth_strbuf *buf, int64_t wall_ns)
 {
     struct local_time local = to_local(wall_ns);

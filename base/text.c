@@ -148,6 +148,24 @@ int berth_text_parse_size(const char *text, int64_t *ret_bytes, struct berth_err
                            "must be a size of at least 1 byte, such as 512k, 64m or 4g");
 }
 
+int berth_text_parse_duration(const char *text, const char *units, int64_t *ret_seconds,
+                              struct berth_error *err)
+{
+    static const int64_t seconds[] = {
+        ['s'] = 1, ['m'] = 60, ['h'] = 3600, ['d'] = 86400, ['w'] = 7 * 86400};
+    size_t digits = strspn(text, "0123456789");
+    char unit = text[digits];
+    if (digits > 0 && unit && strchr(units, unit) && text[digits + 1] == '\0') {
+        errno = 0;
+        intmax_t count = strtoimax(text, NULL, 10);
+        if (errno == 0 && count <= INT64_MAX / seconds[(unsigned char)unit]) {
+            *ret_seconds = count * seconds[(unsigned char)unit];
+            return 0;
+        }
+    }
+    return berth_error_set(err, BERTH_E_INVALID, "must be a number and a unit, of %s", units);
+}
+
 int berth_text_parse_bool(const char *text, bool *ret_value, struct berth_error *err)
 {
     static const struct {

@@ -58,6 +58,11 @@ BERTH_MUST_CHECK int berth_text_parse_int(const char *text, int64_t min, int64_t
 BERTH_MUST_CHECK int berth_text_parse_size(const char *text, int64_t *ret_bytes,
                                            struct berth_error *err);
 
+/* A whole number and one of the units ("s", "m", "h", "d", "w" for a week), "90d" say, in seconds;
+ * units: the letters that are taken here. The rule is the caller's to word: the error is bare. */
+BERTH_MUST_CHECK int berth_text_parse_duration(const char *text, const char *units,
+                                               int64_t *ret_seconds, struct berth_error *err);
+
 /* "yes"/"no", "true"/"false", "on"/"off", "1"/"0". */
 BERTH_MUST_CHECK int berth_text_parse_bool(const char *text, bool *ret_value,
                                            struct berth_error *err);

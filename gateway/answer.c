@@ -17,39 +17,6 @@
 #define LOG_LINE_MAX 8192  /* holds all members, each byte of the long ones escaped */
 #define LOG_TEXT_MAX 1024  /* of path and target, which the client chooses */
 
-static void add_two_digits(struct berth_strbuf *head, int value)
-{
-    const char digits[2] = {(char)('0' + value / 10), (char)('0' + value % 10)};
-    berth_strbuf_add(head, digits, sizeof(digits));
-}
-
-/* RFC 9110 section 5.6.7, without the locale that strftime would ask. */
-static void add_date(struct berth_strbuf *head)
-{
-    static const char days[7][4] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
-    static const char months[12][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
-                                       "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-    time_t now = (time_t)(berth_clock_wall_ns() / BERTH_NS_PER_S);
-    struct tm tm;
-    if (!gmtime_r(&now, &tm))
-        return;
-    berth_strbuf_adds(head, "Date: ");
-    berth_strbuf_adds(head, days[tm.tm_wday]);
-    berth_strbuf_adds(head, ", ");
-    add_two_digits(head, tm.tm_mday);
-    berth_strbuf_addc(head, ' ');
-    berth_strbuf_adds(head, months[tm.tm_mon]);
-    berth_strbuf_addc(head, ' ');
-    berth_strbuf_add_int(head, tm.tm_year + 1900);
-    berth_strbuf_addc(head, ' ');
-    add_two_digits(head, tm.tm_hour);
-    berth_strbuf_addc(head, ':');
-    add_two_digits(head, tm.tm_min);
-    berth_strbuf_addc(head, ':');
-    add_two_digits(head, tm.tm_sec);
-    berth_strbuf_adds(head, " GMT\r\n");
-}
-
 /* Decides whether the connection is kept, and says so where that is not the version's default. */
 static void add_connection(struct berth_strbuf *head, const struct berth_exchange *exchange)
 {
@@ -85,7 +52,9 @@ static void add_head(struct berth_exchange *exchange, struct berth_strbuf *head,
     berth_strbuf_add_int(head, exchange->status);
     berth_strbuf_addc(head, ' ');
     add_line(head, "", berth_http_reason(exchange->status));
-    add_date(head);
+    berth_strbuf_adds(head, "Date: ");
+    berth_clock_add_http(head, berth_clock_wall_ns());
+    berth_strbuf_adds(head, "\r\n");
     if (exchange->status != 304 && exchange->status != 204)
         add_line(head, "Content-Type: ", exchange->content_type);
     if (exchange->status != 304 && exchange->status != 204 && !exchange->has_no_end) {

@@ -192,29 +192,17 @@ static int user_list(const struct command *command, struct berth_error *err)
 /* "90d", "12h" or "2w" from now; "never" is 0. */
 static int parse_expiry(const char *text, int64_t *ret_expires_ms, struct berth_error *err)
 {
-    static const struct {
-        char letter;
-        int64_t hours;
-    } units[] = {{'h', 1}, {'d', 24}, {'w', INT64_C(7) * 24}};
-    char digits[8];
-    int64_t count = 0;
-    size_t len = strspn(text, "0123456789");
-    int64_t hours = 0;
+    int64_t seconds = 0;
     if (strcmp(text, "never") == 0) {
         *ret_expires_ms = 0;
         return 0;
     }
-    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
-        if (text[len] == units[i].letter && text[len + 1] == '\0')
-            hours = units[i].hours;
-    (void)snprintf(digits, sizeof(digits), "%.*s", (int)(len < sizeof(digits) ? len : 0), text);
-    if (hours == 0 || berth_text_parse_int(digits, 1, BERTH_TOKEN_DAYS_MAX * INT64_C(24) / hours,
-                                           &count, NULL) < 0)
+    if (berth_text_parse_duration(text, "hdw", &seconds, NULL) < 0 || seconds < 1 ||
+        seconds > BERTH_TOKEN_DAYS_MAX * INT64_C(86400))
         return berth_error_set(err, BERTH_E_INVALID,
                                "expires must be such as 12h, 90d or 4w, up to %dd, or never",
                                BERTH_TOKEN_DAYS_MAX);
-    *ret_expires_ms =
-        berth_clock_wall_ns() / BERTH_NS_PER_MS + count * hours * INT64_C(3600) * 1000;
+    *ret_expires_ms = berth_clock_wall_ns() / BERTH_NS_PER_MS + seconds * 1000;
     return 0;
 }
 

@@ -13,8 +13,9 @@
 
 #include <string.h>
 
-#define PIECE    16384 /* bytes collected before they are sent */
-#define TAIL_MAX INT64_C(1000000000)
+#define PIECE     16384 /* bytes collected before they are sent */
+#define TAIL_MAX  INT64_C(1000000000)
+#define AGO_MAX_S (INT64_C(100000) * 86400) /* before any log; fits in nanoseconds */
 
 struct logs {
     struct berth_exchange *exchange;
@@ -31,25 +32,13 @@ struct logs {
 /* "30s", "10m", "2h", "7d": so long ago; or a time (RFC 3339). */
 static int parse_since(const char *text, int64_t *ret_ns, struct berth_error *err)
 {
-    static const struct {
-        char unit;
-        int64_t seconds;
-    } units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}};
-    size_t len = strlen(text);
-    char number[16];
-    int64_t count = 0;
-    for (size_t i = 0; len > 1 && len <= sizeof(number) && i < sizeof(units) / sizeof(units[0]);
-         i++) {
-        if (text[len - 1] != units[i].unit)
-            continue;
-        memcpy(number, text, len - 1);
-        number[len - 1] = '\0';
-        if (berth_text_parse_int(number, 0, INT32_MAX, &count, NULL) < 0)
-            break;
-        *ret_ns = berth_clock_wall_ns() - count * units[i].seconds * BERTH_NS_PER_S;
+    int64_t seconds = 0;
+    if (berth_text_parse_duration(text, "smhd", &seconds, NULL) == 0) {
+        seconds = seconds < AGO_MAX_S ? seconds : AGO_MAX_S;
+        *ret_ns = berth_clock_wall_ns() - seconds * BERTH_NS_PER_S;
         return 0;
     }
-    if (berth_clock_parse_rfc3339(text, len, ret_ns, NULL) < 0)
+    if (berth_clock_parse_rfc3339(text, strlen(text), ret_ns, NULL) < 0)
         return berth_error_set(err, BERTH_E_INVALID,
                                "parameter since must be a time such as 2026-01-20T15:30:00Z, or "
                                "how long ago: 30s, 10m, 2h, 7d");

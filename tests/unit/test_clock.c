@@ -157,6 +157,23 @@ START_TEST(times_are_written_in_the_local_zone)
 }
 END_TEST
 
+START_TEST(http_dates_are_in_gmt)
+{
+    static const struct {
+        int64_t seconds;
+        const char *date;
+    } rows[] = {{0, "Thu, 01 Jan 1970 00:00:00 GMT"},
+                {784111777, "Sun, 06 Nov 1994 08:49:37 GMT"}, /* the example of RFC 9110 */
+                {1709210096, "Thu, 29 Feb 2024 12:34:56 GMT"},
+                {4102444799, "Thu, 31 Dec 2099 23:59:59 GMT"}};
+    for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
+        BERTH_CLEANUP(strbuf) struct berth_strbuf text = BERTH_STRBUF_INIT(100);
+        berth_clock_add_http(&text, rows[i].seconds * BERTH_NS_PER_S + 999999999);
+        ck_assert_str_eq(berth_strbuf_str(&text), rows[i].date);
+    }
+}
+END_TEST
+
 START_TEST(deadlines_lie_ahead)
 {
     static const int64_t timeouts_ms[] = {0, 1, 999, 1000, 1500, 86400000};
@@ -190,8 +207,11 @@ END_TEST
 
 Suite *unit_suite(void)
 {
-    const TTest *const tests[] = {times_are_parsed, parsing_stays_within_the_length,
-                                  each_day_is_where_the_c_library_has_it, deadlines_lie_ahead,
+    const TTest *const tests[] = {times_are_parsed,
+                                  parsing_stays_within_the_length,
+                                  each_day_is_where_the_c_library_has_it,
+                                  http_dates_are_in_gmt,
+                                  deadlines_lie_ahead,
                                   clocks_agree_with_the_system};
     Suite *suite = unit_suite_new("clock", tests, UNIT_COUNT(tests));
     TCase *zones = tcase_create("zones");

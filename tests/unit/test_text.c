@@ -154,6 +154,43 @@ START_TEST(sizes_are_parsed)
 }
 END_TEST
 
+START_TEST(durations_are_parsed)
+{
+    static const struct {
+        const char *text;
+        const char *units;
+        int64_t seconds; /* -1: refused */
+    } rows[] = {
+        {"30s", "smhd", 30},
+        {"10m", "smhd", 600},
+        {"2h", "smhd", 7200},
+        {"7d", "smhd", 604800},
+        {"4w", "hdw", 2419200},
+        {"0s", "s", 0},
+        {"106751991167300d", "d", 106751991167300 * 86400},
+        {"106751991167301d", "d", -1},
+        {"99999999999999999999s", "s", -1},
+        {"4w", "smhd", -1},
+        {"5m", "hdw", -1},
+        {"", "smhd", -1},
+        {"d", "smhd", -1},
+        {"90", "smhd", -1},
+        {"-1d", "smhd", -1},
+        {"+1d", "smhd", -1},
+        {" 1d", "smhd", -1},
+        {"1d ", "smhd", -1},
+        {"1dd", "smhd", -1},
+        {"1.5d", "smhd", -1},
+    };
+    for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
+        int64_t seconds = -1;
+        int r = berth_text_parse_duration(rows[i].text, rows[i].units, &seconds, NULL);
+        ck_assert_msg(r == (rows[i].seconds < 0 ? BERTH_E_INVALID : 0), "%s", rows[i].text);
+        ck_assert_int_eq(seconds, rows[i].seconds);
+    }
+}
+END_TEST
+
 START_TEST(booleans_are_parsed)
 {
     static const char *const yes[] = {"yes", "true", "on", "1"};
@@ -247,5 +284,5 @@ END_TEST
 
 UNIT_SUITE("text", utf8_is_checked, utf8_prefix_keeps_characters_whole,
            control_characters_are_found, numbers_are_parsed_within_bounds, sizes_are_parsed,
-           booleans_are_parsed, secrets_are_compared_whole, the_nearest_name_is_suggested,
-           a_swap_of_neighbours_is_one_edit, text_is_copied)
+           durations_are_parsed, booleans_are_parsed, secrets_are_compared_whole,
+           the_nearest_name_is_suggested, a_swap_of_neighbours_is_one_edit, text_is_copied)
