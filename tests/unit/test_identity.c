@@ -3,6 +3,7 @@
 #include "facilities/identity.h"
 
 #include "base/thread.h"
+#include "tests/unit/identity_fixture.h"
 #include "tests/unit/unit.h"
 
 #include <stdatomic.h>
@@ -63,41 +64,6 @@ static void wait_for_hash(unsigned count)
 }
 
 /* ---- A store with its users ---- */
-
-struct fixture {
-    char *dir;
-    struct berth_store *store;
-    struct berth_identity *identity;
-};
-
-static void open_fixture(struct fixture *fixture)
-{
-    struct berth_error err = BERTH_ERROR_INIT;
-    if (!fixture->dir)
-        fixture->dir = unit_scratch("data");
-    ck_assert_msg(berth_store_open(fixture->dir, &fixture->store, &err) == 0, "%s", err.message);
-    ck_assert_msg(berth_identity_open(fixture->store, &fixture->identity, &err) == 0, "%s",
-                  err.message);
-}
-
-static void close_fixture(struct fixture *fixture)
-{
-    berth_identity_close(fixture->identity);
-    berth_store_close(fixture->store);
-}
-
-static void reopen_fixture(struct fixture *fixture)
-{
-    close_fixture(fixture);
-    open_fixture(fixture);
-}
-
-static void release_fixture(struct fixture *fixture)
-{
-    close_fixture(fixture);
-    free(fixture->dir);
-}
-BERTH_DEFINE_CLEANUP_VALUE(fixture, struct fixture, release_fixture)
 
 static const struct berth_caller root = {
     .user = "root", .gateway_admin = true, .address = LAPTOP, .request_id = "r-1"};

@@ -5,40 +5,12 @@
 #include "facilities/identity.h"
 #include "facilities/throttle.h"
 #include "facilities/token_table.h"
+#include "tests/unit/identity_fixture.h"
 #include "tests/unit/unit.h"
 
 #include <string.h>
 
 #define HOUR_MS INT64_C(3600000)
-
-struct fixture {
-    char *dir;
-    struct berth_store *store;
-    struct berth_identity *identity;
-};
-
-static void open_fixture(struct fixture *fixture)
-{
-    struct berth_error err = BERTH_ERROR_INIT;
-    if (!fixture->dir)
-        fixture->dir = unit_scratch("data");
-    ck_assert_msg(berth_store_open(fixture->dir, &fixture->store, &err) == 0, "%s", err.message);
-    ck_assert_msg(berth_identity_open(fixture->store, &fixture->identity, &err) == 0, "%s",
-                  err.message);
-}
-
-static void close_fixture(struct fixture *fixture)
-{
-    berth_identity_close(fixture->identity);
-    berth_store_close(fixture->store);
-}
-
-static void release_fixture(struct fixture *fixture)
-{
-    close_fixture(fixture);
-    free(fixture->dir);
-}
-BERTH_DEFINE_CLEANUP_VALUE(fixture, struct fixture, release_fixture)
 
 /* root, a gateway administrator, and ana, a researcher in lab. */
 static void fill_fixture(struct fixture *f)
@@ -235,8 +207,7 @@ START_TEST(revocation_and_removal_count_at_once)
     ck_assert(opens(&f, kept));
 
     /* Neither a restart nor one who gets the name again brings them back. */
-    close_fixture(&f);
-    open_fixture(&f);
+    reopen_fixture(&f);
     ck_assert_int_eq(berth_identity_ensure_admin(f.identity, "ana", "battery staple", NULL), 0);
     ck_assert(!opens(&f, revoked));
     ck_assert(!opens(&f, owned));
@@ -264,8 +235,7 @@ START_TEST(all_that_is_said_of_a_token_survives_a_restart)
     ck_assert(opens(&f, text));
     ck_assert_uint_eq(list(&f, "ana", &used), 1);
     ck_assert_int_ge(used.used_ms, before_ms);
-    close_fixture(&f);
-    open_fixture(&f);
+    reopen_fixture(&f);
     ck_assert_uint_eq(list(&f, "ana", &again), 1);
     ck_assert_int_eq(again.id, used.id);
     ck_assert_str_eq(again.user, "ana");
