@@ -57,6 +57,9 @@
 #define BERTH_RELAY_REFUSAL_MAX (64U << 10) /* what an engine says with a refusal */
 #define BERTH_AGENT_CONNECTIONS 256         /* at once; one more waits */
 
+/* Programs that are run */
+#define BERTH_PROCESS_OUTPUT_MAX 65536 /* what is kept of each of its outputs */
+
 /* Configuration */
 #define BERTH_CONFIG_LINE_MAX 8192 /* holds the longest value of a key */
 #define BERTH_FACILITIES_MAX  1000

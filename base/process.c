@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/process.h"
+
+#include "base/clock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/pidfd.h>
+#include <sys/wait.h>
+
+#define PIECE_BYTES 4096
+#define HANDED_ON   3
+
+enum { OUT, COMPLAINTS, STREAMS };
+
+struct run {
+    pid_t pid;
+    int exited;         /* readable once it has ended */
+    int pipes[STREAMS]; /* -1 once it has closed its end */
+    struct berth_strbuf *texts[STREAMS];
+};
+
+/* ---- Starting ---- */
+
+/* What it has open: nothing, two pipes, and what is handed on. */
+static int add_files(posix_spawn_file_actions_t *files, const struct berth_process *process,
+                     const int ends[STREAMS])
+{
+    int rc = process->directory < 0
+                 ? posix_spawn_file_actions_addchdir_np(files, "/")
+                 : posix_spawn_file_actions_addfchdir_np(files, process->directory);
+    if (!rc)
+        rc = posix_spawn_file_actions_addopen(files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    if (!rc)
+        rc = posix_spawn_file_actions_adddup2(files, ends[OUT], STDOUT_FILENO);
+    if (!rc)
+        rc = posix_spawn_file_actions_adddup2(files, ends[COMPLAINTS], STDERR_FILENO);
+    if (!rc && process->handed_on >= 0)
+        rc = posix_spawn_file_actions_adddup2(files, process->handed_on, HANDED_ON);
+    if (!rc)
+        rc = posix_spawn_file_actions_addclosefrom_np(files, HANDED_ON + (process->handed_on >= 0));
+    return rc;
+}
+
+/* A group of its own, and signals as a program expects them: our threads block all of them. */
+static int set_attributes(posix_spawnattr_t *attributes)
+{
+    sigset_t none;
+    sigset_t all;
+    (void)sigemptyset(&none);
+    (void)sigfillset(&all);
+    int rc = posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK |
+                                                      POSIX_SPAWN_SETSIGDEF);
+    if (!rc)
+        rc = posix_spawnattr_setpgroup(attributes, 0);
+    if (!rc)
+        rc = posix_spawnattr_setsigmask(attributes, &none);
+    if (!rc)
+        rc = posix_spawnattr_setsigdefault(attributes, &all);
+    return rc;
+}
+
+/* 0 or an errno. */
+static int spawn(const struct berth_process *process, const int ends[STREAMS], pid_t *ret_pid)
+{
+    posix_spawn_file_actions_t files;
+    posix_spawnattr_t attributes;
+    int rc = posix_spawn_file_actions_init(&files);
+    if (rc)
+        return rc;
+    rc = posix_spawnattr_init(&attributes);
+    if (rc) {
+        (void)posix_spawn_file_actions_destroy(&files);
+        return rc;
+    }
+    rc = add_files(&files, process, ends);
+    if (!rc)
+        rc = set_attributes(&attributes);
+    if (!rc)
+        rc = posix_spawn(ret_pid, process->argv[0], &files, &attributes,
+                         (char *const *)(uintptr_t)process->argv,
+                         (char *const *)(uintptr_t)process->envp);
+    (void)posix_spawnattr_destroy(&attributes);
+    (void)posix_spawn_file_actions_destroy(&files);
+    return rc;
+}
+
+/* Its own end is left to block; ours is not. */
+static int open_pipe(int *ret_ours, int *ret_its)
+{
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        return -1;
+    *ret_ours = ends[0];
+    *ret_its = ends[1];
+    return fcntl(ends[0], F_SETFL, O_NONBLOCK);
+}
+
+static int start(const struct berth_process *process, struct run *run, struct berth_error *err)
+{
+    int ends[STREAMS] = {-1, -1};
+    int rc = 0;
+    if (open_pipe(&run->pipes[OUT], &ends[OUT]) < 0 ||
+        open_pipe(&run->pipes[COMPLAINTS], &ends[COMPLAINTS]) < 0)
+        rc = errno;
+    if (!rc)
+        rc = spawn(process, ends, &run->pid);
+    for (size_t i = 0; i < STREAMS; i++)
+        berth_fd_close(&ends[i]);
+    if (rc)
+        return berth_error_set_errno(
+            err, rc == ENOENT || rc == EACCES ? BERTH_E_NOT_FOUND : BERTH_E_INTERNAL, rc,
+            "%s cannot be run", process->argv[0]);
+    run->exited = pidfd_open(run->pid, 0);
+    return run->exited < 0 ? berth_error_set_errno(err, BERTH_E_INTERNAL, errno,
+                                                   "%s cannot be waited for", process->argv[0])
+                           : 0;
+}
+
+/* ---- Waiting ---- */
+
+/* Takes what is there of one stream. */
+static void collect(struct run *run, size_t i)
+{
+    char piece[PIECE_BYTES];
+    while (run->pipes[i] >= 0) {
+        ssize_t got = read(run->pipes[i], piece, sizeof(piece));
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0 && errno == EAGAIN)
+            return;
+        if (got <= 0) {
+            berth_fd_close(&run->pipes[i]);
+            return;
+        }
+        size_t room = run->texts[i]->cap - run->texts[i]->len;
+        berth_strbuf_add(run->texts[i], piece, (size_t)got < room ? (size_t)got : room);
+    }
+}
+
+/* False when the time is up before it has ended. */
+static bool wait_ended(struct run *run, int64_t deadline_ms)
+{
+    for (;;) {
+        struct pollfd polled[] = {
+            {.fd = run->pipes[OUT], .events = POLLIN},
+            {.fd = run->pipes[COMPLAINTS], .events = POLLIN},
+            {.fd = run->exited, .events = POLLIN},
+        };
+        int64_t left_ms = deadline_ms - berth_clock_monotonic_ms();
+        if (left_ms <= 0)
+            return false;
+        int ready = poll(polled, 3, left_ms > INT32_MAX ? INT32_MAX : (int)left_ms);
+        if (ready <= 0)
+            continue; /* the clock decides */
+        for (size_t i = 0; i < STREAMS; i++)
+            if (polled[i].revents)
+                collect(run, i);
+        if (polled[STREAMS].revents)
+            return true;
+    }
+}
+
+/* Ends what is left of it. It is waited for last: until then, no other group can have its number.
+ */
+static int end(struct run *run)
+{
+    siginfo_t how = {0};
+    (void)kill(-run->pid, SIGKILL);
+    while (waitid(P_PID, (id_t)run->pid, &how, WEXITED) < 0 && errno == EINTR)
+        ;
+    for (size_t i = 0; i < STREAMS; i++)
+        collect(run, i);
+    return how.si_code == CLD_EXITED ? how.si_status : 128 + how.si_status;
+}
+
+int berth_process_run(const struct berth_process *process, struct berth_strbuf *out,
+                      struct berth_strbuf *complaints, int *ret_code, struct berth_error *err)
+{
+    struct run run = {.exited = -1, .pipes = {-1, -1}, .texts = {out, complaints}};
+    int64_t deadline_ms = berth_clock_monotonic_ms() + process->timeout_ms;
+    int rc = start(process, &run, err);
+    bool ended = rc == 0 && wait_ended(&run, deadline_ms);
+    int code = run.pid ? end(&run) : 0;
+    berth_fd_close(&run.exited);
+    for (size_t i = 0; i < STREAMS; i++)
+        berth_fd_close(&run.pipes[i]);
+    if (rc < 0)
+        return rc;
+    if (!ended)
+        return berth_error_set(err, BERTH_E_TIMEOUT, "%s did not end within %lld ms",
+                               process->argv[0], (long long)process->timeout_ms);
+    rc = berth_strbuf_check(out, err);
+    if (rc == 0)
+        rc = berth_strbuf_check(complaints, err);
+    if (rc == 0)
+        *ret_code = code;
+    return rc;
+}
