@@ -73,6 +73,8 @@ struct berth_backend_config {
     int64_t max_inflight;
     struct berth_node_endpoints nodes; /* swarm; tls_* hold for those that are tcp */
     int swarm_mode;                    /* enum berth_swarm_mode */
+    const char *data_dir;              /* what a backend keeps is in its folder FACILITY */
+    const char *compose;               /* compose: the program's path; NULL: where it usually is */
     struct berth_memory_config memory;
     struct berth_engine_io *io; /* borrowed; outlives the backend */
 };

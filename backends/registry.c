@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The kinds of container host berth knows. A new backend is one more line here. */
 #include "backends/backend.h"
+#include "backends/compose/compose.h"
 #include "backends/memory.h"
 #include "backends/solo.h"
 #include "backends/swarm/swarm.h"
@@ -10,6 +11,7 @@
 const struct berth_backend_ops *const berth_backends[] = {
     &berth_solo_ops,
     &berth_swarm_ops,
+    &berth_compose_ops,
     &berth_memory_ops,
     NULL,
 };

@@ -102,6 +102,8 @@ static const char **config_strings(struct berth_facility_config *config, size_t 
         &config->engine.tls_ca,
         &config->engine.tls_cert,
         &config->engine.tls_key,
+        &config->engine.data_dir,
+        &config->engine.compose,
     };
     return i < sizeof(slots) / sizeof(slots[0]) ? slots[i] : NULL;
 }

@@ -287,6 +287,7 @@ static int complete(struct berth_config *config, struct berth_error *err)
     for (size_t i = 0; i < config->facility_count; i++) {
         struct berth_facility_config *facility = &config->facilities[i];
         facility->engine.facility = facility->id;
+        facility->engine.data_dir = config->data_dir;
         facility->engine.request_timeout_ms = config->request_timeout_ms;
     }
     return parse_proxies(config, err);

@@ -81,6 +81,7 @@ static const struct berth_config_key facility_keys[] = {
     {"app_gpus",          BERTH_CONFIG_INT,    FACILITY(gpus),                -1, 1024, "0", NULL, NULL, RELOAD},
     {"node.HOSTNAME",     BERTH_CONFIG_NODES,  FACILITY(engine.nodes),        1, 512, NULL, NULL, berth_config_check_node, REOPEN},
     {"swarm_mode",        BERTH_CONFIG_WORD,   FACILITY(engine.swarm_mode),   0, 0, "job", swarm_words, NULL, REOPEN},
+    {"compose",           BERTH_CONFIG_STRING, FACILITY(engine.compose),      1, PATH_LENGTH, NULL, NULL, NULL, REOPEN},
     {"max_inflight",      BERTH_CONFIG_INT,    FACILITY(engine.max_inflight), 1, 4096, "32", NULL, NULL, REOPEN},
     {"memory_apps",       BERTH_CONFIG_INT,    FACILITY(engine.memory.app_count), 0, 1000000, "0", NULL, NULL, REOPEN},
     {"memory_delay_ms",   BERTH_CONFIG_INT,    FACILITY(engine.memory.verb_delay_ms), 0, 600000, "0", NULL, NULL, REOPEN},

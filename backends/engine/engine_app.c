@@ -45,6 +45,28 @@ void berth_engine_app_list_path(const struct berth_engine_scope *scope, const ch
     berth_strbuf_add_urlencoded(path, berth_strbuf_str(&filters), filters.len);
 }
 
+int berth_engine_app_labelled(struct berth_engine *engine, const struct berth_app_pair *labels,
+                              size_t count, cJSON **ret_entries, struct berth_error *err)
+{
+    BERTH_CLEANUP(strbuf) struct berth_strbuf filters = BERTH_STRBUF_INIT(PATH_MAX_BYTES);
+    BERTH_CLEANUP(strbuf) struct berth_strbuf label = BERTH_STRBUF_INIT(PATH_MAX_BYTES);
+    BERTH_CLEANUP(strbuf) struct berth_strbuf path = BERTH_STRBUF_INIT(2 * PATH_MAX_BYTES);
+    struct berth_json_writer w = BERTH_JSON_WRITER(&filters);
+    berth_json_open_object(&w, NULL);
+    berth_json_open_array(&w, "label");
+    for (size_t i = 0; i < count; i++) {
+        berth_strbuf_clear(&label);
+        berth_strbuf_addf(&label, "%s=%s", labels[i].key, labels[i].value);
+        berth_json_add_string(&w, NULL, berth_strbuf_str(&label));
+    }
+    berth_json_close_array(&w);
+    berth_json_close_object(&w);
+    berth_strbuf_adds(&path, "/containers/json?all=1&filters=");
+    berth_strbuf_add_urlencoded(&path, berth_strbuf_str(&filters), filters.len);
+    int rc = berth_strbuf_check(&path, err);
+    return rc < 0 ? rc : berth_engine_get_json(engine, berth_strbuf_str(&path), ret_entries, err);
+}
+
 void berth_engine_app_path(const char *id, const char *suffix, struct berth_strbuf *path)
 {
     berth_engine_path_add(path, "/containers/", id);

@@ -32,6 +32,11 @@ bool berth_engine_in_scope(const struct berth_engine_scope *scope, const cJSON *
 void berth_engine_app_list_path(const struct berth_engine_scope *scope, const char *id,
                                 struct berth_strbuf *path);
 
+/* GET /containers/json of the containers in any state that have all these labels. */
+BERTH_MUST_CHECK int berth_engine_app_labelled(struct berth_engine *engine,
+                                               const struct berth_app_pair *labels, size_t count,
+                                               cJSON **ret_entries, struct berth_error *err);
+
 /* Appends "/containers/ID" and suffix ("/json", "/start"). */
 void berth_engine_app_path(const char *id, const char *suffix, struct berth_strbuf *path);
 

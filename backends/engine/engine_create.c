@@ -14,8 +14,9 @@
  * (httpd, postgres, jupyter). Left out of Docker's own set: raw sockets, device
  * nodes, file capabilities, chroot and writing to the audit log.
  */
-static const char *const capabilities[] = {
-    "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "NET_BIND_SERVICE", "SETGID", "SETUID",
+const char *const berth_engine_capabilities[] = {
+    "CHOWN",  "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "NET_BIND_SERVICE",
+    "SETGID", "SETUID",       NULL,
 };
 
 /* ---- The body ---- */
@@ -53,8 +54,8 @@ void berth_engine_create_capabilities(struct berth_json_writer *w, const char *d
     berth_json_add_string(w, NULL, "ALL");
     berth_json_close_array(w);
     berth_json_open_array(w, add);
-    for (size_t i = 0; i < sizeof(capabilities) / sizeof(capabilities[0]); i++)
-        berth_json_add_string(w, NULL, capabilities[i]);
+    for (size_t i = 0; berth_engine_capabilities[i]; i++)
+        berth_json_add_string(w, NULL, berth_engine_capabilities[i]);
     berth_json_close_array(w);
 }
 
@@ -101,37 +102,21 @@ static int exists(const char *app, struct berth_error *err)
     return berth_error_set(err, BERTH_E_EXISTS, "app %s already exists", app);
 }
 
-/* BERTH_E_EXISTS if the facility has a container of that app, whatever its own name. */
-static int check_absent(struct berth_engine *engine, const struct berth_engine_scope *scope,
-                        const char *app, struct berth_error *err)
+int berth_engine_create_check_absent(struct berth_engine *engine,
+                                     const struct berth_engine_scope *scope, const char *app,
+                                     struct berth_error *err)
 {
-    BERTH_CLEANUP(strbuf) struct berth_strbuf filters = BERTH_STRBUF_INIT(PATH_MAX_BYTES);
-    BERTH_CLEANUP(strbuf) struct berth_strbuf label = BERTH_STRBUF_INIT(PATH_MAX_BYTES);
-    struct berth_json_writer w = BERTH_JSON_WRITER(&filters);
-    berth_json_open_object(&w, NULL);
-    berth_json_open_array(&w, "label");
-    berth_strbuf_addf(&label, "%s=%s", BERTH_LABEL_FACILITY, scope->facility);
-    berth_json_add_string(&w, NULL, berth_strbuf_str(&label));
-    berth_strbuf_clear(&label);
-    berth_strbuf_addf(&label, "%s=%s", BERTH_LABEL_APP, app);
-    berth_json_add_string(&w, NULL, berth_strbuf_str(&label));
-    berth_json_close_array(&w);
-    berth_json_close_object(&w);
-    BERTH_CLEANUP(strbuf) struct berth_strbuf path = BERTH_STRBUF_INIT(PATH_MAX_BYTES);
-    berth_strbuf_adds(&path, "/containers/json?all=1&filters=");
-    berth_strbuf_add_urlencoded(&path, berth_strbuf_str(&filters), filters.len);
-    int rc = berth_strbuf_check(&path, err);
+    const struct berth_app_pair labels[] = {{BERTH_LABEL_FACILITY, scope->facility},
+                                            {BERTH_LABEL_APP, app}};
     BERTH_CLEANUP(json) cJSON *found = NULL;
-    if (rc == 0)
-        rc = berth_engine_get_json(engine, berth_strbuf_str(&path), &found, err);
+    int rc = berth_engine_app_labelled(engine, labels, 2, &found, err);
     if (rc < 0)
         return rc;
     return cJSON_GetArraySize(found) > 0 ? exists(app, err) : 0;
 }
 
-/* Whether the container of that name is in the scope. */
-static int owner_is_ours(struct berth_engine *engine, const struct berth_engine_scope *scope,
-                         const char *name, bool *ret_ours, struct berth_error *err)
+int berth_engine_create_owner(struct berth_engine *engine, const struct berth_engine_scope *scope,
+                              const char *name, bool *ret_ours, struct berth_error *err)
 {
     BERTH_CLEANUP(strbuf) struct berth_strbuf path = BERTH_STRBUF_INIT(PATH_MAX_BYTES);
     berth_engine_app_path(name, "/json", &path);
@@ -197,7 +182,7 @@ static int create_or_ask(struct berth_engine *engine, const struct berth_engine_
         int rc = create_named(engine, app, body, ret_id, err);
         if (rc != BERTH_E_CONFLICT)
             return rc;
-        int asked = owner_is_ours(engine, scope, app, ret_ours, err);
+        int asked = berth_engine_create_owner(engine, scope, app, ret_ours, err);
         if (asked == 0)
             return rc;
         if (asked != BERTH_E_NOT_FOUND)
@@ -227,22 +212,20 @@ static int create_somewhere(struct berth_engine *engine, const struct berth_engi
 
 /* ---- The image ---- */
 
-static bool is_image_id(const char *image)
+bool berth_engine_is_image_id(const char *image)
 {
     return strncmp(image, "sha256:", 7) == 0;
 }
 
-/* Whether the image's name means this id at the moment. */
-static bool names_id(struct berth_engine *engine, const char *name, const char *id)
+bool berth_engine_create_names(struct berth_engine *engine, const char *name, const char *id)
 {
     BERTH_CLEANUP(json) cJSON *image = NULL;
     return berth_engine_image_inspect(engine, name, &image, NULL) == 0 &&
            strcmp(berth_json_string(image, "Id", ""), id) == 0;
 }
 
-/* Whether the container was made of this image id. */
-static int is_made_of(struct berth_engine *engine, const char *container, const char *image_id,
-                      bool *ret_same, struct berth_error *err)
+int berth_engine_create_is_of(struct berth_engine *engine, const char *container,
+                              const char *image_id, bool *ret_same, struct berth_error *err)
 {
     BERTH_CLEANUP(strbuf) struct berth_strbuf path = BERTH_STRBUF_INIT(PATH_MAX_BYTES);
     berth_engine_app_path(container, "/json", &path);
@@ -279,7 +262,7 @@ static int create_by_name(struct berth_engine *engine, const struct berth_engine
     int rc = create_from(engine, scope, spec, spec->image_label, &id, err);
     if (rc < 0)
         return rc;
-    rc = is_made_of(engine, id, spec->image, &same, err);
+    rc = berth_engine_create_is_of(engine, id, spec->image, &same, err);
     if (rc < 0 || !same)
         berth_engine_container_discard(engine, id);
     else
@@ -291,10 +274,11 @@ int berth_engine_create(struct berth_engine *engine, const struct berth_engine_s
                         const struct berth_create_spec *spec, char **ret_id,
                         struct berth_error *err)
 {
-    int rc = check_absent(engine, scope, spec->app, err);
+    int rc = berth_engine_create_check_absent(engine, scope, spec->app, err);
     if (rc < 0)
         return rc;
-    if (is_image_id(spec->image) && names_id(engine, spec->image_label, spec->image)) {
+    if (berth_engine_is_image_id(spec->image) &&
+        berth_engine_create_names(engine, spec->image_label, spec->image)) {
         char *id = NULL;
         rc = create_by_name(engine, scope, spec, &id, err);
         if (rc < 0)

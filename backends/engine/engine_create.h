@@ -35,4 +35,27 @@ void berth_engine_create_body(const struct berth_engine_scope *scope,
                               const struct berth_create_spec *spec, const char *image,
                               struct berth_strbuf *body);
 
+/* ---- For those who have another make the container ---- */
+
+/* What a container keeps of root's powers; NULL at the end. */
+extern const char *const berth_engine_capabilities[];
+
+/* BERTH_E_EXISTS if the scope has a container of that app, whatever its own name. */
+BERTH_MUST_CHECK int berth_engine_create_check_absent(struct berth_engine *engine,
+                                                      const struct berth_engine_scope *scope,
+                                                      const char *app, struct berth_error *err);
+/* Whether the container of that name is in the scope. BERTH_E_NOT_FOUND: there is none. */
+BERTH_MUST_CHECK int berth_engine_create_owner(struct berth_engine *engine,
+                                               const struct berth_engine_scope *scope,
+                                               const char *name, bool *ret_ours,
+                                               struct berth_error *err);
+
+bool berth_engine_is_image_id(const char *image);
+/* Whether the image's name means this id at the moment. */
+bool berth_engine_create_names(struct berth_engine *engine, const char *name, const char *id);
+/* Whether the container was made of this image id. */
+BERTH_MUST_CHECK int berth_engine_create_is_of(struct berth_engine *engine, const char *container,
+                                               const char *image_id, bool *ret_same,
+                                               struct berth_error *err);
+
 #endif

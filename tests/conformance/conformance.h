@@ -10,6 +10,7 @@
  *                       at once on SIGTERM
  *   BERTH_TEST_PULL     name:tag of an image the engine can pull
  *   BERTH_TEST_SWARM    says that the engine is a swarm's manager, for backend swarm
+ *   BERTH_TEST_COMPOSE  Docker Compose version 2, for the backend of that name
  *
  * Each test has a facility of its own on that engine, and leaves nothing of it.
  *
@@ -36,6 +37,7 @@ const char *conformance_pullable(void);
 
 struct fixture {
     char facility[33];
+    char data_dir[64]; /* where a backend may keep files */
     struct berth_engine_io *io;
     struct berth_backend *backend;
 };

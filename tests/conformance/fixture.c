@@ -33,16 +33,19 @@ const char *conformance_pullable(void)
     return variable("BERTH_TEST_PULL", "httpd:2.4");
 }
 
-static struct fixture open_facility(const char *facility)
+static struct fixture open_facility(const char *facility, const char *data_dir)
 {
     struct fixture fixture = {0};
     struct berth_error err = BERTH_ERROR_INIT;
     (void)snprintf(fixture.facility, sizeof(fixture.facility), "%s", facility);
+    (void)snprintf(fixture.data_dir, sizeof(fixture.data_dir), "%s", data_dir);
     ASSERT_OK(berth_engine_io_open(&fixture.io, &err), &err);
     const struct berth_backend_config config = {.facility = fixture.facility,
                                                 .engine = getenv("BERTH_TEST_ENGINE"),
                                                 .request_timeout_ms = REQUEST_TIMEOUT_MS,
                                                 .max_inflight = MAX_INFLIGHT,
+                                                .data_dir = fixture.data_dir,
+                                                .compose = getenv("BERTH_TEST_COMPOSE"),
                                                 .io = fixture.io};
     ASSERT_OK(berth_backend_open(conformance_ops(), &config, &fixture.backend, &err), &err);
     return fixture;
@@ -52,21 +55,28 @@ struct fixture fixture_open(void)
 {
     unsigned number;
     char facility[33];
+    char data_dir[] = "/tmp/berth-conformance-XXXXXX";
     struct berth_error err = BERTH_ERROR_INIT;
     ASSERT_OK(berth_random_bytes(&number, sizeof(number), &err), &err);
     (void)snprintf(facility, sizeof(facility), "conformance-%08x", number);
-    return open_facility(facility);
+    ck_assert_ptr_nonnull(mkdtemp(data_dir));
+    return open_facility(facility, data_dir);
 }
 
 struct fixture fixture_again(const struct fixture *fixture)
 {
-    return open_facility(fixture->facility);
+    return open_facility(fixture->facility, fixture->data_dir);
 }
 
 void fixture_leave(struct fixture *fixture)
 {
     berth_backend_close(fixture->backend);
     berth_engine_io_close(fixture->io);
+    /* Empty, unless apps stay: a backend that keeps files removes those of an app with it. */
+    char folder[sizeof(fixture->data_dir) + sizeof(fixture->facility)];
+    (void)snprintf(folder, sizeof(folder), "%s/%s", fixture->data_dir, fixture->facility);
+    (void)rmdir(folder);
+    (void)rmdir(fixture->data_dir);
     *fixture = (struct fixture){0};
 }
 
@@ -79,7 +89,10 @@ void fixture_close(struct fixture *fixture)
     ASSERT_OK(berth_backend_list(fixture->backend, NULL, &apps, &err), &err);
     for (size_t i = 0; i < apps.count; i++)
         act_ok(fixture, BERTH_VERB_REMOVE, apps.items[i]->id);
+    char data_dir[sizeof(fixture->data_dir)];
+    memcpy(data_dir, fixture->data_dir, sizeof(data_dir));
     fixture_leave(fixture);
+    ck_assert_msg(access(data_dir, F_OK) < 0, "%s is not empty", data_dir);
 }
 
 struct berth_create_spec spec_for(const char *user)

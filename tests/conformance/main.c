@@ -13,12 +13,19 @@ static bool needs_engine(const char *backend)
 
 static const char *missing(const char *backend)
 {
-    static const char *const names[] = {"BERTH_TEST_ENGINE", "BERTH_TEST_IMAGE", "BERTH_TEST_PULL",
-                                        "BERTH_TEST_SWARM"};
-    size_t count = COUNT(names) - (strcmp(backend, "swarm") != 0);
-    for (size_t i = 0; i < count; i++)
-        if (!getenv(names[i]))
-            return names[i];
+    static const struct {
+        const char *name;
+        const char *backend; /* NULL: all that stand on an engine */
+    } variables[] = {
+        {"BERTH_TEST_ENGINE", NULL},      {"BERTH_TEST_IMAGE", NULL},
+        {"BERTH_TEST_PULL", NULL},        {"BERTH_TEST_SWARM", "swarm"},
+        {"BERTH_TEST_COMPOSE", "compose"},
+    };
+    for (size_t i = 0; i < COUNT(variables); i++) {
+        const char *owner = variables[i].backend;
+        if ((!owner || strcmp(owner, backend) == 0) && !getenv(variables[i].name))
+            return variables[i].name;
+    }
     return NULL;
 }
 

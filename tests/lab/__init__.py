@@ -34,7 +34,7 @@ without `--detach` waits 5 s longer than it must.
 """
 
 from .engine import Engine
-from .packages import VERSIONS, docker_cli
+from .packages import VERSIONS, compose, docker_cli
 from .swarm import GATEWAY, Swarm
 
-__all__ = ["Engine", "GATEWAY", "Swarm", "VERSIONS", "docker_cli"]
+__all__ = ["Engine", "GATEWAY", "Swarm", "VERSIONS", "compose", "docker_cli"]

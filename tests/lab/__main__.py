@@ -9,6 +9,7 @@ The command's exit status is passed on. It finds in its environment
     BERTH_TEST_ENGINE  the engine's address, unix:///..., or that of the swarm's manager
     DOCKER_HOST        the same, for the docker command
     BERTH_TEST_DOCKER  the docker 26.1 command
+    BERTH_TEST_COMPOSE Docker Compose 2.26, as a program
     BERTH_TEST_IMAGE   an image to run, on every node
     BERTH_TEST_PULL    with --registry: an image that is on no engine and can be pulled
 
@@ -30,7 +31,7 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
-from lab import VERSIONS, Engine, Swarm, docker_cli  # noqa: E402
+from lab import VERSIONS, Engine, Swarm, compose, docker_cli  # noqa: E402
 
 IMAGE = "berth/demo:latest"
 PULL = "httpd:2.4"
@@ -76,6 +77,7 @@ def main():
             "BERTH_TEST_ENGINE": lab.url,
             "BERTH_TEST_IMAGE": IMAGE,
             "BERTH_TEST_DOCKER": str(docker_cli()),
+            "BERTH_TEST_COMPOSE": str(compose()),
             "DOCKER_HOST": lab.url,
             **(of_swarm(lab) if args.swarm else {}),
         }

@@ -15,13 +15,15 @@ _PACKAGES = {
     "26.1": {"trixie": ["docker.io", "docker-cli", "containerd"], "bookworm": ["runc"]},
 }
 VERSIONS = tuple(_PACKAGES)
+_PACKAGES["compose"] = {"trixie": ["docker-compose"]}
 
 _ROOT = pathlib.Path(__file__).resolve().parents[2]
 _CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "berth"
 
 
 def unpacked(version):
-    """The directory that holds the programs of an engine version, fetched when it is not there."""
+    """The directory that holds the programs of an engine version, or of Docker Compose, fetched
+    when it is not there."""
     tree = _CACHE / "lab" / version
     tree.parent.mkdir(parents=True, exist_ok=True)
     with open(tree.parent / f"{version}.lock", "w") as lock:
@@ -53,3 +55,8 @@ def environment(version):
 def docker_cli():
     """The path of the reference docker command, 26.1."""
     return unpacked("26.1") / "usr/bin/docker"
+
+
+def compose():
+    """The path of Docker Compose 2.26, which any of the engines takes."""
+    return unpacked("compose") / "usr/libexec/docker/cli-plugins/docker-compose"

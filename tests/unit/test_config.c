@@ -439,7 +439,7 @@ START_TEST(refusals)
         {"[log]\nlevel = loud\n", 2, "level must be one of debug, info, warning, error"},
         {"[log]\nfile =\n", 2, "file must be 1 to 4096 characters long"},
         {"[log]\nfile\n", 2, "the line is no [section], key = value or comment"},
-        {"[facility a]\nbackend = podman\n", 2, "backend must be one of solo, swarm, memory"},
+        {"[facility a]\nbackend = podman\n", 2, "backend must be one of solo, swarm, compose, memory"},
         {"[facility a]\nengine = /run/docker.sock\n", 2, "engine must be unix:///PATH or tcp://"},
         {"[facility a]\ndefault_user_uid = ana\n", 2, "default_user_uid must be UID or UID:GID"},
         {"[facility a]\ntitle = \xFF\n", 2, "the line is not valid UTF-8 text"},

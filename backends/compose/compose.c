@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+/* The backend's life and its table of verbs: what a container's id is enough for is the engine
+ * host's, as in solo. */
+#include "backends/compose/compose.h"
+
+#include "backends/compose/compose_internal.h"
+#include "base/folder.h"
+#include "base/text.h"
+#include "base/thread.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+
+#define FOLDER_MODE 0700
+
+int berth_compose_check_engine(const struct berth_backend_config *config, struct berth_error *err)
+{
+    if (config->engine && strncmp(config->engine, "unix:///", 8) == 0)
+        return 0;
+    return berth_error_set(err, BERTH_E_INVALID,
+                           "backend compose needs an engine on this machine (unix:///PATH): apps "
+                           "share a folder with it");
+}
+
+/* <data_dir>/<facility>, and its path with no link in it. */
+static int open_root(struct berth_compose *compose, const struct berth_backend_config *config,
+                     struct berth_strbuf *path, struct berth_error *err)
+{
+    BERTH_CLEANUP(fd) int data = open(config->data_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    BERTH_CLEANUP(free) char *real = data < 0 ? NULL : realpath(config->data_dir, NULL);
+    if (!real)
+        return berth_error_set_errno(err, BERTH_E_IO, errno, "data_dir %s cannot be opened",
+                                     config->data_dir);
+    berth_strbuf_addf(path, "%s/%s", real, config->facility);
+    int rc = berth_strbuf_check(path, err);
+    if (rc == 0)
+        rc = berth_folder_make(data, config->facility, FOLDER_MODE, &compose->root, err);
+    return rc < 0 ? rc : berth_folder_sync(data, err);
+}
+
+static void compose_close(struct berth_backend *backend)
+{
+    struct berth_compose *compose = berth_compose_of(backend);
+    berth_compose_mend_end(compose);
+    berth_engine_host_release(&compose->host);
+    berth_compose_program_release(&compose->program);
+    berth_fd_close(&compose->root);
+    (void)pthread_mutex_destroy(&compose->creating_lock);
+    (void)pthread_mutex_destroy(&compose->mend_lock);
+    (void)pthread_cond_destroy(&compose->mend_wake);
+    free(compose);
+}
+
+static int open_parts(struct berth_compose *compose, const struct berth_backend_config *config,
+                      struct berth_error *err)
+{
+    BERTH_CLEANUP(strbuf) struct berth_strbuf path = BERTH_STRBUF_INIT(PATH_MAX);
+    int rc = berth_compose_check_engine(config, err);
+    if (rc == 0)
+        rc = open_root(compose, config, &path, err);
+    berth_strbuf_adds(&path, "/.docker");
+    if (rc == 0)
+        rc = berth_strbuf_check(&path, err);
+    if (rc == 0)
+        rc = berth_compose_program_init(&compose->program, config->compose, config->engine,
+                                        berth_strbuf_str(&path), err);
+    if (rc == 0)
+        rc = berth_engine_host_init(&compose->host, config, err);
+    return rc < 0 ? rc : berth_compose_mend(compose, err);
+}
+
+static int compose_open(const struct berth_backend_config *config,
+                        struct berth_backend **ret_backend, struct berth_error *err)
+{
+    struct berth_compose *compose = calloc(1, sizeof(*compose));
+    if (!compose)
+        return berth_error_nomem(err);
+    compose->root = -1;
+    compose->request_timeout_ms = config->request_timeout_ms;
+    compose->mend_first = true;
+    (void)pthread_mutex_init(&compose->creating_lock, NULL);
+    (void)pthread_mutex_init(&compose->mend_lock, NULL);
+    berth_cond_init(&compose->mend_wake);
+    int rc = open_parts(compose, config, err);
+    if (rc < 0) {
+        compose_close(&compose->host.head);
+        return rc;
+    }
+    *ret_backend = &compose->host.head;
+    return 0;
+}
+
+/* Reads go on without it. */
+static int compose_condition(struct berth_backend *backend, struct berth_error *err)
+{
+    struct berth_compose *compose = berth_compose_of(backend);
+    if (berth_compose_program_is_there(&compose->program))
+        return 0;
+    return berth_error_set(err, BERTH_E_UNREACHABLE, "Docker Compose is not installed here");
+}
+
+const struct berth_backend_ops berth_compose_ops = {
+    .name = "compose",
+    .open = compose_open,
+    .close = compose_close,
+    .list = berth_engine_host_list,
+    .create = berth_compose_create,
+    .start = berth_engine_host_start,
+    .stop = berth_engine_host_stop,
+    .pause = berth_engine_host_pause,
+    .unpause = berth_engine_host_unpause,
+    .restart = berth_engine_host_restart,
+    .kill = berth_engine_host_kill,
+    .remove = berth_compose_remove,
+    .reset = berth_compose_reset,
+    .inspect = berth_engine_host_inspect,
+    .stats = berth_engine_host_stats,
+    .logs = berth_engine_host_logs,
+    .images = berth_engine_host_images,
+    .pull = berth_engine_host_pull,
+    .image_remove = berth_engine_host_image_remove,
+    .nodes = berth_engine_host_nodes,
+    .watch = berth_engine_host_watch,
+    .touch = berth_engine_host_touch,
+    .condition = compose_condition,
+    .check = berth_compose_check,
+};

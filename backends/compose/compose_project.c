@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: MIT */
+#include "backends/compose/compose_project.h"
+
+#include "backends/compose/compose_file.h"
+#include "base/clock.h"
+#include "base/encoding.h"
+#include "base/folder.h"
+#include "base/text.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#define MARK          ".unfinished"
+#define LOCK_RETRY_MS 10
+#define FOLDER_MODE   0700
+#define MOUNT_MODE    0755 /* the folder around it is closed to all but us */
+
+void berth_compose_project_release(struct berth_compose_project *project)
+{
+    berth_fd_close(&project->folder);
+}
+
+bool berth_compose_is_cuid(const char *name)
+{
+    if (strlen(name) != BERTH_CUID_SIZE - 1 || name[0] != 'c')
+        return false;
+    for (size_t i = 0; i < BERTH_CUID_SIZE - 2; i++) {
+        bool is_dash = i == 8 || i == 13 || i == 18 || i == 23;
+        char c = name[1 + i];
+        if (is_dash ? c != '-' : !berth_is_digit(c) && (c < 'a' || c > 'f'))
+            return false;
+    }
+    return true;
+}
+
+/* ---- The lock ---- */
+
+static int lock_folder(int folder, int64_t wait_ms, struct berth_error *err)
+{
+    const struct timespec pause = {.tv_nsec = LOCK_RETRY_MS * BERTH_NS_PER_MS};
+    int64_t deadline_ms = berth_clock_monotonic_ms() + wait_ms;
+    while (flock(folder, LOCK_EX | LOCK_NB) < 0) {
+        if (errno != EWOULDBLOCK && errno != EINTR)
+            return berth_error_set_errno(err, BERTH_E_IO, errno, "a project cannot be locked");
+        if (berth_clock_monotonic_ms() >= deadline_ms) {
+            int rc = berth_error_set(err, BERTH_E_BUSY, "another change of the app is under way");
+            if (err)
+                err->retry_after_s = 1;
+            return rc;
+        }
+        (void)nanosleep(&pause, NULL);
+    }
+    return 0;
+}
+
+/* What is locked may have been removed by whoever had the lock before. */
+static bool is_removed(int folder)
+{
+    struct stat status;
+    return fstat(folder, &status) < 0 || status.st_nlink == 0;
+}
+
+int berth_compose_project_open(int root, const char *cuid, int64_t wait_ms,
+                               struct berth_compose_project *ret_project, struct berth_error *err)
+{
+    BERTH_CLEANUP(compose_project)
+    struct berth_compose_project project = BERTH_COMPOSE_PROJECT_INIT;
+    (void)snprintf(project.cuid, sizeof(project.cuid), "%s", cuid);
+    int rc =
+        berth_folder_open(root, cuid, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, &project.folder, err);
+    if (rc == 0)
+        rc = lock_folder(project.folder, wait_ms, err);
+    if (rc == 0 && is_removed(project.folder))
+        rc = berth_error_set(err, BERTH_E_NOT_FOUND, "there is no project %s", cuid);
+    if (rc < 0)
+        return rc;
+    *ret_project = project;
+    project.folder = -1;
+    return 0;
+}
+
+/* ---- The mark ---- */
+
+int berth_compose_project_mark(const struct berth_compose_project *project, struct berth_error *err)
+{
+    return berth_folder_write(project->folder, MARK, "", 0, 0600, err);
+}
+
+int berth_compose_project_finish(const struct berth_compose_project *project,
+                                 struct berth_error *err)
+{
+    return berth_folder_unlink(project->folder, MARK, err);
+}
+
+bool berth_compose_project_is_unfinished(const struct berth_compose_project *project)
+{
+    return berth_folder_has(project->folder, MARK) ||
+           !berth_folder_has(project->folder, BERTH_COMPOSE_FILE);
+}
+
+/* ---- The mount ---- */
+
+/* "UID[:GID]", as the configuration has checked it. */
+static int give(int mount, const char *run_as, struct berth_error *err)
+{
+    int64_t uid = -1;
+    int64_t gid = -1;
+    char digits[16];
+    const char *colon = strchr(run_as, ':');
+    size_t len = colon ? (size_t)(colon - run_as) : strlen(run_as);
+    (void)snprintf(digits, sizeof(digits), "%.*s", (int)len, run_as);
+    int rc = berth_text_parse_int(digits, 0, INT32_MAX, &uid, err);
+    if (rc == 0 && colon)
+        rc = berth_text_parse_int(colon + 1, 0, INT32_MAX, &gid, err);
+    if (rc < 0)
+        return berth_error_wrap(err, "user id %s", run_as);
+    struct stat status;
+    if (fstat(mount, &status) == 0 && status.st_uid == uid && (gid < 0 || status.st_gid == gid))
+        return 0;
+    if (fchown(mount, (uid_t)uid, (gid_t)gid) < 0)
+        return berth_error_set_errno(
+            err, BERTH_E_IO, errno,
+            "the mount cannot be given to user %s: berth must run as root, "
+            "or as that user",
+            run_as);
+    return 0;
+}
+
+static int make_mount(const struct berth_compose_project *project, const char *run_as,
+                      struct berth_error *err)
+{
+    BERTH_CLEANUP(fd) int mount = -1;
+    int rc = berth_folder_make(project->folder, BERTH_COMPOSE_MOUNT, MOUNT_MODE, &mount, err);
+    if (rc == 0)
+        rc = berth_folder_clear(mount, err);
+    if (rc == 0 && fchmod(mount, MOUNT_MODE) < 0) /* whatever the umask, and the app, made of it */
+        rc = berth_error_set_errno(err, BERTH_E_IO, errno, "the mount cannot be opened to the app");
+    if (rc == 0 && run_as)
+        rc = give(mount, run_as, err);
+    return rc;
+}
+
+int berth_compose_project_clear(const struct berth_compose_project *project, const char *run_as,
+                                struct berth_error *err)
+{
+    return make_mount(project, run_as, err);
+}
+
+int berth_compose_project_unmount(const struct berth_compose_project *project,
+                                  struct berth_error *err)
+{
+    return berth_folder_remove(project->folder, BERTH_COMPOSE_MOUNT, err);
+}
+
+/* ---- Coming and going ---- */
+
+int berth_compose_projects_lock(int root, int *ret_fd, struct berth_error *err)
+{
+    BERTH_CLEANUP(fd) int held = -1;
+    int rc = berth_folder_open(root, ".", O_RDONLY | O_DIRECTORY, 0, &held, err);
+    if (rc < 0)
+        return rc;
+    while (flock(held, LOCK_EX) < 0)
+        if (errno != EINTR)
+            return berth_error_set_errno(err, BERTH_E_IO, errno, "the projects cannot be locked");
+    *ret_fd = berth_fd_steal(&held);
+    return 0;
+}
+
+/* A folder that is there and not locked, even for a moment, would be taken for one left behind. */
+static int make_locked(int root, struct berth_compose_project *project, struct berth_error *err)
+{
+    BERTH_CLEANUP(fd) int held = -1;
+    int rc = berth_compose_projects_lock(root, &held, err);
+    if (rc == 0)
+        rc = berth_folder_make(root, project->cuid, FOLDER_MODE, &project->folder, err);
+    return rc < 0 ? rc : lock_folder(project->folder, 0, err);
+}
+
+static int fill(int root, const struct berth_compose_project *project, const char *run_as,
+                struct berth_error *err)
+{
+    int rc = berth_compose_project_mark(project, err);
+    if (rc == 0)
+        rc = make_mount(project, run_as, err);
+    return rc < 0 ? rc : berth_folder_sync(root, err);
+}
+
+int berth_compose_project_new(int root, const char *run_as,
+                              struct berth_compose_project *ret_project, struct berth_error *err)
+{
+    BERTH_CLEANUP(compose_project)
+    struct berth_compose_project project = BERTH_COMPOSE_PROJECT_INIT;
+    char uuid[37];
+    int rc = berth_random_uuid(uuid, err);
+    if (rc < 0)
+        return rc;
+    (void)snprintf(project.cuid, sizeof(project.cuid), "c%s", uuid);
+    rc = make_locked(root, &project, err);
+    if (rc == 0)
+        rc = fill(root, &project, run_as, err);
+    if (rc < 0) {
+        if (project.folder >= 0) /* if this fails, too, the next open removes it */
+            (void)!berth_compose_project_remove(root, &project, NULL);
+        return rc;
+    }
+    *ret_project = project;
+    project.folder = -1;
+    return 0;
+}
+
+int berth_compose_project_remove(int root, struct berth_compose_project *project,
+                                 struct berth_error *err)
+{
+    /* The mark goes last but for the folder: cut short, this is taken up again. */
+    int rc = berth_compose_project_unmount(project, err);
+    if (rc == 0)
+        rc = berth_folder_remove(root, project->cuid, err);
+    if (rc == 0)
+        berth_compose_project_release(project);
+    return rc;
+}
