@@ -118,6 +118,7 @@ const struct berth_backend_ops berth_compose_ops = {
     .inspect = berth_engine_host_inspect,
     .stats = berth_engine_host_stats,
     .logs = berth_engine_host_logs,
+    .exec = berth_engine_host_exec,
     .images = berth_engine_host_images,
     .pull = berth_engine_host_pull,
     .image_remove = berth_engine_host_image_remove,
