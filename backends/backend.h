@@ -24,6 +24,7 @@
 #define BERTH_BACKENDS_BACKEND_H
 
 #include "backends/app.h"
+#include "backends/container.h"
 #include "backends/exec.h"
 #include "backends/image.h"
 #include "base/strbuf.h"
@@ -90,6 +91,9 @@ struct berth_create_spec {
     int64_t pids;            /* 0 is no limit */
     const char *run_as;      /* "UID[:GID]" or NULL for the image's own user */
     int64_t gpus;            /* GPUs asked of the engine; 0 none, -1 all */
+
+    /* compose: what the containers API asks for, made but not started; NULL: an app like any. */
+    const struct berth_container_spec *container;
 };
 
 /* One app's resource use, as computed by `docker stats`. */
@@ -214,6 +218,14 @@ struct berth_backend_ops {
     int (*reset)(struct berth_backend *backend, const char *id,
                  const struct berth_create_spec *spec, char **ret_id, bool *ret_gone,
                  struct berth_error *err);
+    /* Changes what the app is made of, all or nothing; a running one is made anew and runs.
+     * ret_id: malloc'ed, its id from now on. BERTH_E_PORT_IN_USE, BERTH_E_NOT_FOUND (image). */
+    int (*update)(struct berth_backend *backend, const char *id,
+                  const struct berth_container_change *change, char **ret_id,
+                  struct berth_error *err);
+    /* What the app was asked to be. */
+    int (*describe)(struct berth_backend *backend, const char *id,
+                    struct berth_container *ret_container, struct berth_error *err);
     /* The engine's inspect object, byte for byte, appended to body. */
     int (*inspect)(struct berth_backend *backend, const char *id, struct berth_strbuf *body,
                    struct berth_error *err);

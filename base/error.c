@@ -111,10 +111,10 @@ void berth_error_clear(struct berth_error *err)
 const char *berth_status_name(enum berth_status status)
 {
     static const char *const names[] = {
-        "ok",          "no_memory",    "internal",  "io",        "invalid",
-        "too_large",   "unauthorised", "forbidden", "not_found", "exists",
-        "conflict",    "unsupported",  "throttled", "busy",      "refused",
-        "unreachable", "timeout",      "no_space",  "quota",     "cancelled",
+        "ok",           "no_memory", "internal",    "io",          "invalid",  "too_large",
+        "unauthorised", "forbidden", "not_found",   "exists",      "conflict", "unsupported",
+        "throttled",    "busy",      "refused",     "unreachable", "timeout",  "no_space",
+        "quota",        "cancelled", "port_in_use",
     };
     size_t index = (size_t)-status;
     return index < sizeof(names) / sizeof(names[0]) ? names[index] : "unknown";

@@ -39,6 +39,7 @@ enum berth_status {
     BERTH_E_NO_SPACE = -17,    /* the disk is full; nothing was changed */
     BERTH_E_QUOTA = -18,       /* a policy's limit (apps per user) */
     BERTH_E_CANCELLED = -19,   /* shutting down, or the caller is gone */
+    BERTH_E_PORT_IN_USE = -20, /* a port of the host that is wanted belongs to another */
 };
 
 #define BERTH_ERROR_MESSAGE_MAX 512

@@ -56,6 +56,7 @@ static int apps_http_status(enum berth_status status)
     case BERTH_E_QUOTA:
         return 403;
     case BERTH_E_CONFLICT:
+    case BERTH_E_PORT_IN_USE:
         return 409;
     case BERTH_E_TOO_LARGE:
         return 413;

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the containers API says of a container beyond what every app has:
+ * variables, tags, limits, ports; how they are asked for, changed and read
+ * back. Backends without such containers ignore the one and lack the verbs of
+ * the others.
+ *
+ * Sources: docs/containers-api.md; the Compose specification (compose-spec.io).
+ *
+ * Threading: plain values.
+ */
+#ifndef BERTH_BACKENDS_CONTAINER_H
+#define BERTH_BACKENDS_CONTAINER_H
+
+#include "base/error.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum berth_protocol { BERTH_TCP, BERTH_UDP };
+
+/* "tcp", "udp". */
+const char *berth_protocol_name(enum berth_protocol protocol);
+
+/* A port of the host that leads to one of the container. */
+struct berth_port {
+    uint16_t host;
+    uint16_t container;
+    enum berth_protocol protocol;
+};
+
+struct berth_ports {
+    const struct berth_port *items;
+    size_t count;
+};
+
+/* value NULL, in a change: the variable is to go. */
+struct berth_variable {
+    const char *name;
+    const char *value;
+};
+
+struct berth_variables {
+    const struct berth_variable *items;
+    size_t count;
+};
+
+struct berth_tags {
+    const char *const *items;
+    size_t count;
+};
+
+/* What create makes besides an app. Strings are borrowed for the call. */
+struct berth_container_spec {
+    struct berth_variables env;
+    struct berth_tags tags;
+    struct berth_ports ports;
+    const char *compose; /* the owner's own compose file, or NULL: one container that runs
+                            /app/boot.py */
+};
+
+/* A change of a container that is there; what is NULL or negative stays as it is. */
+struct berth_container_change {
+    struct berth_variables env;      /* merged */
+    const struct berth_tags *tags;   /* replaced */
+    const struct berth_ports *ports; /* replaced */
+    int64_t cpu_nano, memory_bytes, pids;
+    const char *image, *image_label; /* as in struct berth_create_spec; both or none */
+};
+
+/* One that a container has. */
+struct berth_container_variable {
+    char *name;
+    char *value;
+};
+
+/* What a container was asked to be. All of it malloc'ed, strings never NULL. */
+struct berth_container {
+    struct berth_container_variable *env; /* without those of its image, and without berth's own */
+    size_t env_count;
+    char **tags;
+    size_t tag_count;
+    struct berth_port *ports;
+    size_t port_count;
+    int64_t cpu_nano, memory_bytes, pids; /* 0: no limit */
+    int64_t updated_ns;                   /* wall; of the last change through berth */
+    bool is_project;                      /* of the owner's own compose file */
+};
+
+void berth_container_release(struct berth_container *container);
+BERTH_DEFINE_CLEANUP_VALUE(container, struct berth_container, berth_container_release)
+
+#endif
