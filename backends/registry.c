@@ -9,11 +9,7 @@
 #include <string.h>
 
 const struct berth_backend_ops *const berth_backends[] = {
-    &berth_solo_ops,
-    &berth_swarm_ops,
-    &berth_compose_ops,
-    &berth_memory_ops,
-    NULL,
+    &berth_solo_ops, &berth_swarm_ops, &berth_compose_ops, &berth_memory_ops, NULL,
 };
 
 const struct berth_backend_ops *berth_backend_find(const char *name)

@@ -17,9 +17,8 @@ static const char *missing(const char *backend)
         const char *name;
         const char *backend; /* NULL: all that stand on an engine */
     } variables[] = {
-        {"BERTH_TEST_ENGINE", NULL},      {"BERTH_TEST_IMAGE", NULL},
-        {"BERTH_TEST_PULL", NULL},        {"BERTH_TEST_SWARM", "swarm"},
-        {"BERTH_TEST_COMPOSE", "compose"},
+        {"BERTH_TEST_ENGINE", NULL},   {"BERTH_TEST_IMAGE", NULL},        {"BERTH_TEST_PULL", NULL},
+        {"BERTH_TEST_SWARM", "swarm"}, {"BERTH_TEST_COMPOSE", "compose"},
     };
     for (size_t i = 0; i < COUNT(variables); i++) {
         const char *owner = variables[i].backend;
