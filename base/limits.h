@@ -57,6 +57,14 @@
 #define BERTH_RELAY_REFUSAL_MAX (64U << 10) /* what an engine says with a refusal */
 #define BERTH_AGENT_CONNECTIONS 256         /* at once; one more waits */
 
+/* Files in YAML */
+#define BERTH_YAML_DEPTH_MAX 32
+#define BERTH_YAML_NODES_MAX 5000 /* values and keys, each use of an alias counted */
+
+/* Compose files of their owners */
+#define BERTH_COMPOSE_TEXT_MAX       65536
+#define BERTH_COMPOSE_CONTAINERS_MAX 16 /* of one project, replicas counted */
+
 /* Programs that are run */
 #define BERTH_PROCESS_OUTPUT_MAX 65536 /* what is kept of each of its outputs */
 

@@ -5,6 +5,7 @@
 
 #include <inttypes.h>
 #include <string.h>
+#include <strings.h>
 
 /* Takes the event over; made: whether it could be made. */
 static void emit(struct berth_yaml_writer *w, yaml_event_t *event, int made)
@@ -38,10 +39,24 @@ static void add_scalar(struct berth_yaml_writer *w, const char *value, bool plai
                                       (int)len, plain, !plain, YAML_PLAIN_SCALAR_STYLE));
 }
 
+/* Whether nobody takes it for anything but a text. */
+static bool is_word(const char *name)
+{
+    static const char *const others[] = {"y",   "n",    "yes",   "no",   "on",
+                                         "off", "true", "false", "null", NULL};
+    size_t i = 0;
+    while (others[i] && strcasecmp(name, others[i]) != 0)
+        i++;
+    for (const char *c = name; *c; c++)
+        if (!berth_is_alnum(*c) && !strchr("_-.", *c))
+            return false;
+    return !others[i] && (berth_is_alnum(name[0]) || name[0] == '_') && !berth_is_digit(name[0]);
+}
+
 static void add_name(struct berth_yaml_writer *w, const char *name)
 {
     if (name)
-        add_scalar(w, name, true);
+        add_scalar(w, name, is_word(name));
 }
 
 static void open_map(struct berth_yaml_writer *w)
@@ -110,6 +125,44 @@ void berth_yaml_add_int(struct berth_yaml_writer *w, const char *name, int64_t v
     char text[24];
     (void)snprintf(text, sizeof(text), "%" PRId64, value);
     berth_yaml_add_plain(w, name, text);
+}
+
+static void add_number(struct berth_yaml_writer *w, const char *name, const cJSON *value)
+{
+    BERTH_CLEANUP(free) char *text = value->valuestring ? NULL : cJSON_PrintUnformatted(value);
+    if (!value->valuestring && !text)
+        w->failed = true;
+    else
+        berth_yaml_add_plain(w, name, text ? text : value->valuestring);
+}
+
+static void add_collection(struct berth_yaml_writer *w, const char *name, const cJSON *value)
+{
+    const cJSON *item;
+    bool is_map = cJSON_IsObject(value);
+    if (is_map)
+        berth_yaml_open_map(w, name);
+    else
+        berth_yaml_open_list(w, name);
+    cJSON_ArrayForEach(item, value) berth_yaml_add_json(w, is_map ? item->string : NULL, item);
+    if (is_map)
+        berth_yaml_close_map(w);
+    else
+        berth_yaml_close_list(w);
+}
+
+void berth_yaml_add_json(struct berth_yaml_writer *w, const char *name, const cJSON *value)
+{
+    if (cJSON_IsObject(value) || cJSON_IsArray(value))
+        add_collection(w, name, value);
+    else if (cJSON_IsString(value))
+        berth_yaml_add_string(w, name, value->valuestring);
+    else if (cJSON_IsNumber(value))
+        add_number(w, name, value);
+    else if (cJSON_IsBool(value))
+        berth_yaml_add_plain(w, name, cJSON_IsTrue(value) ? "true" : "false");
+    else
+        berth_yaml_add_plain(w, name, "null");
 }
 
 int berth_yaml_close(struct berth_yaml_writer *w, struct berth_error *err)
