@@ -169,6 +169,41 @@ int berth_backend_reset(struct berth_backend *backend, const char *id,
     return status;
 }
 
+int berth_backend_update(struct berth_backend *backend, const char *id,
+                         const struct berth_container_change *change, char **ret_id,
+                         struct berth_error *err)
+{
+    if (!backend->ops->update)
+        return berth_backend_unsupported(backend, "update-container", err);
+    int status = enter(backend, err);
+    if (status)
+        return status;
+    status = backend->ops->update(backend, id, change, ret_id, err);
+    leave(backend);
+    return status;
+}
+
+int berth_backend_describe(struct berth_backend *backend, const struct berth_app *app,
+                           struct berth_container *ret_container, struct berth_error *err)
+{
+    if (!backend->ops->describe)
+        return berth_backend_unsupported(backend, "describe-container", err);
+    return backend->ops->describe(backend, app, ret_container, err);
+}
+
+int berth_backend_versions(struct berth_backend *backend, struct berth_versions *ret_versions,
+                           struct berth_error *err)
+{
+    if (!backend->ops->versions)
+        return berth_backend_unsupported(backend, "healthz", err);
+    int status = enter(backend, err);
+    if (status)
+        return status;
+    status = backend->ops->versions(backend, ret_versions, err);
+    leave(backend);
+    return status;
+}
+
 int berth_backend_inspect(struct berth_backend *backend, const char *id, struct berth_strbuf *body,
                           struct berth_error *err)
 {

@@ -37,6 +37,15 @@
 #define BERTH_LABEL_IMAGE    "berth.image"
 #define BERTH_LABEL_USER     "berth.user"
 
+/* And on those of Compose projects. */
+#define BERTH_LABEL_CREATED "berth.created" /* RFC 3339; whatever is made anew later */
+#define BERTH_LABEL_TAGS    "berth.tags"    /* with commas between */
+#define BERTH_LABEL_PORTS   "berth.ports"   /* of the host: "8080/tcp,9000/udp" */
+#define BERTH_LABEL_BOOT    "berth.boot"    /* the file of its mount that it cannot start without */
+
+/* The version of a program, with the terminating NUL. */
+#define BERTH_VERSION_MAX 64
+
 /* Seconds between SIGTERM and SIGKILL in stop, restart, remove and reset. */
 #define BERTH_STOP_GRACE_S 10
 
@@ -120,6 +129,12 @@ struct berth_stats_list {
 
 void berth_stats_list_release(struct berth_stats_list *list);
 BERTH_DEFINE_CLEANUP_VALUE(stats_list, struct berth_stats_list, berth_stats_list_release)
+
+/* "26.1.5+dfsg1" and the like. */
+struct berth_versions {
+    char engine[BERTH_VERSION_MAX];
+    char compose[BERTH_VERSION_MAX];
+};
 
 /* One container host, in the terms of `docker node ls`. All malloc'ed, none NULL. */
 struct berth_node {
@@ -223,9 +238,12 @@ struct berth_backend_ops {
     int (*update)(struct berth_backend *backend, const char *id,
                   const struct berth_container_change *change, char **ret_id,
                   struct berth_error *err);
-    /* What the app was asked to be. */
-    int (*describe)(struct berth_backend *backend, const char *id,
+    /* What the app was asked to be. Never asks the engine. */
+    int (*describe)(struct berth_backend *backend, const struct berth_app *app,
                     struct berth_container *ret_container, struct berth_error *err);
+    /* Of the programs that the backend stands on. What cannot be told is "". */
+    int (*versions)(struct berth_backend *backend, struct berth_versions *ret_versions,
+                    struct berth_error *err);
     /* The engine's inspect object, byte for byte, appended to body. */
     int (*inspect)(struct berth_backend *backend, const char *id, struct berth_strbuf *body,
                    struct berth_error *err);
@@ -314,6 +332,17 @@ BERTH_MUST_CHECK int berth_backend_create(struct berth_backend *backend,
 BERTH_MUST_CHECK int berth_backend_reset(struct berth_backend *backend, const char *id,
                                          const struct berth_create_spec *spec, char **ret_id,
                                          bool *ret_gone, struct berth_error *err);
+BERTH_MUST_CHECK int berth_backend_update(struct berth_backend *backend, const char *id,
+                                          const struct berth_container_change *change,
+                                          char **ret_id, struct berth_error *err);
+/* Not counted against max_inflight: it asks no engine. */
+BERTH_MUST_CHECK int berth_backend_describe(struct berth_backend *backend,
+                                            const struct berth_app *app,
+                                            struct berth_container *ret_container,
+                                            struct berth_error *err);
+BERTH_MUST_CHECK int berth_backend_versions(struct berth_backend *backend,
+                                            struct berth_versions *ret_versions,
+                                            struct berth_error *err);
 BERTH_MUST_CHECK int berth_backend_inspect(struct berth_backend *backend, const char *id,
                                            struct berth_strbuf *body, struct berth_error *err);
 BERTH_MUST_CHECK int berth_backend_stats(struct berth_backend *backend,

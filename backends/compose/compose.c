@@ -92,6 +92,22 @@ static int compose_open(const struct berth_backend_config *config,
     return 0;
 }
 
+static int compose_versions(struct berth_backend *backend, struct berth_versions *ret_versions,
+                            struct berth_error *err)
+{
+    struct berth_compose *compose = berth_compose_of(backend);
+    struct berth_versions versions = {0};
+    BERTH_CLEANUP(json) cJSON *told = NULL;
+    (void)err;
+    if (berth_engine_get_json(compose->host.engine, "/version", &told, NULL) == 0)
+        (void)snprintf(versions.engine, sizeof(versions.engine), "%s",
+                       berth_json_string(told, "Version", ""));
+    if (berth_compose_program_find(&compose->program, versions.compose, NULL) < 0)
+        versions.compose[0] = '\0';
+    *ret_versions = versions;
+    return 0;
+}
+
 /* Reads go on without it. */
 static int compose_condition(struct berth_backend *backend, struct berth_error *err)
 {
@@ -125,6 +141,7 @@ const struct berth_backend_ops berth_compose_ops = {
     .nodes = berth_engine_host_nodes,
     .watch = berth_engine_host_watch,
     .touch = berth_engine_host_touch,
+    .versions = compose_versions,
     .condition = compose_condition,
     .check = berth_compose_check,
 };

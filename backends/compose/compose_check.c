@@ -25,7 +25,7 @@ int berth_compose_check(const struct berth_backend_config *config, struct berth_
                         struct berth_error *err)
 {
     struct berth_compose_program program;
-    char version[BERTH_COMPOSE_VERSION_MAX];
+    char version[BERTH_VERSION_MAX];
     int rc = berth_compose_check_engine(config, err);
     if (rc == 0)
         rc = berth_compose_program_init(&program, config->compose, config->engine, "/nonexistent",

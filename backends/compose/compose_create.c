@@ -184,7 +184,7 @@ static int make(struct berth_compose *compose, struct berth_compose_project *pro
 static int create(struct berth_compose *compose, const struct berth_create_spec *spec,
                   char **ret_id, struct berth_error *err)
 {
-    char version[BERTH_COMPOSE_VERSION_MAX];
+    char version[BERTH_VERSION_MAX];
     BERTH_CLEANUP(compose_project)
     struct berth_compose_project project = BERTH_COMPOSE_PROJECT_INIT;
     const struct berth_engine_host *host = &compose->host;

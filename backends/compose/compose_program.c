@@ -75,7 +75,7 @@ bool berth_compose_program_is_there(struct berth_compose_program *program)
 
 /* What the program at path says of its version, as text of one line. */
 static int ask_version(const struct berth_compose_program *program, const char *path,
-                       char ret_version[BERTH_COMPOSE_VERSION_MAX], struct berth_error *err)
+                       char ret_version[BERTH_VERSION_MAX], struct berth_error *err)
 {
     const char *const argv[] = {path, "version", "--short", NULL};
     const char *const envp[] = {program->home, program->config, NULL};
@@ -85,7 +85,7 @@ static int ask_version(const struct berth_compose_program *program, const char *
                                           .handed_on = -1,
                                           .timeout_ms = VERSION_TIMEOUT_MS};
     BERTH_CLEANUP(strbuf)
-    struct berth_strbuf out = BERTH_STRBUF_INIT(BERTH_COMPOSE_VERSION_MAX - 1);
+    struct berth_strbuf out = BERTH_STRBUF_INIT(BERTH_VERSION_MAX - 1);
     BERTH_CLEANUP(strbuf) struct berth_strbuf complaints = BERTH_STRBUF_INIT(1024);
     int code = 0;
     int rc = berth_process_run(&process, &out, &complaints, &code, err);
@@ -95,8 +95,8 @@ static int ask_version(const struct berth_compose_program *program, const char *
         return berth_error_set(err, BERTH_E_REFUSED, "%s ended with status %d", path, code);
     const char *text = berth_strbuf_str(&out);
     size_t skipped = *text == 'v';
-    (void)snprintf(ret_version, BERTH_COMPOSE_VERSION_MAX, "%.*s",
-                   (int)strcspn(text + skipped, "\r\n"), text + skipped);
+    (void)snprintf(ret_version, BERTH_VERSION_MAX, "%.*s", (int)strcspn(text + skipped, "\r\n"),
+                   text + skipped);
     return 0;
 }
 
@@ -111,7 +111,7 @@ static bool try_place(struct berth_compose_program *program, const char *path,
                       struct berth_strbuf *found)
 {
     struct berth_error err = BERTH_ERROR_INIT;
-    char version[BERTH_COMPOSE_VERSION_MAX];
+    char version[BERTH_VERSION_MAX];
     if (access(path, X_OK) < 0)
         return false;
     if (ask_version(program, path, version, &err) < 0) {
@@ -145,12 +145,12 @@ static int find(struct berth_compose_program *program, struct berth_error *err)
 }
 
 int berth_compose_program_find(struct berth_compose_program *program,
-                               char ret_version[BERTH_COMPOSE_VERSION_MAX], struct berth_error *err)
+                               char ret_version[BERTH_VERSION_MAX], struct berth_error *err)
 {
     BERTH_LOCK_SCOPE(guard, &program->lock);
     int rc = find(program, err);
     if (rc == 0)
-        memcpy(ret_version, program->version, BERTH_COMPOSE_VERSION_MAX);
+        memcpy(ret_version, program->version, BERTH_VERSION_MAX);
     return rc;
 }
 
@@ -175,7 +175,7 @@ static int refusal(struct berth_strbuf *complaints, int code, struct berth_error
 int berth_compose_program_run(struct berth_compose_program *program, const char *const *args,
                               int folder, int held, int64_t timeout_ms, struct berth_error *err)
 {
-    char version[BERTH_COMPOSE_VERSION_MAX];
+    char version[BERTH_VERSION_MAX];
     int rc = berth_compose_program_find(program, version, err);
     if (rc < 0)
         return rc;

@@ -8,12 +8,9 @@
 #ifndef BERTH_BACKENDS_COMPOSE_COMPOSE_PROGRAM_H
 #define BERTH_BACKENDS_COMPOSE_COMPOSE_PROGRAM_H
 
-#include "base/strbuf.h"
+#include "backends/backend.h"
 
 #include <pthread.h>
-
-/* What it prints of itself, "2.26.1-4". */
-#define BERTH_COMPOSE_VERSION_MAX 64
 
 struct berth_compose_program {
     char *configured; /* the only place to look, or NULL */
@@ -21,8 +18,8 @@ struct berth_compose_program {
     char *home;       /* HOME=…: a folder that nothing is in */
     char *config;     /* DOCKER_CONFIG=…: the same, so that nobody's settings count */
     pthread_mutex_t lock;
-    char *path;                              /* lock; NULL until it was found */
-    char version[BERTH_COMPOSE_VERSION_MAX]; /* lock */
+    char *path;                      /* lock; NULL until it was found */
+    char version[BERTH_VERSION_MAX]; /* lock */
 };
 
 /* configured: a path, or NULL. Nothing is run yet. */
@@ -36,7 +33,7 @@ void berth_compose_program_release(struct berth_compose_program *program);
  * and what to install; it is looked for anew each time until then.
  */
 BERTH_MUST_CHECK int berth_compose_program_find(struct berth_compose_program *program,
-                                                char ret_version[BERTH_COMPOSE_VERSION_MAX],
+                                                char ret_version[BERTH_VERSION_MAX],
                                                 struct berth_error *err);
 
 /* Whether something stands where it is looked for. Runs nothing. */

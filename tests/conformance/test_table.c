@@ -34,6 +34,9 @@ static const struct {
     {VERB(kill), ONE_HOST | SWARM},
     {VERB(remove), ONE_HOST},
     {VERB(reset), ONE_HOST},
+    {VERB(update), ROOTFS},
+    {VERB(describe), ROOTFS},
+    {VERB(versions), COMPOSE},
     {VERB(inspect), ONE_HOST | SWARM},
     {VERB(stats), ONE_HOST | SWARM},
     {VERB(logs), ONE_HOST | SWARM},
@@ -88,6 +91,12 @@ static int call(struct berth_backend *backend, const char *verb, struct berth_er
             return berth_backend_act(backend, (enum berth_verb)i, unknown_id, err);
     if (strcmp(verb, "reset") == 0)
         return berth_backend_reset(backend, unknown_id, NULL, NULL, NULL, err);
+    if (strcmp(verb, "update") == 0)
+        return berth_backend_update(backend, unknown_id, NULL, NULL, err);
+    if (strcmp(verb, "describe") == 0)
+        return berth_backend_describe(backend, NULL, NULL, err);
+    if (strcmp(verb, "versions") == 0)
+        return berth_backend_versions(backend, NULL, err);
     if (strcmp(verb, "images") == 0)
         return berth_backend_images(backend, NULL, err);
     if (strcmp(verb, "pull") == 0)
@@ -110,6 +119,9 @@ static const char *endpoint_of(const char *verb)
         {"restart", "restart-app"},
         {"remove", "delete-app"},
         {"reset", "hard-reset-app"},
+        {"update", "update-container"},
+        {"describe", "describe-container"},
+        {"versions", "healthz"},
         {"images", "get-images"},
         {"pull", "request-image"},
         {"image_remove", "remove-image"},
