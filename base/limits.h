@@ -40,6 +40,18 @@
 #define BERTH_WATCH_RETRY_AFTER_S 5     /* for one watcher too many */
 #define BERTH_IMAGE_PROGRESS_MS   500   /* between two events on the progress of one pull */
 
+/* Terminals */
+#define BERTH_TERMINAL_MESSAGE_MAX (256U << 10) /* one message of a client */
+#define BERTH_TERMINAL_INPUT_MAX   (64U << 10)  /* waiting for the app: past it nothing is read */
+#define BERTH_TERMINAL_REPLAY_MAX  (128U << 10) /* output kept for a client that comes back */
+#define BERTH_TERMINAL_RESUME_MS   60000        /* for which it may */
+#define BERTH_TERMINAL_PING_MS     20000        /* of silence, after which a ping is sent */
+#define BERTH_TERMINAL_SILENCE_MS  60000        /* after which a client counts as gone */
+#define BERTH_TERMINAL_SIZE_MAX    65535        /* columns, rows */
+#define BERTH_TERMINAL_SHARE       8            /* open terminals take of eight workers */
+#define BERTH_TERMINAL_OF_GATEWAY  3            /* three at most, */
+#define BERTH_TERMINAL_OF_FACILITY 2            /* and those of one facility two */
+
 /* API tokens */
 #define BERTH_TOKEN_LABEL_MAX     64
 #define BERTH_TOKENS_PER_USER_MAX 100

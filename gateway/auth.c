@@ -187,7 +187,9 @@ static int check_origin(const struct berth_exchange *exchange, struct berth_erro
 
 int berth_auth_check_browser(const struct berth_exchange *exchange, struct berth_error *err)
 {
-    bool changes = !(exchange->method & (BERTH_GET | BERTH_HEAD | BERTH_OPTIONS));
+    /* What a page asks of a WebSocket it may read, wherever it comes from. */
+    bool changes =
+        exchange->is_upgrade || !(exchange->method & (BERTH_GET | BERTH_HEAD | BERTH_OPTIONS));
     if (changes) {
         int r = check_origin(exchange, err);
         if (r < 0)

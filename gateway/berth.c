@@ -8,6 +8,7 @@
 #include "facilities/idempotency.h"
 #include "gateway/body_cache.h"
 #include "gateway/rate_limit.h"
+#include "gateway/terminal.h"
 
 #include <errno.h>
 #include <string.h>
@@ -140,6 +141,8 @@ static int open_apps(struct berth *berth, const struct berth_config *config,
         r = berth_rate_limit_new(config->requests_per_second, config->burst, &berth->rate_limit,
                                  err);
     if (r == 0)
+        r = berth_terminals_new(berth->identity, &berth->terminals, err);
+    if (r == 0)
         r = open_facilities(berth, err);
     return r;
 }
@@ -183,6 +186,7 @@ void berth_close(struct berth *berth)
 {
     if (!berth)
         return;
+    berth_terminals_free(berth->terminals);
     berth_view_unref(berth->view);
     if (berth->io)
         berth_engine_io_close(berth->io);

@@ -16,6 +16,7 @@ struct berth_body_cache;
 struct berth_engine_io;
 struct berth_idempotency;
 struct berth_rate_limit;
+struct berth_terminals;
 
 struct berth {
     struct berth_store *store;
@@ -26,6 +27,7 @@ struct berth {
     struct berth_body_cache *bodies; /* rendered answers */
     struct berth_rate_limit *rate_limit;
     struct berth_idempotency *idempotency;
+    struct berth_terminals *terminals;
     struct berth_request_ids request_ids;
     int64_t started_ms; /* monotonic */
     unsigned in_flight; /* atomic: requests under way */

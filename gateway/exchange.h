@@ -47,6 +47,8 @@ struct berth_exchange {
     const char *method_name;
     const char *path;                /* as sent, without query */
     const struct berth_route *route; /* NULL until matched */
+    const char *item;                /* what follows the route's path where that ends in '/' */
+    bool is_upgrade;                 /* to a WebSocket */
     struct berth_facility *facility; /* a reference; NULL for the gateway's own paths */
     struct berth_caller caller;
     char *origin_host;         /* what the client took us for, by a trusted proxy or by the target's

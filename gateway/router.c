@@ -56,12 +56,28 @@ static void set_request_id(struct berth_exchange *exchange)
 
 /* ---- Matching ---- */
 
-static const struct berth_route *find_route(const char *path)
+/* What follows a route's path in this one: "" for the whole, NULL for another. */
+static const char *item_of(const struct berth_route *route, const char *path)
 {
-    for (const struct berth_route *route = berth_routes; route->path; route++)
-        if (strcmp(route->path, path) == 0)
-            return route;
-    return NULL;
+    size_t len = strlen(route->path);
+    if (strcmp(route->path, path) == 0)
+        return len == 1 || route->path[len - 1] != '/' ? path + len : NULL;
+    bool takes_name = len > 1 && route->path[len - 1] == '/';
+    return takes_name && strncmp(route->path, path, len) == 0 && !strchr(path + len, '/')
+               ? path + len
+               : NULL;
+}
+
+static bool find_route(struct berth_exchange *exchange, const char *path)
+{
+    for (const struct berth_route *route = berth_routes; route->path; route++) {
+        exchange->item = item_of(route, path);
+        if (!exchange->item)
+            continue;
+        exchange->route = route;
+        return true;
+    }
+    return false;
 }
 
 static void keep_facility(struct berth_exchange *exchange, const struct berth_view *view,
@@ -79,37 +95,28 @@ static int match(struct berth_exchange *exchange, const struct berth_view *view,
                  struct berth_error *err)
 {
     const char *path = exchange->path;
-    const struct berth_route *route = find_route(path);
-    if (route) {
-        exchange->route = route;
+    if (find_route(exchange, path))
         return 0;
-    }
 
     const char *first = path + 1;
     size_t len = strcspn(first, "/");
-    if (first[len] == '\0' && view->config->root_facility) {
-        const char *root = view->config->root_facility;
-        route = find_route(first);
-        if (route) {
-            exchange->route = route;
-            keep_facility(exchange, view, root, strlen(root));
-            return 0;
-        }
+    const char *root = view->config->root_facility;
+    if (root && find_route(exchange, first)) {
+        keep_facility(exchange, view, root, strlen(root));
+        return 0;
     }
 
     keep_facility(exchange, view, first, len);
     const char *verb = first[len] == '/' ? first + len + 1 : "";
-    bool is_verb = *verb && !strchr(verb, '/'); /* a path of the gateway's own begins with one */
+    bool is_verb = *verb && *verb != '/'; /* a path of the gateway's own begins with one */
     if (!exchange->facility && *verb)
         return berth_error_set(err, BERTH_E_INVALID, "there is no facility %.*s",
                                len > BERTH_FACILITY_ID_MAX ? 0 : (int)len, first);
-    route = exchange->facility && is_verb ? find_route(verb) : NULL;
-    if (!route) {
+    if (!exchange->facility || !is_verb || !find_route(exchange, verb)) {
         exchange->error_status = 404; /* where an unknown app is 400 */
         return berth_error_set(err, BERTH_E_NOT_FOUND,
                                "there is no such endpoint; / has an outline of all");
     }
-    exchange->route = route;
     return 0;
 }
 
@@ -379,12 +386,13 @@ static int finish(struct berth_exchange *exchange, const struct berth_error *fai
     return sent;
 }
 
-int berth_router_handle(struct berth *berth, struct mg_connection *connection)
+int berth_router_handle(struct berth *berth, struct mg_connection *connection, bool is_upgrade)
 {
     struct berth_exchange exchange;
     struct berth_error err = BERTH_ERROR_INIT;
     struct berth_view *view = berth_take_view(berth);
     exchange_init(&exchange, berth, view, connection);
+    exchange.is_upgrade = is_upgrade;
     int r = receive(&exchange, view, &err);
     berth_view_unref(view);
     if (r == 0)

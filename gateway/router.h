@@ -20,7 +20,8 @@ struct berth_dialect {
 };
 
 struct berth_route {
-    const char *path;     /* "start-app" under /FACILITY/, or "/livez" of the gateway itself */
+    const char *path;     /* "start-app" under /FACILITY/, or "/livez" of the gateway itself; one
+                             that ends in '/' is followed by a name */
     unsigned methods;     /* enum berth_method bits; HEAD comes with GET */
     enum berth_role role; /* least role in the facility; NONE: no credentials asked */
     const struct berth_dialect *dialect;
@@ -32,7 +33,7 @@ struct berth_route {
 extern const struct berth_route berth_routes[];
 
 /* Serves one request of civetweb's; returns the HTTP status. */
-int berth_router_handle(struct berth *berth, struct mg_connection *connection);
+int berth_router_handle(struct berth *berth, struct mg_connection *connection, bool is_upgrade);
 
 /* Renders an error that civetweb itself found (a malformed request); returns when it is sent. */
 void berth_router_refuse(struct berth *berth, struct mg_connection *connection, int http_status,

@@ -35,19 +35,30 @@ static int refuse_request(struct berth_server *server, struct mg_connection *con
     return 503;
 }
 
-static int on_request(struct mg_connection *connection, void *ctx)
+static int serve_request(struct berth_server *server, struct mg_connection *connection,
+                         bool is_upgrade)
 {
-    struct berth_server *server = ctx;
     (void)__atomic_add_fetch(&server->berth->in_flight, 1, __ATOMIC_SEQ_CST);
     int status = __atomic_load_n(&server->draining, __ATOMIC_SEQ_CST)
                      ? refuse_request(server, connection)
-                     : berth_router_handle(server->berth, connection);
+                     : berth_router_handle(server->berth, connection, is_upgrade);
     if (__atomic_sub_fetch(&server->berth->in_flight, 1, __ATOMIC_SEQ_CST) == 0 &&
         __atomic_load_n(&server->draining, __ATOMIC_SEQ_CST)) {
         BERTH_LOCK_SCOPE(lock, &server->lock);
         (void)pthread_cond_broadcast(&server->idle);
     }
     return status;
+}
+
+static int on_request(struct mg_connection *connection, void *ctx)
+{
+    return serve_request(ctx, connection, false);
+}
+
+/* Upgrades are requests as others: what is not 0 keeps civetweb from going on with them. */
+static int on_upgrade(const struct mg_connection *connection, void *ctx)
+{
+    return serve_request(ctx, (struct mg_connection *)(uintptr_t)connection, true);
 }
 
 unsigned berth_server_drain(struct berth_server *server, int64_t timeout_ms)
@@ -84,8 +95,10 @@ static int on_log_message(const struct mg_connection *connection, const char *me
 static void on_start(const struct mg_context *context)
 {
     struct berth_server *server = mg_get_user_data(context);
+    struct mg_context *own = (struct mg_context *)(uintptr_t)context;
     server->has_started = true;
-    mg_set_request_handler((struct mg_context *)(uintptr_t)context, "**", on_request, server);
+    mg_set_request_handler(own, "**", on_request, server);
+    mg_set_websocket_handler(own, "**", on_upgrade, NULL, NULL, NULL, server);
 }
 
 /* ---- Listeners ---- */

@@ -241,7 +241,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     open_world();
     check_params(connection.info.query_string);
-    int status = berth_router_handle(world.berth, &connection);
+    int status = berth_router_handle(world.berth, &connection, false);
     check_answer(&connection, status);
     check_guards(&connection, status);
     return 0;

@@ -22,4 +22,11 @@ int mg_get_socket(const struct mg_connection *conn);
  */
 int mg_write_some(struct mg_connection *conn, const void *data, size_t len);
 
+/*
+ * Reads what is there without waiting, what civetweb has read ahead first: how
+ * many bytes came, 0 for none now, -1 when the other end has closed or the
+ * connection is broken. What follows the request is left to the caller alone.
+ */
+int mg_read_some(struct mg_connection *conn, void *data, size_t len);
+
 #endif
