@@ -17,12 +17,13 @@
 #include <string.h>
 #include <sys/eventfd.h>
 
-#define OUTPUT_MAX (1U << 20)
-#define LINE_MAX   4096
-#define FLOOD_LINE "777777777777777777777777777777777777777777777777777777777777777"
-#define PROMPT     "$ "
-#define CTRL_C     3
-#define SIGNALLED  128
+#define OUTPUT_MAX  (1U << 20)
+#define LINE_MAX    4096
+#define FLOOD_LINE  "777777777777777777777777777777777777777777777777777777777777777"
+#define FLOOD_PIECE 16000
+#define PROMPT      "$ "
+#define CTRL_C      3
+#define SIGNALLED   128
 
 struct memory_exec {
     struct berth_exec head;
@@ -206,12 +207,12 @@ static bool app_runs(struct memory_exec *exec)
 static void go_on_flooding(struct memory_exec *exec)
 {
     static const char line[] = FLOOD_LINE;
-    if (exec->flood == 0)
-        return;
-    say(exec, line);
-    end_line(exec, BERTH_OUTPUT_STDOUT);
-    if (--exec->flood == 0)
-        prompt(exec);
+    while (exec->flood > 0 && exec->out[0].len < FLOOD_PIECE) {
+        say(exec, line);
+        end_line(exec, BERTH_OUTPUT_STDOUT);
+        if (--exec->flood == 0)
+            prompt(exec);
+    }
 }
 
 static bool take(struct memory_exec *exec, unsigned which, char *data, size_t size, size_t *ret_len)

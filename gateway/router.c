@@ -56,13 +56,13 @@ static void set_request_id(struct berth_exchange *exchange)
 
 /* ---- Matching ---- */
 
-/* What follows a route's path in this one: "" for the whole, NULL for another. */
+/* What follows the route's path in this one, or NULL where it has another. */
 static const char *item_of(const struct berth_route *route, const char *path)
 {
     size_t len = strlen(route->path);
-    if (strcmp(route->path, path) == 0)
-        return len == 1 || route->path[len - 1] != '/' ? path + len : NULL;
     bool takes_name = len > 1 && route->path[len - 1] == '/';
+    if (strcmp(route->path, path) == 0)
+        return path + len;
     return takes_name && strncmp(route->path, path, len) == 0 && !strchr(path + len, '/')
                ? path + len
                : NULL;

@@ -12,7 +12,7 @@ from harness import wait_until
 READS = ["get-users", "get-app-names", "get-app-status", "get-app-stats", "get-app-info",
          "get-node-names", "get-node-status", "get-node-info", "get-uptime-summary", "get-images",
          "get-image-requests"]
-STREAMS = ["get-app-logs", "watch"]  # tried in files of their own
+STREAMS = ["get-app-logs", "watch", "ws/"]  # tried in files of their own
 VERBS = ["start", "stop", "pause", "unpause", "restart", "kill"]
 ON_APPS = [f"{verb}-app" for verb in (*VERBS, "delete", "hard-reset")]
 CHANGES = [*ON_APPS, "create-app", "request-image", "approve-image", "reject-image", "remove-image"]

@@ -131,7 +131,7 @@ def test_a_page_is_right(reader, page):
 
 def rows_of(page):
     """{endpoint: (method, parameters, least role)} of the page's table."""
-    pattern = r"^\| (GET|POST) \[`([a-z-]+)`\]\(#\2\) \|(.*)\| (\w+) \|$"
+    pattern = r"^\| (GET|POST) \[`([a-z-]+/?)`\]\(#[a-z-]+\) \|(.*)\| (\w+) \|$"
     return {name: (method, set(re.findall(r"`([a-z_]+)`", params)), role)
             for method, name, params, role in re.findall(pattern, page, re.MULTILINE)}
 
