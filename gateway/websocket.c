@@ -314,13 +314,16 @@ int berth_ws_flush(struct berth_ws *ws, struct berth_error *err)
     bool is_done = true;
     int r = 0;
     /* What has begun is sent to its end, control frames go before what has not. */
-    if (ws->out_begun)
+    if (ws->out_begun) {
         r = flush_buffer(ws, &ws->out, &ws->out_at, &is_done, err);
+        ws->out_begun = !is_done;
+    }
     if (r == 0 && is_done)
         r = flush_buffer(ws, &ws->control, &ws->control_at, &is_done, err);
-    if (r == 0 && is_done)
+    if (r == 0 && is_done) {
         r = flush_buffer(ws, &ws->out, &ws->out_at, &is_done, err);
-    ws->out_begun = ws->control.len == 0 && ws->out.len > 0;
+        ws->out_begun = !is_done;
+    }
     return r;
 }
 
