@@ -5,6 +5,7 @@
 
     with Engine("26.1", registry=True) as engine:
         engine.import_image("berth/demo")
+        engine.import_python_image("python:3.12-slim")
         engine.push("berth/demo", "httpd:2.4")       # now `httpd:2.4` can be pulled by its plain name
         engine.docker("run", "-d", "berth/demo")
         engine.freeze()

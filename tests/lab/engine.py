@@ -120,9 +120,13 @@ class Engine(Machine):
 
     def import_image(self, name, command=images.WEB_SERVER, files=None, changes=()):
         """Make an image of busybox, by default a web server on port 80; returns its id."""
-        options = [f"CMD {json.dumps(list(command))}", "ENV PATH=/bin", "EXPOSE 80", *changes]
-        flags = [flag for option in options for flag in ("--change", option)]
-        return self.docker("import", *flags, "-", name, input=images.rootfs(files))
+        return self._import(name, images.rootfs(files), f"CMD {json.dumps(list(command))}",
+                            "ENV PATH=/bin", "EXPOSE 80", *changes)
+
+    def import_python_image(self, name):
+        """Make an image with Python, pip and bash, of Debian 12's packages; returns its id."""
+        return self._import(name, images.python_rootfs(), 'CMD ["python3"]',
+                            "ENV PATH=/usr/local/bin:/usr/bin:/bin")
 
     def save(self, *images):
         """A tar archive (bytes) of images, for `docker load` of another engine."""
@@ -143,6 +147,10 @@ class Engine(Machine):
         return next(d.split("@")[1] for d in digests if d.startswith(f"{repository}@"))
 
     # Within
+
+    def _import(self, name, rootfs, *changes):
+        flags = [flag for change in changes for flag in ("--change", change)]
+        return self.docker("import", *flags, "-", name, input=rootfs)
 
     def _run(self, args, input=None):
         done = subprocess.run(

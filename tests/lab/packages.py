@@ -16,14 +16,23 @@ _PACKAGES = {
 }
 VERSIONS = tuple(_PACKAGES)
 _PACKAGES["compose"] = {"trixie": ["docker-compose"]}
+# A root file system: a shell and what people type in it, Python, pip, and the libraries of these.
+_PACKAGES["python"] = {"bookworm": [
+    "bash", "coreutils", "dash", "libacl1", "libattr1", "libc6", "libgmp10", "libpcre2-8-0",
+    "libselinux1", "libtinfo6",
+    "python3-minimal", "python3.11-minimal", "libpython3.11-minimal", "libpython3.11-stdlib",
+    "libbz2-1.0", "libcrypt1", "libexpat1", "libffi8", "libgcc-s1", "liblzma5", "libssl3",
+    "libuuid1", "zlib1g",
+    "python3-pip", "python3-distutils", "python3-pkg-resources", "python3-setuptools",
+    "python3-wheel"]}
 
 _ROOT = pathlib.Path(__file__).resolve().parents[2]
 _CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "berth"
 
 
 def unpacked(version):
-    """The directory that holds the programs of an engine version, or of Docker Compose, fetched
-    when it is not there."""
+    """The directory that holds the programs of an engine version, of Docker Compose or of an image
+    with Python, fetched when it is not there."""
     tree = _CACHE / "lab" / version
     tree.parent.mkdir(parents=True, exist_ok=True)
     with open(tree.parent / f"{version}.lock", "w") as lock:
