@@ -22,18 +22,44 @@ static void format_into(char *text, size_t size, const char *format, va_list arg
     text[kept] = '\0';
 }
 
+BERTH_PRINTF(4, 0)
+static void fill(struct berth_error *err, enum berth_status status, const char *code,
+                 const char *format, va_list args)
+{
+    format_into(err->message, sizeof(err->message), format, args);
+    err->status = status;
+    err->retry_after_s = 0;
+    err->code = code;
+    err->detail[0] = '\0';
+}
+
 int(berth_error_set)(struct berth_error *err, enum berth_status status, const char *format, ...)
 {
     if (!err)
         return status;
     va_list args;
     va_start(args, format);
-    format_into(err->message, sizeof(err->message), format, args);
+    fill(err, status, NULL, format, args);
     va_end(args);
-    err->status = status;
-    err->retry_after_s = 0;
-    err->detail[0] = '\0';
     return status;
+}
+
+int(berth_error_set_coded)(struct berth_error *err, enum berth_status status, const char *code,
+                           const char *format, ...)
+{
+    if (!err)
+        return status;
+    va_list args;
+    va_start(args, format);
+    fill(err, status, code, format, args);
+    va_end(args);
+    return status;
+}
+
+void berth_error_code(struct berth_error *err, const char *code)
+{
+    if (err)
+        err->code = code;
 }
 
 static enum berth_status status_of_errno(enum berth_status status, int errnum)
@@ -53,10 +79,8 @@ int(berth_error_set_errno)(struct berth_error *err, enum berth_status status, in
         return status;
     va_list args;
     va_start(args, format);
-    format_into(err->message, sizeof(err->message), format, args);
+    fill(err, status, NULL, format, args);
     va_end(args);
-    err->status = status;
-    err->retry_after_s = 0;
     char text[128];
     berth_error_detail(err, "%s", strerror_r(errnum, text, sizeof(text)));
     return status;

@@ -48,6 +48,8 @@ enum berth_status {
 struct berth_error {
     enum berth_status status;
     unsigned retry_after_s;                /* 0: say nothing */
+    const char *code;                      /* a constant word for the cause ("NO_BOOT_FILE"), where
+                                              programs tell it from others of its status; or NULL */
     char message[BERTH_ERROR_MESSAGE_MAX]; /* public; UTF-8, one line */
     char detail[BERTH_ERROR_DETAIL_MAX];   /* private: for the log */
 };
@@ -65,6 +67,14 @@ struct berth_error {
  */
 int berth_error_set(struct berth_error *err, enum berth_status status, const char *format, ...)
     BERTH_PRINTF(3, 4);
+
+/* As berth_error_set, with a word for the cause. code: a constant text. */
+int berth_error_set_coded(struct berth_error *err, enum berth_status status, const char *code,
+                          const char *format, ...) BERTH_PRINTF(4, 5);
+
+/* Gives the error that stands in err a word for its cause; berth_error_wrap keeps it, the next
+ * berth_error_set drops it. */
+void berth_error_code(struct berth_error *err, const char *code);
 
 /* As berth_error_set, with strerror(errnum) in the private detail; ENOMEM and ENOSPC/EDQUOT keep
  * their own status. */
@@ -94,6 +104,7 @@ static inline int berth_error_is_negative(int status)
     return status;
 }
 #define berth_error_set(...)       berth_error_is_negative(berth_error_set(__VA_ARGS__))
+#define berth_error_set_coded(...) berth_error_is_negative(berth_error_set_coded(__VA_ARGS__))
 #define berth_error_set_errno(...) berth_error_is_negative(berth_error_set_errno(__VA_ARGS__))
 #define berth_error_wrap(...)      berth_error_is_negative(berth_error_wrap(__VA_ARGS__))
 #define berth_error_nomem(...)     berth_error_is_negative(berth_error_nomem(__VA_ARGS__))

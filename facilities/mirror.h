@@ -100,6 +100,10 @@ void berth_snapshot_walk(const struct berth_snapshot *snapshot, const char *user
 void berth_snapshot_walk_by_user(const struct berth_snapshot *snapshot,
                                  bool (*visit)(const struct berth_app *app, void *ctx), void *ctx);
 
+/* All apps in order of their names, from the first that is not before that one. */
+void berth_snapshot_walk_by_name(const struct berth_snapshot *snapshot, const char *from,
+                                 bool (*visit)(const struct berth_app *app, void *ctx), void *ctx);
+
 /* How many apps the user has; O(apps of that user). */
 size_t berth_snapshot_count_user(const struct berth_snapshot *snapshot, const char *user);
 

@@ -302,3 +302,11 @@ size_t berth_snapshot_count_user(const struct berth_snapshot *snapshot, const ch
     berth_snapshot_walk(snapshot, user, count_app, &count);
     return count;
 }
+
+void berth_snapshot_walk_by_name(const struct berth_snapshot *snapshot, const char *from,
+                                 bool (*visit)(const struct berth_app *app, void *ctx), void *ctx)
+{
+    struct walk walk = {.visit = visit, .ctx = ctx};
+    struct order_key key = {.name = from};
+    berth_pmap_walk(&name_type, snapshot->by_name, &key, visit_any, &walk);
+}

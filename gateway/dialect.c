@@ -19,6 +19,7 @@ const char *berth_http_reason(int http_status)
         {403, "Forbidden"},
         {404, "Not Found"},
         {405, "Method Not Allowed"},
+        {408, "Request Timeout"},
         {409, "Conflict"},
         {411, "Length Required"},
         {413, "Content Too Large"},
@@ -40,9 +41,9 @@ const char *berth_http_reason(int http_status)
 }
 
 /* DESIGN's table for the facility API: what the client got wrong is 400. */
-static int apps_http_status(enum berth_status status)
+static int apps_http_status(const struct berth_error *err)
 {
-    switch (status) {
+    switch (err->status) {
     case BERTH_OK:
         return 200;
     case BERTH_E_INVALID:
@@ -80,9 +81,9 @@ static int apps_http_status(enum berth_status status)
     return 500;
 }
 
-static int gateway_http_status(enum berth_status status)
+static int gateway_http_status(const struct berth_error *err)
 {
-    return status == BERTH_E_NOT_FOUND ? 404 : apps_http_status(status);
+    return err->status == BERTH_E_NOT_FOUND ? 404 : apps_http_status(err);
 }
 
 void berth_dialect_problem(struct berth_exchange *exchange, int http_status,
@@ -111,5 +112,7 @@ static void apps_render_error(struct berth_exchange *exchange, int http_status,
         berth_exchange_text(exchange, http_status, err->message);
 }
 
-const struct berth_dialect berth_apps_dialect = {apps_http_status, apps_render_error};
-const struct berth_dialect berth_gateway_dialect = {gateway_http_status, berth_dialect_problem};
+const struct berth_dialect berth_apps_dialect = {.http_status = apps_http_status,
+                                                 .render_error = apps_render_error};
+const struct berth_dialect berth_gateway_dialect = {.http_status = gateway_http_status,
+                                                    .render_error = berth_dialect_problem};

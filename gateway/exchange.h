@@ -47,8 +47,9 @@ struct berth_exchange {
     const char *method_name;
     const char *path;                /* as sent, without query */
     const struct berth_route *route; /* NULL until matched */
-    const char *item;                /* what follows the route's path where that ends in '/' */
-    bool is_upgrade;                 /* to a WebSocket */
+    unsigned allowed;                /* the methods of all routes of that path */
+    char item[BERTH_APP_MAX + 1]; /* the segment that stands for `*` in the route's path, or "" */
+    bool is_upgrade;              /* to a WebSocket */
     struct berth_facility *facility; /* a reference; NULL for the gateway's own paths */
     struct berth_caller caller;
     char *origin_host;         /* what the client took us for, by a trusted proxy or by the target's
@@ -57,14 +58,17 @@ struct berth_exchange {
     bool wants_json;           /* Accept names JSON, and prefers it to text */
     bool wants_problem;        /* Accept names application/problem+json */
     int64_t begun_ns;          /* monotonic */
+    struct berth_strbuf request_body; /* where the route wants it */
 
     /* The answer */
     int status;       /* HTTP */
     int error_status; /* HTTP, of an error that is HTTP's alone; 0: as the dialect has it */
-    bool must_close;  /* the connection, as the rest of the request is not read */
-    bool has_no_end;  /* the body is as long as the connection lasts (gateway/stream.h) */
-    bool is_chunked;  /* such a body comes in chunks, which tell its end from a break */
-    bool is_sent;     /* by the handler itself */
+    struct berth_strbuf error_details; /* what a containers error's `details` are: the text of a
+                                          JSON object, or nothing */
+    bool must_close;                   /* the connection, as the rest of the request is not read */
+    bool has_no_end; /* the body is as long as the connection lasts (gateway/stream.h) */
+    bool is_chunked; /* such a body comes in chunks, which tell its end from a break */
+    bool is_sent;    /* by the handler itself */
     const char *content_type;
     struct berth_strbuf headers; /* further header lines, each ended by CRLF */
     struct berth_strbuf body;

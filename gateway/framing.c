@@ -63,10 +63,12 @@ static int check_headers(struct berth_exchange *exchange, struct berth_error *er
 
 /* ---- Bodies ---- */
 
-static int drain(struct berth_exchange *exchange, int64_t left, struct berth_error *err)
+/* body NULL: it is thrown away. */
+static int read_bytes(struct berth_exchange *exchange, int64_t left, struct berth_strbuf *body,
+                      struct berth_error *err)
 {
     int64_t timeout_ms = exchange->config->request_timeout_ms;
-    int64_t deadline_ns = exchange->begun_ns + timeout_ms * BERTH_NS_PER_MS;
+    int64_t deadline_ns = berth_clock_monotonic_ns() + timeout_ms * BERTH_NS_PER_MS;
     for (; left > 0; left--) {
         /* One at a time: of more it would wait for the last, however slowly they come. What has
          * arrived with the head costs no call of the system. */
@@ -78,31 +80,63 @@ static int drain(struct berth_exchange *exchange, int64_t left, struct berth_err
             return berth_error_set(err, BERTH_E_INVALID,
                                    "the body did not arrive within %" PRId64 " s",
                                    timeout_ms / 1000);
+        if (body)
+            berth_strbuf_addc(body, byte);
     }
-    return 0;
+    return body ? berth_strbuf_check(body, err) : 0;
 }
 
-static int read_body(struct berth_exchange *exchange, struct berth_error *err)
+/* The length of the body, which may be 0. */
+static int check_length(const struct berth_exchange *exchange, int64_t *ret_length,
+                        struct berth_error *err)
 {
     long long length = mg_get_request_info(exchange->connection)->content_length;
     int64_t bound = exchange->config->max_body_bytes;
-    if (length <= 0)
-        return 0;
     if (length > bound)
         return berth_error_set(err, BERTH_E_TOO_LARGE, "the body is longer than %" PRId64 " bytes",
                                bound);
-    if (berth_exchange_request_header(exchange, "Expect")) {
+    *ret_length = length > 0 ? length : 0;
+    return 0;
+}
+
+static bool expects_continue(const struct berth_exchange *exchange)
+{
+    return berth_exchange_request_header(exchange, "Expect") != NULL;
+}
+
+int berth_framing_drain(struct berth_exchange *exchange, struct berth_error *err)
+{
+    int64_t length = 0;
+    int r = check_length(exchange, &length, err);
+    if (r == 0 && length > 0 && expects_continue(exchange)) {
         exchange->must_close = true; /* it may come or not: the answer does not wait for it */
         return 0;
     }
-    return drain(exchange, length, err);
+    if (r == 0)
+        r = read_bytes(exchange, length, NULL, err);
+    if (r < 0)
+        exchange->must_close = true;
+    return r;
+}
+
+int berth_framing_read(struct berth_exchange *exchange, struct berth_strbuf *body,
+                       struct berth_error *err)
+{
+    static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
+    int64_t length = 0;
+    int r = check_length(exchange, &length, err);
+    if (r == 0 && length > 0 && expects_continue(exchange))
+        (void)mg_write(exchange->connection, go_on, sizeof(go_on) - 1);
+    if (r == 0)
+        r = read_bytes(exchange, length, body, err);
+    if (r < 0)
+        exchange->must_close = true;
+    return r;
 }
 
 int berth_framing_check(struct berth_exchange *exchange, struct berth_error *err)
 {
     int r = check_headers(exchange, err);
-    if (r == 0)
-        r = read_body(exchange, err);
     if (r < 0)
         exchange->must_close = true;
     return r;

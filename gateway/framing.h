@@ -4,8 +4,8 @@
  * could take apart differently (a proxy in front and berth) is refused, and so
  * is a body that is too long or too slow; then the connection is closed.
  *
- * No endpoint takes a body so far: one that comes is read and thrown away, so
- * that the connection can be kept.
+ * A body that an endpoint has no use for is read and thrown away, so that the
+ * connection can be kept.
  *
  * Threading: on the request's thread.
  */
@@ -15,11 +15,20 @@
 #include "gateway/exchange.h"
 
 /*
- * Checks the headers that frame the request and reads its body to the end, in
- * request_timeout_s altogether. Sets must_close where the rest is not read.
- * BERTH_E_INVALID, BERTH_E_TOO_LARGE, with error_status where HTTP has its own.
+ * Checks the headers that frame the request; must_close is set where they are
+ * refused. BERTH_E_INVALID, BERTH_E_TOO_LARGE, with error_status where HTTP has
+ * its own.
  */
 BERTH_MUST_CHECK int berth_framing_check(struct berth_exchange *exchange, struct berth_error *err);
+
+/*
+ * Read the body to its end: it is thrown away, or appended to body. Both take
+ * max_body_bytes at most, in request_timeout_s altogether, and set must_close
+ * where the rest is not read. BERTH_E_INVALID, BERTH_E_TOO_LARGE.
+ */
+BERTH_MUST_CHECK int berth_framing_drain(struct berth_exchange *exchange, struct berth_error *err);
+BERTH_MUST_CHECK int berth_framing_read(struct berth_exchange *exchange, struct berth_strbuf *body,
+                                        struct berth_error *err);
 
 /* Whether the connection stays open after the answer (RFC 9112 section 9.3). */
 bool berth_framing_keeps(const struct berth_exchange *exchange, bool *ret_is_1_1);

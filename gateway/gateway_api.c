@@ -3,20 +3,35 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "gateway/apps_api.h"
-#include "gateway/router.h"
+#include "gateway/containers_error.h"
+#include "gateway/dialect.h"
 #include "gateway/version.h"
 
 #include <string.h>
 
-static void add_routes(struct berth_strbuf *out, bool of_facility)
+/* Of those methods, the one that a row is about. */
+static const char *method_of(const struct berth_route *route)
+{
+    if (route->methods & BERTH_GET)
+        return "GET";
+    if (route->methods & BERTH_PATCH)
+        return "PATCH";
+    return route->methods & BERTH_DELETE ? "DELETE" : "POST";
+}
+
+/* The rows of one dialect; item is what stands for `*`. */
+static void add_routes(struct berth_strbuf *out, const struct berth_dialect *dialect,
+                       const char *item)
 {
     for (const struct berth_route *route = berth_routes; route->path; route++) {
-        if ((route->path[0] != '/') != of_facility)
+        if (route->dialect != dialect)
             continue;
-        const char *method = route->methods & BERTH_GET ? "GET" : "POST";
+        size_t before = strcspn(route->path, "*");
+        const char *after = route->path[before] ? route->path + before + 1 : "";
         char path[64];
-        (void)snprintf(path, sizeof(path), "%s%s", of_facility ? "/FACILITY/" : "", route->path);
-        berth_strbuf_addf(out, "  %-5s%-32s%s\n", method, path, route->summary);
+        (void)snprintf(path, sizeof(path), "%s%.*s%s%s", route->path[0] == '/' ? "" : "/FACILITY/",
+                       (int)before, route->path, route->path[before] ? item : "", after);
+        berth_strbuf_addf(out, "  %-7s%-36s%s\n", method_of(route), path, route->summary);
     }
 }
 
@@ -27,9 +42,11 @@ int berth_gateway_outline(struct berth_exchange *exchange, struct berth_error *e
     berth_strbuf_addf(out, "berth %s: a gateway to the container hosts of research facilities\n\n",
                       BERTH_VERSION);
     berth_strbuf_adds(out, "The facility API. An app is called IMAGE--USER.\n");
-    add_routes(out, true);
+    add_routes(out, &berth_apps_dialect, "APP");
+    berth_strbuf_adds(out, "\nThe containers API, of facilities with backend = compose\n");
+    add_routes(out, &berth_containers_dialect, "CUID");
     berth_strbuf_adds(out, "\nThe gateway itself\n");
-    add_routes(out, false);
+    add_routes(out, &berth_gateway_dialect, "");
     return 0;
 }
 

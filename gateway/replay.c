@@ -26,23 +26,33 @@ static int by_name(const void *a, const void *b)
     return strcmp(((const struct berth_param *)a)->name, ((const struct berth_param *)b)->name);
 }
 
-/* The same parameters in another order, or escaped in another way, are the same request. */
+/* The same parameters in another order, or escaped in another way, are the same request; the
+ * body is compared as it is. */
 static int digest_request(const struct berth_exchange *exchange, unsigned char *ret_digest,
                           struct berth_error *err)
 {
     struct berth_param sorted[BERTH_PARAMS_MAX];
     size_t count = exchange->params.count;
+    const struct berth_strbuf *body = &exchange->request_body;
     BERTH_CLEANUP(strbuf)
-    struct berth_strbuf text = BERTH_STRBUF_INIT((size_t)2 * BERTH_TARGET_MAX);
+    struct berth_strbuf text = BERTH_STRBUF_INIT((size_t)3 * BERTH_TARGET_MAX + body->len);
     memcpy(sorted, exchange->params.items, count * sizeof(sorted[0]));
     if (count > 1)
         qsort(sorted, count, sizeof(sorted[0]), by_name);
     berth_strbuf_adds(&text, exchange->route->path);
+    if (exchange->item[0]) {
+        berth_strbuf_addc(&text, '\0');
+        berth_strbuf_adds(&text, exchange->item);
+    }
     for (size_t i = 0; i < count; i++) {
         berth_strbuf_addc(&text, '\0');
         berth_strbuf_adds(&text, sorted[i].name);
         berth_strbuf_addc(&text, '\0');
         berth_strbuf_adds(&text, sorted[i].value);
+    }
+    if (body->len > 0) {
+        berth_strbuf_addc(&text, '\0');
+        berth_strbuf_add(&text, body->data, body->len);
     }
     int r = berth_strbuf_check(&text, err);
     return r == 0 ? berth_sha256(text.data, text.len, ret_digest, err) : r;
@@ -85,8 +95,12 @@ int berth_replay_begin(struct berth_exchange *exchange, bool *ret_replayed, stru
     if (r == 0)
         r = berth_idempotency_begin(exchange->berth->idempotency, &key, now_ms(), &answer,
                                     &exchange->flight, err);
-    if (r == BERTH_E_EXISTS)
+    if (r == BERTH_E_CONFLICT)
+        berth_error_code(err, "REQUEST_IN_PROGRESS");
+    if (r == BERTH_E_EXISTS) {
+        berth_error_code(err, "IDEMPOTENCY_KEY_REUSED");
         exchange->error_status = 422;
+    }
     if (r == 0 && answer.text) {
         replay(exchange, &answer);
         *ret_replayed = true;

@@ -10,6 +10,7 @@
 #include "gateway/cors.h"
 #include "gateway/dialect.h"
 #include "gateway/framing.h"
+#include "gateway/match.h"
 #include "gateway/rate_limit.h"
 #include "gateway/replay.h"
 
@@ -19,6 +20,8 @@
 
 #define PATH_IN_LOG_MAX 255  /* of a request that could not be read */
 #define FORWARDED_MAX   4096 /* of one header about proxies, all its lines */
+
+#define ERROR_DETAILS_MAX 65536
 
 static const struct {
     const char *name;
@@ -54,75 +57,9 @@ static void set_request_id(struct berth_exchange *exchange)
         berth_request_id_next(&exchange->berth->request_ids, id);
 }
 
-/* ---- Matching ---- */
-
-/* What follows the route's path in this one, or NULL where it has another. */
-static const char *item_of(const struct berth_route *route, const char *path)
-{
-    size_t len = strlen(route->path);
-    bool takes_name = len > 1 && route->path[len - 1] == '/';
-    if (strcmp(route->path, path) == 0)
-        return path + len;
-    return takes_name && strncmp(route->path, path, len) == 0 && !strchr(path + len, '/')
-               ? path + len
-               : NULL;
-}
-
-static bool find_route(struct berth_exchange *exchange, const char *path)
-{
-    for (const struct berth_route *route = berth_routes; route->path; route++) {
-        exchange->item = item_of(route, path);
-        if (!exchange->item)
-            continue;
-        exchange->route = route;
-        return true;
-    }
-    return false;
-}
-
-static void keep_facility(struct berth_exchange *exchange, const struct berth_view *view,
-                          const char *id, size_t len)
-{
-    struct berth_facility *facility = berth_view_find(view, id, len);
-    exchange->facility = facility ? berth_facility_ref(facility) : NULL;
-}
-
-/*
- * Finds route and facility: one of the gateway's own paths, VERB of the root
- * facility, or /FACILITY/VERB.
- */
-static int match(struct berth_exchange *exchange, const struct berth_view *view,
-                 struct berth_error *err)
-{
-    const char *path = exchange->path;
-    if (find_route(exchange, path))
-        return 0;
-
-    const char *first = path + 1;
-    size_t len = strcspn(first, "/");
-    const char *root = view->config->root_facility;
-    if (root && find_route(exchange, first)) {
-        keep_facility(exchange, view, root, strlen(root));
-        return 0;
-    }
-
-    keep_facility(exchange, view, first, len);
-    const char *verb = first[len] == '/' ? first + len + 1 : "";
-    bool is_verb = *verb && *verb != '/'; /* a path of the gateway's own begins with one */
-    if (!exchange->facility && *verb)
-        return berth_error_set(err, BERTH_E_INVALID, "there is no facility %.*s",
-                               len > BERTH_FACILITY_ID_MAX ? 0 : (int)len, first);
-    if (!exchange->facility || !is_verb || !find_route(exchange, verb)) {
-        exchange->error_status = 404; /* where an unknown app is 400 */
-        return berth_error_set(err, BERTH_E_NOT_FOUND,
-                               "there is no such endpoint; / has an outline of all");
-    }
-    return 0;
-}
-
 static void add_allow(struct berth_exchange *exchange)
 {
-    unsigned allowed = exchange->route ? exchange->route->methods : BERTH_GET | BERTH_POST;
+    unsigned allowed = exchange->route ? exchange->allowed : BERTH_GET | BERTH_POST;
     if (allowed & BERTH_GET)
         allowed |= BERTH_HEAD;
     allowed |= BERTH_OPTIONS;
@@ -283,6 +220,8 @@ static void exchange_init(struct berth_exchange *exchange, struct berth *berth,
     exchange->status = 200;
     exchange->content_type = BERTH_TYPE_TEXT;
     berth_strbuf_init(&exchange->headers, 4096);
+    berth_strbuf_init(&exchange->request_body, (size_t)view->config->max_body_bytes);
+    berth_strbuf_init(&exchange->error_details, ERROR_DETAILS_MAX);
     berth_strbuf_init(&exchange->body, BERTH_ENGINE_ANSWER_MAX);
     (void)snprintf(exchange->caller.address, sizeof(exchange->caller.address), "%s",
                    strcmp(info->remote_addr, "*") == 0 ? BERTH_PEER_UNIX : info->remote_addr);
@@ -323,14 +262,44 @@ static bool is_of_server(const struct berth_exchange *exchange)
     return exchange->method == BERTH_OPTIONS && strcmp(exchange->path, "*") == 0;
 }
 
-/* Reads the request to its end, and finds out what it is about. */
+/* Whether the body is for the handler, once the request is admitted. */
+static bool takes_body(const struct berth_exchange *exchange)
+{
+    const struct berth_route *route = exchange->route;
+    return route && (route->methods & (BERTH_BODY_WHOLE | BERTH_BODY_STREAM)) &&
+           (route->methods & exchange->method);
+}
+
+/* Finds out what the request is about, and reads it to its end where that has no use for a body. */
 static int receive(struct berth_exchange *exchange, const struct berth_view *view,
                    struct berth_error *err)
 {
     int r = berth_framing_check(exchange, err);
+    if (r < 0)
+        return r;
+    r = check_target(exchange, err);
+    if (r == 0 && !is_of_server(exchange))
+        r = berth_match(exchange, view, err);
+    if (r == 0 && takes_body(exchange))
+        return 0;
+    struct berth_error why = BERTH_ERROR_INIT;
+    int drained = berth_framing_drain(exchange, &why);
+    if (drained == 0)
+        return r;
+    *err = why;
+    return drained;
+}
+
+/* Has an admitted request done. */
+static int handle(struct berth_exchange *exchange, struct berth_error *err)
+{
+    bool replayed = false;
+    int r = 0;
+    if (exchange->route->methods & BERTH_BODY_WHOLE)
+        r = berth_framing_read(exchange, &exchange->request_body, err);
     if (r == 0)
-        r = check_target(exchange, err);
-    return r == 0 && !is_of_server(exchange) ? match(exchange, view, err) : r;
+        r = berth_replay_begin(exchange, &replayed, err);
+    return r < 0 || replayed ? r : exchange->route->handler(exchange, err);
 }
 
 static int dispatch(struct berth_exchange *exchange, struct berth_error *err)
@@ -345,26 +314,26 @@ static int dispatch(struct berth_exchange *exchange, struct berth_error *err)
     if (!(route->methods & asked)) {
         add_allow(exchange);
         exchange->error_status = 405;
-        return berth_error_set(err, BERTH_E_INVALID, "this endpoint does not take that method");
+        return berth_error_set_coded(err, BERTH_E_INVALID, "METHOD_NOT_ALLOWED",
+                                     "this endpoint does not take that method");
     }
-    bool replayed = false;
     int r = admit(exchange, err);
     if (r == 0)
-        r = berth_replay_begin(exchange, &replayed, err);
-    return r < 0 || replayed ? r : route->handler(exchange, err);
+        return handle(exchange, err);
+    /* The connection is kept, unless the body is as long as a client likes. */
+    if (route->methods & BERTH_BODY_STREAM)
+        exchange->must_close = true;
+    else if (route->methods & BERTH_BODY_WHOLE)
+        (void)!berth_framing_drain(exchange, NULL);
+    return r;
 }
 
 static void render_failure(struct berth_exchange *exchange, const struct berth_error *err)
 {
-    const struct berth_dialect *dialect =
-        exchange->route
-            ? exchange->route->dialect
-            : (exchange->facility || err->status == BERTH_E_INVALID ? &berth_apps_dialect
-                                                                    : &berth_gateway_dialect);
+    const struct berth_dialect *dialect = berth_match_dialect(exchange, err);
     berth_body_unref(berth_steal(&exchange->shared));
     dialect->render_error(
-        exchange,
-        exchange->error_status ? exchange->error_status : dialect->http_status(err->status), err);
+        exchange, exchange->error_status ? exchange->error_status : dialect->http_status(err), err);
     if (err->retry_after_s)
         berth_exchange_header(exchange, "Retry-After", "%u", err->retry_after_s);
 }
@@ -379,6 +348,8 @@ static int finish(struct berth_exchange *exchange, const struct berth_error *fai
     berth_answer_log(exchange, failure);
     berth_body_unref(exchange->shared);
     berth_strbuf_release(&exchange->headers);
+    berth_strbuf_release(&exchange->request_body);
+    berth_strbuf_release(&exchange->error_details);
     berth_strbuf_release(&exchange->body);
     free(exchange->origin_host);
     berth_facility_unref(exchange->facility);

@@ -31,7 +31,7 @@ const struct berth_route berth_routes[] = {
      "name=APP[,APP...]  delete with all its data"},
     {"hard-reset-app",     BERTH_POST, RESEARCHER, APPS, berth_apps_hard_reset,
      "name=APP[,APP...]  delete and create again"},
-    {"ws/",                BERTH_GET, RESEARCHER, APPS, berth_apps_open_terminal,
+    {"ws/*",               BERTH_GET, RESEARCHER, APPS, berth_apps_open_terminal,
      "[cols=COLUMNS&rows=ROWS&tty=yes&cmd=COMMAND&session=SESSION]  a terminal in an app, as a WebSocket"},
     {"get-users",          BERTH_GET, VIEWER, APPS, berth_apps_get_users,
      "users that have apps"},

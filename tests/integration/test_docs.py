@@ -138,7 +138,8 @@ def rows_of(page):
 
 def outline(client):
     """{endpoint: (method, parameters)} of the facility API, as `/` lists them."""
-    lines = re.findall(r"^  (GET|POST) +/FACILITY/(\S+) +(.*)$", client.get("/").text, re.MULTILINE)
+    text = client.get("/").text.partition("The containers API")[0]
+    lines = re.findall(r"^  (GET|POST) +/FACILITY/(\S+?)(?:APP)? +(.*)$", text, re.MULTILINE)
     return {name: (method, set(re.findall(r"([a-z_]+)=[A-Z]", summary)) |
                    set(re.findall(r"([a-z]+)=(?:yes|hour)", summary)))
             for method, name, summary in lines}

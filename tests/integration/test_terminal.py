@@ -252,7 +252,7 @@ def test_it_is_logged(berth, connect):
         terminal.type("exit\n")
         terminal.rest()
     def lines():
-        return [line for line in berth.actions() if line["action"] == "ws/"]
+        return [line for line in berth.actions() if line["action"] == "ws/*"]
     wait_until(lambda: lines() and lines()[-1]["status"] == 101, 10, "a line")
     assert lines()[-1]["target"] == "demo--ana"
 

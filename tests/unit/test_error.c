@@ -16,14 +16,36 @@ START_TEST(setting_fills_everything)
     ck_assert_str_eq(err.message, "no app a--b");
     ck_assert_str_eq(err.detail, "");
     ck_assert_uint_eq(err.retry_after_s, 0);
+    ck_assert_ptr_null(err.code);
     berth_error_clear(&err);
     ck_assert_int_eq(err.status, BERTH_OK);
     ck_assert_str_eq(err.message, "");
 }
 END_TEST
 
+START_TEST(a_code_stays_until_the_next_error)
+{
+    struct berth_error err;
+    memset(&err, 'x', sizeof(err));
+    ck_assert_int_eq(berth_error_set_coded(&err, BERTH_E_CONFLICT, "NO_BOOT_FILE", "no %s", "x"),
+                     BERTH_E_CONFLICT);
+    ck_assert_str_eq(err.message, "no x");
+    ck_assert_str_eq(err.detail, "");
+    ck_assert_int_eq(berth_error_wrap(&err, "app a--b"), BERTH_E_CONFLICT);
+    ck_assert_str_eq(err.code, "NO_BOOT_FILE");
+    ck_assert_int_eq(berth_error_set(&err, BERTH_E_IO, "y"), BERTH_E_IO);
+    ck_assert_ptr_null(err.code);
+    berth_error_code(&err, "LATER");
+    ck_assert_str_eq(err.code, "LATER");
+    ck_assert_int_eq(berth_error_set_errno(&err, BERTH_E_IO, EIO, "y"), BERTH_E_IO);
+    ck_assert_ptr_null(err.code);
+}
+END_TEST
+
 START_TEST(an_error_is_optional)
 {
+    ck_assert_int_eq(berth_error_set_coded(NULL, BERTH_E_IO, "X", "x"), BERTH_E_IO);
+    berth_error_code(NULL, "X");
     ck_assert_int_eq(berth_error_set(NULL, BERTH_E_IO, "x"), BERTH_E_IO);
     ck_assert_int_eq(berth_error_set_errno(NULL, BERTH_E_IO, EIO, "x"), BERTH_E_IO);
     ck_assert_int_eq(berth_error_set_errno(NULL, BERTH_E_IO, ENOSPC, "x"), BERTH_E_NO_SPACE);
@@ -178,7 +200,8 @@ START_TEST(cleanup_runs_at_the_end_of_the_scope)
 }
 END_TEST
 
-UNIT_SUITE("error", setting_fills_everything, an_error_is_optional, errno_decides_some_statuses,
+UNIT_SUITE("error", setting_fills_everything, a_code_stays_until_the_next_error,
+           an_error_is_optional, errno_decides_some_statuses,
            long_messages_are_cut_between_characters, a_message_is_one_line,
            an_argument_may_be_the_error_itself, wrapping_prepends_and_keeps, each_status_has_a_name,
            cleanup_runs_at_the_end_of_the_scope)
