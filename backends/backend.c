@@ -316,6 +316,41 @@ int berth_backend_image_remove(struct berth_backend *backend, const char *refere
     return status;
 }
 
+int berth_backend_image_keep(struct berth_backend *backend, const char *reference,
+                             const char *digest, bool is_old, struct berth_error *err)
+{
+    if (!backend->ops->image_keep)
+        return 0;
+    return backend->ops->image_keep(backend, reference, digest, is_old, err);
+}
+
+void berth_backend_image_drop(struct berth_backend *backend, const char *reference)
+{
+    if (backend->ops->image_drop)
+        backend->ops->image_drop(backend, reference);
+}
+
+int berth_backend_image_copies(struct berth_backend *backend, const char *reference,
+                               struct berth_image_copies *ret_copies, struct berth_error *err)
+{
+    *ret_copies = (struct berth_image_copies){0};
+    if (!backend->ops->image_copies)
+        return 0;
+    return backend->ops->image_copies(backend, reference, ret_copies, err);
+}
+
+const char *berth_copy_state_name(enum berth_copy_state state)
+{
+    static const char *const names[] = {"waiting", "pulling", "present", "failed", "unknown"};
+    return names[state];
+}
+
+void berth_image_copies_release(struct berth_image_copies *copies)
+{
+    free(copies->items);
+    *copies = (struct berth_image_copies){0};
+}
+
 int berth_backend_nodes(struct berth_backend *backend, struct berth_node_list *ret_nodes,
                         struct berth_error *err)
 {

@@ -27,6 +27,7 @@
 #include "backends/container.h"
 #include "backends/exec.h"
 #include "backends/image.h"
+#include "base/limits.h"
 #include "base/strbuf.h"
 
 #include <pthread.h>
@@ -36,6 +37,8 @@
 #define BERTH_LABEL_APP      "berth.app"
 #define BERTH_LABEL_IMAGE    "berth.image"
 #define BERTH_LABEL_USER     "berth.user"
+/* Of what is no app, but there for a moment so that a node gets an image: the facility. */
+#define BERTH_LABEL_PULL "berth.pull"
 
 /* And on those of Compose projects. */
 #define BERTH_LABEL_CREATED "berth.created" /* RFC 3339; whatever is made anew later */
@@ -175,6 +178,32 @@ typedef bool berth_logs_output(void *ctx, enum berth_output stream, const char *
 /* Progress of a pull; percent 0 to 100. Called from the pulling thread, often. False stops it. */
 typedef bool berth_pull_progress(void *ctx, int percent);
 
+/* How one node stands with an image that is to be on all of them. */
+enum berth_copy_state {
+    BERTH_COPY_WAITING, /* it will be got; why says what for it waits, if for more than its turn */
+    BERTH_COPY_PULLING,
+    BERTH_COPY_PRESENT,
+    BERTH_COPY_FAILED,  /* why says how; it is tried again */
+    BERTH_COPY_UNKNOWN, /* nobody has looked, and nobody will */
+};
+
+const char *berth_copy_state_name(enum berth_copy_state state);
+
+struct berth_image_copy {
+    char node[BERTH_HOSTNAME_MAX + 1]; /* its hostname */
+    enum berth_copy_state state;
+    int percent; /* 0 to 100 */
+    char why[BERTH_COPY_WHY_MAX + 1];
+};
+
+struct berth_image_copies {
+    struct berth_image_copy *items; /* by hostname */
+    size_t count;
+};
+
+void berth_image_copies_release(struct berth_image_copies *copies);
+BERTH_DEFINE_CLEANUP_VALUE(image_copies, struct berth_image_copies, berth_image_copies_release)
+
 /*
  * What a backend tells whoever mirrors it, from one thread at a time per
  * watch. Functions must not block. Order: up to the first listing nothing is
@@ -269,6 +298,16 @@ struct berth_backend_ops {
                 void *ctx, char **ret_digest, char **ret_id, struct berth_error *err);
     int (*image_remove)(struct berth_backend *backend, const char *reference,
                         struct berth_error *err);
+    /* Where apps run on several nodes: the image is to be on each from now on, those that come
+     * later too, as if it had been pulled. digest: the one to get; NULL: the image has none.
+     * is_old: it was so before the gateway started. Asks no engine. */
+    int (*image_keep)(struct berth_backend *backend, const char *reference, const char *digest,
+                      bool is_old, struct berth_error *err);
+    /* It need not be any more; what is there stays. */
+    void (*image_drop)(struct berth_backend *backend, const char *reference);
+    /* How far each node is; nothing of an image that need not be there. Asks no engine. */
+    int (*image_copies)(struct berth_backend *backend, const char *reference,
+                        struct berth_image_copies *ret_copies, struct berth_error *err);
 
     int (*nodes)(struct berth_backend *backend, struct berth_node_list *ret_nodes,
                  struct berth_error *err);
@@ -367,6 +406,15 @@ BERTH_MUST_CHECK int berth_backend_pull(struct berth_backend *backend, const cha
                                         char **ret_id, struct berth_error *err);
 BERTH_MUST_CHECK int berth_backend_image_remove(struct berth_backend *backend,
                                                 const char *reference, struct berth_error *err);
+/* These three do nothing where the backend lacks them. */
+BERTH_MUST_CHECK int berth_backend_image_keep(struct berth_backend *backend, const char *reference,
+                                              const char *digest, bool is_old,
+                                              struct berth_error *err);
+void berth_backend_image_drop(struct berth_backend *backend, const char *reference);
+BERTH_MUST_CHECK int berth_backend_image_copies(struct berth_backend *backend,
+                                                const char *reference,
+                                                struct berth_image_copies *ret_copies,
+                                                struct berth_error *err);
 BERTH_MUST_CHECK int berth_backend_nodes(struct berth_backend *backend,
                                          struct berth_node_list *ret_nodes,
                                          struct berth_error *err);

@@ -58,6 +58,7 @@
 #define BERTH_TOKEN_DAYS_MAX      3650 /* until a token expires that does */
 
 /* Engines */
+#define BERTH_COPY_WHY_MAX 511 /* why a node lacks an image */
 #define BERTH_ENGINE_ANSWER_MAX                                                                    \
     (256U << 20)                          /* one answer of an engine: a listing of 100,000 apps */
 #define BERTH_ENGINE_EVENT_MAX (1U << 20) /* one line of an event stream */

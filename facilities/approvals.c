@@ -120,6 +120,7 @@ static int finish(struct decision *decision, int result, struct berth_approval *
     int percent = berth_pulls_percent(decision->approvals, decision->approval.id);
     if (decision->approval.state == BERTH_APPROVAL_PULLING && percent > 0)
         decision->approval.percent = percent;
+    berth_approval_add_copies(decision->approvals, &decision->approval);
     *ret_approval = decision->approval;
     return 0;
 }
@@ -253,6 +254,8 @@ int berth_approvals_approve(struct berth_approvals *approvals, const struct bert
         r = berth_pull_new(&pull, err);
     if (r == 0)
         r = write_decision(&decision, approve_job, err);
+    if (r == 0 && decision.approval.state == BERTH_APPROVAL_APPROVED)
+        berth_approval_keep(approvals, &decision.approval, false);
     if (r == 0 && decision.approval.state == BERTH_APPROVAL_PULLING)
         r = begin_pull(&decision, berth_steal(&pull), err);
     if (r == 0 && wait && decision.approval.state == BERTH_APPROVAL_PULLING) {
@@ -303,6 +306,8 @@ int berth_approvals_reject(struct berth_approvals *approvals, const struct berth
     decision_init(&decision, approvals, by, key);
     decision.reason = *reason ? reason : NULL;
     int r = write_decision(&decision, reject_job, err);
+    if (r == 0)
+        berth_approval_drop(approvals, &decision.approval);
     return finish(&decision, r, ret_approval);
 }
 
@@ -343,6 +348,8 @@ int berth_approvals_remove(struct berth_approvals *approvals, const struct berth
     struct decision decision;
     decision_init(&decision, approvals, by, key);
     int r = write_decision(&decision, remove_job, err);
+    if (r == 0)
+        berth_approval_drop(approvals, &decision.approval);
     if (r == 0 && purge)
         r = purge_image(approvals, &decision.approval, err);
     return finish(&decision, r, ret_approval);
@@ -380,6 +387,7 @@ static int visit_with_progress(struct berth_approval *approval, void *ctx, struc
         int percent = berth_pulls_percent(listing->approvals, approval->id);
         approval->percent = percent > 0 ? percent : 0;
     }
+    berth_approval_add_copies(listing->approvals, approval);
     return listing->visit(approval, listing->ctx, err);
 }
 
@@ -434,9 +442,20 @@ int berth_approvals_open(struct berth_store *store, const char *facility,
     return 0;
 }
 
+static int resume_copies(const struct berth_approval *approval, void *ctx, struct berth_error *err)
+{
+    (void)err;
+    berth_approval_keep(ctx, approval, true);
+    return 0;
+}
+
 int berth_approvals_resume(struct berth_approvals *approvals, struct berth_error *err)
 {
     const enum berth_approval_state pulling = BERTH_APPROVAL_PULLING;
+    const enum berth_approval_state approved = BERTH_APPROVAL_APPROVED;
+    int r = berth_approvals_list(approvals, &approved, resume_copies, approvals, err);
+    if (r < 0)
+        return r;
     return berth_approvals_list(approvals, &pulling, resume_pull, approvals, err);
 }
 

@@ -48,7 +48,8 @@ struct berth_approval {
     char *reason;
     char *error;
     int64_t requested_ns;
-    int64_t decided_ns; /* 0: not decided */
+    int64_t decided_ns;               /* 0: not decided */
+    struct berth_image_copies copies; /* node by node, where apps run on several */
 };
 
 /* A copy of all of it; on failure nothing is copied. */

@@ -120,6 +120,14 @@ void berth_news_tell(struct berth_approvals *approvals, uint64_t turn,
 /* Notes how far the pull is, and tells of it now and then. On the pull's own thread. */
 void berth_news_progress(struct berth_approvals *approvals, struct berth_pull *pull, int percent);
 
+/* Nodes that come later are to have the image, too; is_old as in the verb image_keep. */
+void berth_approval_keep(struct berth_approvals *approvals, const struct berth_approval *approval,
+                         bool is_old);
+/* They need not any more. */
+void berth_approval_drop(struct berth_approvals *approvals, const struct berth_approval *approval);
+/* Adds how far each node is. */
+void berth_approval_add_copies(struct berth_approvals *approvals, struct berth_approval *approval);
+
 /* "name:tag" or "name@sha256:…" of a request. */
 void berth_approval_reference(const struct berth_approval *approval, struct berth_strbuf *out);
 

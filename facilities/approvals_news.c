@@ -26,8 +26,12 @@ static void tell_number(void *ctx, uint64_t sequence)
 static void tell(struct berth_approvals *approvals, const struct berth_approval *request,
                  bool was_approved)
 {
-    struct news news = {approvals, request, was_approved};
+    struct berth_approval told = *request;
+    struct news news = {approvals, &told, was_approved};
+    told.copies = (struct berth_image_copies){0};
+    berth_approval_add_copies(approvals, &told);
     berth_mirror_number(approvals->mirror, tell_number, &news);
+    berth_image_copies_release(&told.copies);
 }
 
 uint64_t berth_news_draw(struct berth_approvals *approvals)

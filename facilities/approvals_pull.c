@@ -26,6 +26,46 @@ void berth_approval_reference(const struct berth_approval *approval, struct bert
     berth_strbuf_addf(out, "%s%c%s", approval->image, separator(approval), approval->tag);
 }
 
+/* ---- All nodes ---- */
+
+void berth_approval_keep(struct berth_approvals *approvals, const struct berth_approval *approval,
+                         bool is_old)
+{
+    BERTH_CLEANUP(strbuf) struct berth_strbuf reference = BERTH_STRBUF_INIT(1024);
+    struct berth_error err = BERTH_ERROR_INIT;
+    bool has_digest = approval->digest && approval->image_id &&
+                      strcmp(approval->digest, approval->image_id) != 0;
+    berth_approval_reference(approval, &reference);
+    int r = berth_strbuf_check(&reference, &err);
+    if (r == 0)
+        r = berth_backend_image_keep(approvals->backend, berth_strbuf_str(&reference),
+                                     has_digest ? approval->digest : NULL, is_old, &err);
+    if (r < 0)
+        berth_log_error(BERTH_LOG_WARNING, &err, "image %s:%s: nodes that come later lack it",
+                        approval->image, approval->tag);
+}
+
+void berth_approval_drop(struct berth_approvals *approvals, const struct berth_approval *approval)
+{
+    BERTH_CLEANUP(strbuf) struct berth_strbuf reference = BERTH_STRBUF_INIT(1024);
+    berth_approval_reference(approval, &reference);
+    if (berth_strbuf_check(&reference, NULL) == 0)
+        berth_backend_image_drop(approvals->backend, berth_strbuf_str(&reference));
+}
+
+void berth_approval_add_copies(struct berth_approvals *approvals, struct berth_approval *approval)
+{
+    BERTH_CLEANUP(strbuf) struct berth_strbuf reference = BERTH_STRBUF_INIT(1024);
+    berth_image_copies_release(&approval->copies);
+    berth_approval_reference(approval, &reference);
+    if (berth_strbuf_check(&reference, NULL) < 0 ||
+        berth_backend_image_copies(approvals->backend, berth_strbuf_str(&reference),
+                                   &approval->copies, NULL) < 0)
+        approval->copies = (struct berth_image_copies){0}; /* the request is worth more without */
+}
+
+/* ---- Pulls ---- */
+
 int berth_pull_new(struct berth_pull **ret_pull, struct berth_error *err)
 {
     struct berth_pull *pull = calloc(1, sizeof(*pull));
@@ -109,10 +149,21 @@ static int save_outcome(struct berth_txn *txn, void *ctx, struct berth_error *er
     return berth_audit_add(txn, &entry, err);
 }
 
+/* What became of the request says where its image is to be. */
+static void follow(struct berth_approvals *approvals, const struct berth_approval *approval)
+{
+    if (approval->state == BERTH_APPROVAL_APPROVED)
+        berth_approval_keep(approvals, approval, false);
+    else
+        berth_approval_drop(approvals, approval);
+}
+
 static int save(struct outcome *outcome, struct berth_error *err)
 {
     struct berth_approvals *approvals = outcome->approvals;
     int r = berth_store_write(approvals->store, save_outcome, outcome, err);
+    if (r == 0)
+        follow(approvals, &outcome->approval);
     berth_news_tell(approvals, outcome->turn, r == 0 ? &outcome->approval : NULL, false);
     berth_approval_release(&outcome->approval);
     outcome->approval = (struct berth_approval){0};

@@ -19,6 +19,7 @@ void berth_approval_release(struct berth_approval *approval)
     free(approval->decided_by);
     free(approval->reason);
     free(approval->error);
+    berth_image_copies_release(&approval->copies);
     *approval = (struct berth_approval){0};
 }
 
@@ -30,6 +31,20 @@ int berth_approval_set_text(char **slot, const char *text, struct berth_error *e
     free(*slot);
     *slot = copy;
     return 0;
+}
+
+/* False: there is no memory for it. */
+static bool copy_copies(const struct berth_image_copies *from, struct berth_image_copies *ret_copy)
+{
+    *ret_copy = (struct berth_image_copies){0};
+    if (from->count == 0)
+        return true;
+    ret_copy->items = calloc(from->count, sizeof(*from->items));
+    if (!ret_copy->items)
+        return false;
+    memcpy(ret_copy->items, from->items, from->count * sizeof(*from->items));
+    ret_copy->count = from->count;
+    return true;
 }
 
 int berth_approval_copy(const struct berth_approval *from, struct berth_approval *ret_approval,
@@ -44,6 +59,7 @@ int berth_approval_copy(const struct berth_approval *from, struct berth_approval
         *slots[i] = berth_text_dup(text);
         complete &= !text || *slots[i];
     }
+    complete &= copy_copies(&from->copies, &copy.copies);
     if (!complete) {
         berth_approval_release(&copy);
         return berth_error_nomem(err);

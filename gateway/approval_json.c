@@ -24,6 +24,21 @@ static void add_text(struct berth_json_writer *w, const char *name, const char *
         berth_json_add_null(w, name);
 }
 
+static void add_nodes(struct berth_json_writer *w, const struct berth_image_copies *copies)
+{
+    berth_json_open_array(w, "nodes");
+    for (size_t i = 0; i < copies->count; i++) {
+        const struct berth_image_copy *copy = &copies->items[i];
+        berth_json_open_object(w, NULL);
+        berth_json_add_string(w, "node", copy->node);
+        berth_json_add_string(w, "state", berth_copy_state_name(copy->state));
+        berth_json_add_int(w, "percent", copy->percent);
+        add_text(w, "error", copy->why[0] ? copy->why : NULL);
+        berth_json_close_object(w);
+    }
+    berth_json_close_array(w);
+}
+
 void berth_approval_json_add(struct berth_json_writer *w, const struct berth_approval *approval)
 {
     berth_json_open_object(w, NULL);
@@ -39,6 +54,8 @@ void berth_approval_json_add(struct berth_json_writer *w, const struct berth_app
     add_time(w, "decided_at", approval->decided_ns);
     add_text(w, "reason", approval->reason);
     add_text(w, "error", approval->error);
+    if (approval->copies.count > 0)
+        add_nodes(w, &approval->copies);
     berth_json_close_object(w);
 }
 

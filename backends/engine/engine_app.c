@@ -17,6 +17,8 @@
 bool berth_engine_in_scope(const struct berth_engine_scope *scope, const cJSON *labels)
 {
     const cJSON *facility = berth_json_get(labels, BERTH_LABEL_FACILITY);
+    if (berth_json_get(labels, BERTH_LABEL_PULL))
+        return false;
     if (!cJSON_IsString(facility))
         return scope->adopt;
     return strcmp(facility->valuestring, scope->facility) == 0;

@@ -99,6 +99,23 @@ int berth_engine_image_remove(struct berth_engine *engine, const char *reference
     return berth_engine_call(engine, &request, NULL, err);
 }
 
+int berth_engine_image_tag(struct berth_engine *engine, const char *image, const char *reference,
+                           struct berth_error *err)
+{
+    BERTH_CLEANUP(strbuf) struct berth_strbuf path = BERTH_STRBUF_INIT(PATH_MAX_BYTES);
+    struct berth_engine_name name = berth_engine_name_split(reference);
+    berth_engine_path_add(&path, "/images/", image);
+    berth_strbuf_adds(&path, "/tag?repo=");
+    berth_strbuf_add_urlencoded(&path, name.repository, name.repository_len);
+    berth_strbuf_adds(&path, "&tag=");
+    berth_strbuf_add_urlencoded(&path, name.tag, name.tag_len);
+    int rc = berth_strbuf_check(&path, err);
+    if (rc < 0)
+        return rc;
+    const struct berth_engine_request request = {.method = "POST", .path = berth_strbuf_str(&path)};
+    return berth_engine_call(engine, &request, NULL, err);
+}
+
 int berth_engine_image_digest(const cJSON *image, const char *reference, const char *prefer,
                               char **ret_digest, struct berth_error *err)
 {

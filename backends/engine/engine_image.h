@@ -25,6 +25,10 @@ BERTH_MUST_CHECK int berth_engine_image_pull(struct berth_engine *engine, const 
 BERTH_MUST_CHECK int berth_engine_image_remove(struct berth_engine *engine, const char *reference,
                                                struct berth_error *err);
 
+/* Names the image that the engine has: reference is name:tag. */
+BERTH_MUST_CHECK int berth_engine_image_tag(struct berth_engine *engine, const char *image,
+                                            const char *reference, struct berth_error *err);
+
 /* malloc'ed "sha256:…" of the image in the reference's repository, NULL where it has none. When
  * the image is known by several there, prefer (may be NULL) is taken if it is one of them. */
 BERTH_MUST_CHECK int berth_engine_image_digest(const cJSON *image, const char *reference,

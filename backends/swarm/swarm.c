@@ -2,6 +2,7 @@
 /* The swarm backend's life, and its verbs in one table. */
 #include "backends/swarm/swarm_internal.h"
 
+#include "backends/swarm/swarm_spread.h"
 #include "backends/swarm/swarm_watch.h"
 #include "base/log.h"
 #include "base/text.h"
@@ -15,6 +16,7 @@ static void swarm_close(struct berth_backend *backend)
 {
     struct swarm *swarm = swarm_of(backend);
     berth_swarm_watch_close(swarm->watch);
+    berth_swarm_spread_close(swarm->spread);
     berth_swarm_nodes_close(swarm->nodes);
     berth_engine_close(swarm->manager);
     berth_image_list_unref(swarm->images);
@@ -72,6 +74,8 @@ static int open_parts(struct swarm *swarm, const struct berth_backend_config *co
         status = berth_engine_open(&manager, &swarm->manager, err);
     if (status == 0)
         status = berth_swarm_nodes_open(config, swarm->manager, &swarm->nodes, err);
+    if (status == 0)
+        status = berth_swarm_spread_open(swarm, &swarm->spread, err);
     return status;
 }
 
@@ -152,6 +156,9 @@ const struct berth_backend_ops berth_swarm_ops = {
     .images = berth_swarm_images,
     .pull = berth_swarm_pull,
     .image_remove = berth_swarm_image_remove,
+    .image_keep = berth_swarm_image_keep,
+    .image_drop = berth_swarm_image_drop,
+    .image_copies = berth_swarm_image_copies,
     .nodes = berth_swarm_hosts,
     .node_inspect = berth_swarm_host_inspect,
     .watch = swarm_watch,

@@ -27,11 +27,12 @@
  *    costs nobody but its own apps, which become unknown, with the reason.
  *
  * Images: services run name:tag@digest where the image has a digest, so that
- * all nodes run the same. Pulls go to the manager and to every node with an
- * endpoint at once. A node that lacks the image when a task comes gets it from
- * the registry by swarm itself, by that digest. No constraint binds services
- * to nodes that have the image: a node that joins would never be used, and
- * swarm could not move an app off a dead node onto it.
+ * all nodes run the same. A pull goes to the manager, then by digest to every
+ * node, and to those that come later (swarm_spread.h). A node that lacks the
+ * image when a task comes gets it from the registry by swarm itself, by that
+ * digest. No constraint binds services to nodes that have the image: a node
+ * that joins would never be used, and swarm could not move an app off a dead
+ * node onto it.
  *
  * What an engine is too old for: NoNewPrivileges of services needs API 1.44
  * (Docker 25); older managers drop it without a word. check-config says so.

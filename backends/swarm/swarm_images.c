@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Images: listed as the manager's engine has them, which is what services are
- * pinned by; pulled on the manager and on every node with an endpoint at once,
- * agents excepted, which only read.
+ * pinned by; pulled there, then brought to every node (swarm_spread.h).
  */
 #include "backends/swarm/swarm_internal.h"
 
 #include "backends/engine/engine_image.h"
 #include "backends/engine/engine_name.h"
+#include "backends/swarm/swarm_spread.h"
 #include "base/log.h"
-#include "base/text.h"
+
+/* Nodes that take longer get it behind the request's back. */
+#define NODES_WAIT_MS 600000
 
 int berth_swarm_images(struct berth_backend *backend, struct berth_image_list **ret_images,
                        struct berth_error *err)
@@ -92,139 +94,78 @@ int berth_swarm_image_remove(struct berth_backend *backend, const char *referenc
     return berth_engine_image_remove(swarm->manager, reference, err);
 }
 
+/* ---- On all nodes ---- */
+
+int berth_swarm_image_keep(struct berth_backend *backend, const char *reference, const char *digest,
+                           bool is_old, struct berth_error *err)
+{
+    return berth_swarm_spread_keep(swarm_of(backend)->spread, reference, digest, is_old, err);
+}
+
+void berth_swarm_image_drop(struct berth_backend *backend, const char *reference)
+{
+    berth_swarm_spread_drop(swarm_of(backend)->spread, reference);
+}
+
+int berth_swarm_image_copies(struct berth_backend *backend, const char *reference,
+                             struct berth_image_copies *ret_copies, struct berth_error *err)
+{
+    return berth_swarm_spread_copies(swarm_of(backend)->spread, reference, ret_copies, err);
+}
+
 /* ---- Pulling ---- */
 
 struct pull {
-    struct puller *puller;
-    struct berth_swarm_endpoint *endpoint;
-    int percent; /* the puller's lock */
-    int status;
-    struct berth_error err;
-    char *digest;
-    char *id;
-};
-
-struct puller {
     struct swarm *swarm;
     const char *reference;
     berth_pull_progress *progress;
     void *ctx;
-    pthread_mutex_t lock; /* also around progress, which is told by one thread at a time */
-    bool cancelled;       /* lock */
-    size_t count;
-    struct pull *pulls;
 };
-
-static void puller_release(struct puller *puller)
-{
-    for (size_t i = 0; i < puller->count; i++) {
-        free(puller->pulls[i].digest);
-        free(puller->pulls[i].id);
-    }
-    free(puller->pulls);
-    (void)pthread_mutex_destroy(&puller->lock);
-}
-
-BERTH_DEFINE_CLEANUP_VALUE(puller, struct puller, puller_release)
-
-/* The whole is as far as the node that is farthest behind. Under the lock. */
-static void tell_progress(struct puller *puller)
-{
-    int least = 100;
-    for (size_t i = 0; i < puller->count; i++)
-        if (puller->pulls[i].percent < least)
-            least = puller->pulls[i].percent;
-    if (puller->progress && !puller->cancelled)
-        puller->cancelled = !puller->progress(puller->ctx, least);
-}
 
 static bool on_progress(void *ctx, int percent)
 {
-    struct pull *pull = ctx;
-    struct puller *puller = pull->puller;
-    BERTH_LOCK_SCOPE(held, &puller->lock);
-    pull->percent = percent;
-    tell_progress(puller);
-    return !puller->cancelled;
+    const struct pull *pull = ctx;
+    percent = berth_swarm_spread_manager(pull->swarm->spread, pull->reference, percent);
+    return !pull->progress || pull->progress(pull->ctx, percent);
 }
 
-static void run_pull(void *ctx, size_t i)
+/* The nodes as they are now, where nobody watches them. */
+static void look_at_nodes(struct swarm *swarm)
 {
-    struct puller *puller = ctx;
-    struct pull *pull = &puller->pulls[i];
-    pull->status = berth_swarm_endpoint_check(puller->swarm->nodes, pull->endpoint, &pull->err);
-    if (pull->status == 0)
-        pull->status =
-            berth_engine_image_pull(pull->endpoint->engine, puller->reference, on_progress, pull,
-                                    &pull->digest, &pull->id, &pull->err);
-    BERTH_LOCK_SCOPE(held, &puller->lock);
-    pull->percent = 100; /* it holds nobody up any more, however it ended */
-    tell_progress(puller);
+    BERTH_CLEANUP(swarm_node_list) struct berth_swarm_node_list nodes = {0};
+    struct berth_error err = BERTH_ERROR_INIT;
+    if (berth_swarm_get_nodes(swarm, &nodes, &err) == 0)
+        berth_swarm_spread_nodes(swarm->spread, &nodes);
+    else
+        berth_log_error(BERTH_LOG_WARNING, &err, "facility %s: the nodes are not known",
+                        swarm->facility);
 }
 
-/* The tag may have moved while the nodes asked: each is to have what the manager has. */
-static void align(struct puller *puller, struct pull *pull)
-{
-    const struct pull *manager = &puller->pulls[0];
-    BERTH_CLEANUP(strbuf) struct berth_strbuf exact = BERTH_STRBUF_INIT(BERTH_SWARM_PATH_MAX);
-    BERTH_CLEANUP(free) char *digest = NULL;
-    BERTH_CLEANUP(free) char *id = NULL;
-    if (pull->status == 0 && manager->digest && pull->digest &&
-        strcmp(pull->digest, manager->digest) != 0) {
-        struct berth_engine_name name = berth_engine_name_split(puller->reference);
-        berth_strbuf_add(&exact, name.repository, name.repository_len);
-        berth_strbuf_addf(&exact, "@%s", manager->digest);
-        pull->status = berth_engine_image_pull(pull->endpoint->engine, berth_strbuf_str(&exact),
-                                               NULL, NULL, &digest, &id, &pull->err);
-    }
-    if (pull->status < 0)
-        berth_log_error(BERTH_LOG_WARNING, &pull->err,
-                        "image %s is not on node %s: swarm gets it there when it is needed",
-                        puller->reference, pull->endpoint->hostname);
-}
-
-/* An agent pulls nothing: its node gets the image from swarm, with the first task. */
-static int collect_pulls(struct puller *puller, struct berth_error *err)
-{
-    struct berth_swarm_endpoint *endpoint;
-    for (size_t i = 0; (endpoint = berth_swarm_nodes_at(puller->swarm->nodes, i)); i++) {
-        if (endpoint->is_agent)
-            continue;
-        struct pull *grown = reallocarray(puller->pulls, puller->count + 1, sizeof(*grown));
-        if (!grown)
-            return berth_error_nomem(err);
-        puller->pulls = grown;
-        puller->pulls[puller->count++] = (struct pull){.puller = puller, .endpoint = endpoint};
-    }
-    return 0;
-}
-
+/* The manager first, which says what the tag stands for; then all nodes at once, by that digest. */
 int berth_swarm_pull(struct berth_backend *backend, const char *reference,
                      berth_pull_progress *progress, void *ctx, char **ret_digest, char **ret_id,
                      struct berth_error *err)
 {
-    BERTH_CLEANUP(puller)
-    struct puller puller = {.swarm = swarm_of(backend),
-                            .reference = reference,
-                            .progress = progress,
-                            .ctx = ctx,
-                            .lock = PTHREAD_MUTEX_INITIALIZER};
-    int status = collect_pulls(&puller, err);
+    struct swarm *swarm = swarm_of(backend);
+    struct pull pull = {swarm, reference, progress, ctx};
+    BERTH_CLEANUP(free) char *digest = NULL;
+    BERTH_CLEANUP(free) char *id = NULL;
+    look_at_nodes(swarm);
+    int status = berth_swarm_spread_begin(swarm->spread, reference, err);
     if (status < 0)
         return status;
-    size_t count = puller.count;
-    berth_parallel_for(count, (unsigned)count, run_pull, &puller);
-    struct pull *manager = &puller.pulls[0];
-    if (manager->status == 0 && puller.cancelled)
-        return berth_error_set(err, BERTH_E_CANCELLED, "cancelled");
-    if (manager->status < 0) {
-        if (err)
-            *err = manager->err;
-        return manager->status;
+    status =
+        berth_engine_image_pull(swarm->manager, reference, on_progress, &pull, &digest, &id, err);
+    if (status == 0)
+        status = berth_swarm_spread_keep(swarm->spread, reference, digest, false, err);
+    if (status == 0)
+        status =
+            berth_swarm_spread_wait(swarm->spread, reference, progress, ctx, NODES_WAIT_MS, err);
+    if (status < 0) {
+        berth_swarm_spread_abandon(swarm->spread, reference);
+        return status;
     }
-    for (size_t i = 1; i < count; i++)
-        align(&puller, &puller.pulls[i]);
-    *ret_digest = berth_steal(&manager->digest);
-    *ret_id = berth_steal(&manager->id);
+    *ret_digest = berth_steal(&digest);
+    *ret_id = berth_steal(&id);
     return 0;
 }

@@ -15,6 +15,7 @@
 
 #define BERTH_SWARM_PATH_MAX 8192
 
+struct berth_swarm_spread;
 struct berth_swarm_watch;
 
 struct swarm {
@@ -25,6 +26,7 @@ struct swarm {
     struct berth_engine_io *io;
     struct berth_engine *manager;
     struct berth_swarm_nodes *nodes;
+    struct berth_swarm_spread *spread;
     struct berth_swarm_watch *watch; /* NULL: nobody watches */
     pthread_mutex_t lock;
     struct berth_error condition;    /* lock; what is wrong although the manager answers */
@@ -57,6 +59,8 @@ BERTH_MUST_CHECK int berth_swarm_get_nodes(struct swarm *swarm,
 /* Appends "/services?filters=…": those of the facility; app NULL: all of them. */
 void berth_swarm_services_path(const struct berth_engine_scope *scope, const char *app,
                                struct berth_strbuf *path);
+/* The same of the services that bring images to nodes. */
+void berth_swarm_pulls_path(const struct berth_engine_scope *scope, struct berth_strbuf *path);
 /* Appends "/services/ID". */
 void berth_swarm_service_path(const char *id, struct berth_strbuf *path);
 /* Appends "/services/ID/update?version=N", for what was answered for that service. */
@@ -118,6 +122,11 @@ int berth_swarm_pull(struct berth_backend *backend, const char *reference,
                      struct berth_error *err);
 int berth_swarm_image_remove(struct berth_backend *backend, const char *reference,
                              struct berth_error *err);
+int berth_swarm_image_keep(struct berth_backend *backend, const char *reference,
+                           const char *digest, bool is_old, struct berth_error *err);
+void berth_swarm_image_drop(struct berth_backend *backend, const char *reference);
+int berth_swarm_image_copies(struct berth_backend *backend, const char *reference,
+                             struct berth_image_copies *ret_copies, struct berth_error *err);
 int berth_swarm_hosts(struct berth_backend *backend, struct berth_node_list *ret_nodes,
                       struct berth_error *err);
 int berth_swarm_host_inspect(struct berth_backend *backend, const char *hostname,

@@ -168,6 +168,18 @@ void berth_swarm_services_path(const struct berth_engine_scope *scope, const cha
     add_filters(path, "/services", &filters);
 }
 
+void berth_swarm_pulls_path(const struct berth_engine_scope *scope, struct berth_strbuf *path)
+{
+    BERTH_CLEANUP(strbuf) struct berth_strbuf filters = BERTH_STRBUF_INIT(BERTH_SWARM_PATH_MAX);
+    struct berth_json_writer w = BERTH_JSON_WRITER(&filters);
+    berth_json_open_object(&w, NULL);
+    berth_json_open_array(&w, "label");
+    add_label(&w, BERTH_LABEL_PULL, scope->facility);
+    berth_json_close_array(&w);
+    berth_json_close_object(&w);
+    add_filters(path, "/services", &filters);
+}
+
 void berth_swarm_service_path(const char *id, struct berth_strbuf *path)
 {
     berth_strbuf_adds(path, "/services/");

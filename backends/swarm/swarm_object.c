@@ -183,6 +183,8 @@ int berth_swarm_nodes_parse(const cJSON *json, struct berth_swarm_node_list *ret
             return not_an_object("node", err);
         (void)snprintf(node->status, sizeof(node->status), "%s",
                        berth_json_string(status, "State", ""));
+        (void)snprintf(node->availability, sizeof(node->availability), "%s",
+                       berth_json_string(berth_json_get(each, "Spec"), "Availability", "active"));
         (void)snprintf(node->address, sizeof(node->address), "%s",
                        berth_json_string(status, "Addr", ""));
         nodes.count++;

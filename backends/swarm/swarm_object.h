@@ -75,7 +75,8 @@ bool berth_swarm_task_supersedes(const struct berth_swarm_task *a,
 struct berth_swarm_node {
     char id[BERTH_SWARM_ID_MAX + 1];
     char hostname[BERTH_HOSTNAME_MAX + 1];
-    char status[16]; /* "ready", "down", "unknown", "disconnected" */
+    char status[16];       /* "ready", "down", "unknown", "disconnected" */
+    char availability[16]; /* "active", "pause", "drain" */
     char address[64];
 };
 

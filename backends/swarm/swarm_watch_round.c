@@ -2,6 +2,7 @@
 /* Everything the manager has, asked for in one go: info, nodes, services, tasks. */
 #include "backends/swarm/swarm_watch_private.h"
 
+#include "backends/swarm/swarm_spread.h"
 #include "base/clock.h"
 #include "base/log.h"
 
@@ -64,6 +65,7 @@ static bool take_nodes(struct berth_swarm_watch *watch, const cJSON *json)
     watch->nodes = nodes;
     int status = berth_swarm_nodes_check(&watch->nodes, &err);
     berth_swarm_set_condition(watch->swarm, status < 0 ? &err : NULL);
+    berth_swarm_spread_nodes(watch->swarm->spread, &watch->nodes);
     if (berth_swarm_links_ensure(watch, &err)) {
         berth_swarm_watch_lose(watch, &err);
         return false;
