@@ -163,6 +163,19 @@ void berth_swarm_node_list_release(struct berth_swarm_node_list *nodes)
     *nodes = (struct berth_swarm_node_list){0};
 }
 
+int berth_swarm_node_list_copy(const struct berth_swarm_node_list *nodes,
+                               struct berth_swarm_node_list *ret_copy, struct berth_error *err)
+{
+    struct berth_swarm_node_list copy = {.items = calloc(nodes->count + 1, sizeof(*nodes->items)),
+                                         .count = nodes->count};
+    if (!copy.items)
+        return berth_error_nomem(err);
+    if (nodes->count > 0)
+        memcpy(copy.items, nodes->items, nodes->count * sizeof(*nodes->items));
+    *ret_copy = copy;
+    return 0;
+}
+
 int berth_swarm_nodes_parse(const cJSON *json, struct berth_swarm_node_list *ret_nodes,
                             struct berth_error *err)
 {

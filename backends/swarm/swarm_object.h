@@ -89,6 +89,9 @@ struct berth_swarm_node_list {
 BERTH_MUST_CHECK int berth_swarm_nodes_parse(const cJSON *json,
                                              struct berth_swarm_node_list *ret_nodes,
                                              struct berth_error *err);
+BERTH_MUST_CHECK int berth_swarm_node_list_copy(const struct berth_swarm_node_list *nodes,
+                                                struct berth_swarm_node_list *ret_copy,
+                                                struct berth_error *err);
 void berth_swarm_node_list_release(struct berth_swarm_node_list *nodes);
 BERTH_DEFINE_CLEANUP_VALUE(swarm_node_list, struct berth_swarm_node_list,
                            berth_swarm_node_list_release)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The parts of the spreading of images: the table (swarm_spread.c), the threads
- * and what they do through engines (swarm_spread_run.c) and through services
- * (swarm_spread_place.c). Included by swarm_spread*.c and nowhere else.
+ * The parts of the spreading of images: what others do with it (swarm_spread.c),
+ * its table (swarm_spread_table.c), the threads and what they do through engines
+ * (swarm_spread_run.c) and through services (swarm_spread_place.c). Included by
+ * swarm_spread*.c, their test, and nowhere else.
  *
  * Threading: everything of the table is guarded by the spread's lock.
  */
@@ -73,16 +74,42 @@ struct berth_swarm_spread {
     bool is_stopping;
 };
 
-/* ---- swarm_spread.c; the caller holds the lock ---- */
+/* ---- swarm_spread_table.c: no I/O; the caller holds the lock ---- */
 
-/* A copy that can be seen to now, or NULL. */
-struct berth_spread_copy *berth_spread_next(const struct berth_swarm_spread *spread);
-/* What the copy waits for is what its node lacks. */
-void berth_spread_set_trouble(struct berth_spread_copy *copy);
-/* Frees the image if it is out of the table and nothing of it runs. */
-void berth_spread_image_end(struct berth_spread_image *image);
-/* Takes the copy out of its image and frees it. */
-void berth_spread_copy_remove(struct berth_spread_copy *copy);
+/* NULL: it is not to be anywhere. */
+struct berth_spread_image *berth_spread_image_find(const struct berth_swarm_spread *spread,
+                                                   const char *reference);
+/* Finds it, or adds one. */
+BERTH_MUST_CHECK int berth_spread_image_get(struct berth_swarm_spread *spread,
+                                            const char *reference, bool is_old,
+                                            struct berth_spread_image **ret_image,
+                                            struct berth_error *err);
+/* The digest is known, NULL where there is none: nodes are to have that and no other. */
+BERTH_MUST_CHECK int berth_spread_image_settle(struct berth_spread_image *image, const char *digest,
+                                               struct berth_error *err);
+/* Takes it out of the table. What runs for it is told by is_gone, and frees it at its end. */
+void berth_spread_image_remove(struct berth_swarm_spread *spread, struct berth_spread_image *image);
+
+/* The manager begins to pull it, is so far, and is no longer at it. */
+void berth_spread_image_begin(struct berth_spread_image *image);
+void berth_spread_image_pulled(struct berth_swarm_nodes *nodes, struct berth_spread_image *image,
+                               int percent);
+void berth_spread_image_unpull(struct berth_spread_image *image);
+/* How far all are together; *ret_pending: how many may still get there. */
+int berth_spread_image_percent(const struct berth_spread_image *image, size_t *ret_pending);
+
+/* Takes over the nodes as they are now; copies whose time has come are tried again. */
+void berth_spread_set_nodes(struct berth_swarm_spread *spread, struct berth_swarm_node_list *nodes,
+                            int64_t now_ms);
+
+/* A copy that can be seen to now, or NULL; *ret_count: of how many. */
+struct berth_spread_copy *berth_spread_next(const struct berth_swarm_spread *spread,
+                                            size_t *ret_count);
+/* It is seen to; and was, with that outcome: generation is what its image's was at the beginning,
+ * why is the reason of a failure. The copy may be gone then, and its image, too. */
+void berth_spread_copy_begin(struct berth_spread_copy *copy);
+void berth_spread_copy_end(struct berth_spread_copy *copy, uint64_t generation, int status,
+                           const char *why, int64_t now_ms);
 
 /* ---- swarm_spread_run.c ---- */
 

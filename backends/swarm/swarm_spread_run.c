@@ -7,9 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 
-#define RETRY_MS     60000 /* after the first failure; doubled each time, up to */
-#define RETRY_MAX_MS 3600000
-#define SWEEP_MS     60000 /* until services that could not be removed are looked for again */
+#define SWEEP_MS 60000 /* until services that could not be removed are looked for again */
 
 bool berth_spread_goes_on(struct berth_spread_errand *errand)
 {
@@ -119,29 +117,6 @@ static void prepare(struct berth_spread_errand *errand, struct berth_spread_copy
         berth_strbuf_addf(&errand->pinned, "@%s", image->digest);
 }
 
-static void settle(struct berth_spread_errand *errand, int status, const struct berth_error *err)
-{
-    struct berth_spread_copy *copy = errand->copy;
-    bool is_stale = copy->image->generation != errand->generation;
-    copy->why[0] = '\0';
-    copy->percent = 0;
-    if (is_stale || (status < 0 && copy->trouble)) {
-        copy->state = BERTH_COPY_WAITING;
-        berth_spread_set_trouble(copy);
-        return;
-    }
-    copy->state = status < 0 ? BERTH_COPY_FAILED : BERTH_COPY_PRESENT;
-    if (status == 0) {
-        copy->percent = 100;
-        copy->failures = 0;
-        return;
-    }
-    int64_t delay_ms = copy->failures < 6 ? RETRY_MS << copy->failures : RETRY_MAX_MS;
-    copy->retry_ms = berth_clock_monotonic_ms() + delay_ms;
-    copy->failures++;
-    (void)snprintf(copy->why, sizeof(copy->why), "%s", err->message);
-}
-
 static void log_end(const struct berth_spread_errand *errand, int status,
                     const struct berth_error *err)
 {
@@ -157,29 +132,24 @@ static void log_end(const struct berth_spread_errand *errand, int status,
 static void errand_begin(struct berth_spread_errand *errand, struct berth_spread_copy *copy)
 {
     prepare(errand, copy);
-    copy->is_running = true;
-    copy->state = BERTH_COPY_PULLING;
-    copy->percent = 0;
-    copy->why[0] = '\0';
-    copy->image->running++;
+    berth_spread_copy_begin(copy);
     errand->next = errand->spread->errands;
     errand->spread->errands = errand;
 }
 
-static void errand_end(struct berth_spread_errand *errand)
+static void errand_end(struct berth_spread_errand *errand, int status,
+                       const struct berth_error *err)
 {
-    struct berth_spread_copy *copy = errand->copy;
-    struct berth_spread_image *image = copy->image;
     struct berth_spread_errand **slot = &errand->spread->errands;
     while (*slot != errand)
         slot = &(*slot)->next;
     *slot = errand->next;
-    copy->is_running = false;
-    image->running--;
-    if (copy->is_gone)
-        berth_spread_copy_remove(copy);
-    berth_spread_image_end(image);
+    berth_spread_copy_end(errand->copy, errand->generation, status, err->message,
+                          berth_clock_monotonic_ms());
     (void)pthread_cond_broadcast(&errand->spread->changed);
+    berth_strbuf_release(&errand->reference);
+    berth_strbuf_release(&errand->exact);
+    berth_strbuf_release(&errand->pinned);
 }
 
 /* With the lock held, which is let go of meanwhile. */
@@ -195,15 +165,10 @@ static void run(struct berth_swarm_spread *spread, struct berth_spread_copy *cop
     errand_begin(&errand, copy);
     (void)pthread_mutex_unlock(&spread->lock);
     int status = see_to(&errand, &err);
-    bool is_whole = berth_spread_goes_on(&errand);
-    if (is_whole)
+    if (berth_spread_goes_on(&errand))
         log_end(&errand, status, &err);
     (void)pthread_mutex_lock(&spread->lock);
-    settle(&errand, status, &err);
-    errand_end(&errand);
-    berth_strbuf_release(&errand.reference);
-    berth_strbuf_release(&errand.exact);
-    berth_strbuf_release(&errand.pinned);
+    errand_end(&errand, status, &err);
 }
 
 /* ---- Threads ---- */
@@ -233,10 +198,11 @@ static void *worker_run(void *ctx)
     struct berth_swarm_spread *spread = ctx;
     (void)pthread_mutex_lock(&spread->lock);
     while (!spread->is_stopping) {
-        struct berth_spread_copy *copy = NULL;
+        size_t count;
+        struct berth_spread_copy *copy = berth_spread_next(spread, &count);
         if (sweep_is_due(spread)) {
             sweep(spread);
-        } else if ((copy = berth_spread_next(spread))) {
+        } else if (copy) {
             run(spread, copy);
         } else {
             spread->idle_workers++;
@@ -252,11 +218,9 @@ static void *worker_run(void *ctx)
 void berth_spread_wake(struct berth_swarm_spread *spread)
 {
     (void)pthread_cond_broadcast(&spread->changed);
-    size_t count = sweep_is_due(spread);
-    for (const struct berth_spread_image *image = spread->images; image; image = image->next)
-        for (const struct berth_spread_copy *copy = image->copies; image->is_settled && copy;
-             copy = copy->next)
-            count += copy->state == BERTH_COPY_WAITING && !copy->trouble && !copy->is_running;
+    size_t count;
+    (void)berth_spread_next(spread, &count);
+    count += sweep_is_due(spread);
     while (!spread->is_stopping && count > spread->idle_workers &&
            spread->worker_count < BERTH_SPREAD_AT_ONCE) {
         struct berth_error err = BERTH_ERROR_INIT;

@@ -3,7 +3,6 @@
 #include "backends/swarm/swarm_app.h"
 #include "backends/swarm/swarm_internal.h"
 #include "backends/swarm/swarm_name.h"
-#include "backends/swarm/swarm_spread_private.h"
 #include "tests/unit/unit.h"
 
 #include <string.h>
@@ -469,74 +468,8 @@ START_TEST(a_swarm_that_does_not_work_is_told_from_a_refusal)
 }
 END_TEST
 
-/* ---- Images brought to nodes ---- */
-
-START_TEST(a_task_says_whether_the_image_is_there)
-{
-    static const struct {
-        const char *name;
-        struct berth_swarm_task task;
-        int judged;
-        bool is_refused;
-        const char *message;
-    } rows[] = {
-        {"none yet", {.phase = BERTH_TASK_NONE}, 0, false, ""},
-        {"assigned", {.phase = BERTH_TASK_WAITING, .state = "assigned"}, 0, false, ""},
-        {"pulling", {.phase = BERTH_TASK_WAITING, .state = "preparing"}, 0, false, ""},
-        {"pulled", {.phase = BERTH_TASK_WAITING, .state = "ready"}, 1, false, ""},
-        {"to start", {.phase = BERTH_TASK_WAITING, .state = "starting"}, 1, false, ""},
-        {"no such command",
-         {.phase = BERTH_TASK_ENDED, .state = "failed", .container = "c1", .why = "starting"},
-         1,
-         false,
-         ""},
-        {"no container",
-         {.phase = BERTH_TASK_ENDED, .state = "failed", .why = "disk full"},
-         BERTH_E_REFUSED,
-         false,
-         "disk full"},
-        {"not pulled",
-         {.phase = BERTH_TASK_ENDED, .state = "rejected", .why = "No such image: a:1"},
-         BERTH_E_REFUSED,
-         true,
-         "No such image: a:1"},
-        {"ended",
-         {.phase = BERTH_TASK_ENDED, .state = "shutdown"},
-         BERTH_E_REFUSED,
-         false,
-         "the task was ended"},
-    };
-    for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
-        struct berth_error err = BERTH_ERROR_INIT;
-        bool is_refused = false;
-        int judged = berth_spread_place_judge(&rows[i].task, &is_refused, &err);
-        ck_assert_msg(judged == rows[i].judged, "%s", rows[i].name);
-        ck_assert_msg(is_refused == rows[i].is_refused, "%s", rows[i].name);
-        ck_assert_str_eq(err.message, rows[i].message);
-    }
-}
-END_TEST
-
-START_TEST(what_brings_an_image_is_bound_to_its_node_and_runs_nothing)
-{
-    BERTH_CLEANUP(strbuf) struct berth_strbuf body = BERTH_STRBUF_INIT(4096);
-    berth_spread_place_body("demo", "berth-pull-1", "a:1@sha256:0", "n1", &body);
-    ck_assert_str_eq(berth_strbuf_str(&body),
-                     "{\"Name\":\"berth-pull-1\",\"Labels\":{\"berth.pull\":\"demo\"},"
-                     "\"TaskTemplate\":{\"ContainerSpec\":{\"Image\":\"a:1@sha256:0\","
-                     "\"Labels\":{\"berth.pull\":\"demo\"},"
-                     "\"Command\":[\"/berth/image-is-here\"]},"
-                     "\"RestartPolicy\":{\"Condition\":\"none\"},"
-                     "\"Placement\":{\"Constraints\":[\"node.id==n1\"]},"
-                     "\"LogDriver\":{\"Name\":\"none\"}},"
-                     "\"Mode\":{\"Replicated\":{\"Replicas\":1}}}");
-}
-END_TEST
-
 UNIT_SUITE("swarm", names_that_swarm_takes_stay, coded_names_are_plain_readable_and_their_own,
            a_service_is_read, services_of_others_are_not_read, a_task_is_read,
            the_younger_task_counts, two_nodes_of_one_name_are_found,
            states_are_told_in_dockers_words, the_manager_knows_the_labels_of_the_container,
-           a_service_has_what_policy_gives, a_swarm_that_does_not_work_is_told_from_a_refusal,
-           a_task_says_whether_the_image_is_there,
-           what_brings_an_image_is_bound_to_its_node_and_runs_nothing)
+           a_service_has_what_policy_gives, a_swarm_that_does_not_work_is_told_from_a_refusal)
