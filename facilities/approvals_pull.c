@@ -33,8 +33,8 @@ void berth_approval_keep(struct berth_approvals *approvals, const struct berth_a
 {
     BERTH_CLEANUP(strbuf) struct berth_strbuf reference = BERTH_STRBUF_INIT(1024);
     struct berth_error err = BERTH_ERROR_INIT;
-    bool has_digest = approval->digest && approval->image_id &&
-                      strcmp(approval->digest, approval->image_id) != 0;
+    bool has_digest =
+        approval->digest && approval->image_id && strcmp(approval->digest, approval->image_id) != 0;
     berth_approval_reference(approval, &reference);
     int r = berth_strbuf_check(&reference, &err);
     if (r == 0)

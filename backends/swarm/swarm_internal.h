@@ -122,8 +122,8 @@ int berth_swarm_pull(struct berth_backend *backend, const char *reference,
                      struct berth_error *err);
 int berth_swarm_image_remove(struct berth_backend *backend, const char *reference,
                              struct berth_error *err);
-int berth_swarm_image_keep(struct berth_backend *backend, const char *reference,
-                           const char *digest, bool is_old, struct berth_error *err);
+int berth_swarm_image_keep(struct berth_backend *backend, const char *reference, const char *digest,
+                           bool is_old, struct berth_error *err);
 void berth_swarm_image_drop(struct berth_backend *backend, const char *reference);
 int berth_swarm_image_copies(struct berth_backend *backend, const char *reference,
                              struct berth_image_copies *ret_copies, struct berth_error *err);
