@@ -28,16 +28,16 @@ int berth_compose_check_engine(const struct berth_backend_config *config, struct
 static int open_root(struct berth_compose *compose, const struct berth_backend_config *config,
                      struct berth_strbuf *path, struct berth_error *err)
 {
-    BERTH_CLEANUP(fd) int data = open(config->data_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    BERTH_CLEANUP(free) char *real = data < 0 ? NULL : realpath(config->data_dir, NULL);
+    compose->data = open(config->data_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    BERTH_CLEANUP(free) char *real = compose->data < 0 ? NULL : realpath(config->data_dir, NULL);
     if (!real)
         return berth_error_set_errno(err, BERTH_E_IO, errno, "data_dir %s cannot be opened",
                                      config->data_dir);
     berth_strbuf_addf(path, "%s/%s", real, config->facility);
     int rc = berth_strbuf_check(path, err);
     if (rc == 0)
-        rc = berth_folder_make(data, config->facility, FOLDER_MODE, &compose->root, err);
-    return rc < 0 ? rc : berth_folder_sync(data, err);
+        rc = berth_folder_make(compose->data, config->facility, FOLDER_MODE, &compose->root, err);
+    return rc < 0 ? rc : berth_folder_sync(compose->data, err);
 }
 
 static void compose_close(struct berth_backend *backend)
@@ -47,6 +47,7 @@ static void compose_close(struct berth_backend *backend)
     berth_engine_host_release(&compose->host);
     berth_compose_program_release(&compose->program);
     berth_fd_close(&compose->root);
+    berth_fd_close(&compose->data);
     (void)pthread_mutex_destroy(&compose->creating_lock);
     (void)pthread_mutex_destroy(&compose->mend_lock);
     (void)pthread_cond_destroy(&compose->mend_wake);
@@ -77,7 +78,7 @@ static int compose_open(const struct berth_backend_config *config,
     struct berth_compose *compose = calloc(1, sizeof(*compose));
     if (!compose)
         return berth_error_nomem(err);
-    compose->root = -1;
+    compose->root = compose->data = -1;
     compose->request_timeout_ms = config->request_timeout_ms;
     compose->mend_first = true;
     (void)pthread_mutex_init(&compose->creating_lock, NULL);
@@ -123,14 +124,16 @@ const struct berth_backend_ops berth_compose_ops = {
     .close = compose_close,
     .list = berth_engine_host_list,
     .create = berth_compose_create,
-    .start = berth_engine_host_start,
+    .start = berth_compose_start,
     .stop = berth_engine_host_stop,
     .pause = berth_engine_host_pause,
     .unpause = berth_engine_host_unpause,
-    .restart = berth_engine_host_restart,
+    .restart = berth_compose_restart,
     .kill = berth_engine_host_kill,
     .remove = berth_compose_remove,
     .reset = berth_compose_reset,
+    .update = berth_compose_update,
+    .describe = berth_compose_describe,
     .inspect = berth_engine_host_inspect,
     .stats = berth_engine_host_stats,
     .logs = berth_engine_host_logs,

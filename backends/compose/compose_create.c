@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* How projects come and go, and are made anew. */
-#include "backends/compose/compose_file.h"
 #include "backends/compose/compose_internal.h"
 #include "backends/engine/engine_container.h"
 #include "backends/engine/engine_create.h"
@@ -8,14 +7,11 @@
 #include "base/folder.h"
 #include "base/limits.h"
 #include "base/log.h"
-#include "base/text.h"
 #include "base/thread.h"
 
 #include <string.h>
 
-#define FILE_MAX_BYTES 65536
-#define FILE_MODE      0600
-#define PATH_MAX_BYTES 512
+#define NAME_MAX_BYTES (BERTH_APP_MAX + 1 + BERTH_FACILITY_ID_MAX)
 
 static int exists(const char *app, struct berth_error *err)
 {
@@ -75,90 +71,74 @@ static int choose_name(const struct berth_compose *compose, const char *app,
     return berth_strbuf_check(name, err);
 }
 
-/* What to run, under a name that people read in docker ps where it has one. BERTH_E_NOT_FOUND. */
-static int choose_image(const struct berth_compose *compose, const struct berth_create_spec *spec,
-                        const char **ret_image, struct berth_error *err)
+int berth_compose_choose_image(const struct berth_compose *compose, const char *image,
+                               const char *label, const char **ret_image, struct berth_error *err)
 {
     struct berth_engine *engine = compose->host.engine;
-    BERTH_CLEANUP(json) cJSON *image = NULL;
-    int rc = berth_engine_image_inspect(engine, spec->image, &image, err);
+    BERTH_CLEANUP(json) cJSON *inspect = NULL;
+    int rc = berth_engine_image_inspect(engine, image, &inspect, err);
     if (rc < 0)
         return rc;
-    bool is_named = berth_engine_is_image_id(spec->image) &&
-                    berth_engine_create_names(engine, spec->image_label, spec->image);
-    *ret_image = is_named ? spec->image_label : spec->image;
+    bool is_named =
+        berth_engine_is_image_id(image) && berth_engine_create_names(engine, label, image);
+    *ret_image = is_named ? label : image;
     return 0;
 }
 
-static int write_file(const struct berth_compose *compose,
-                      const struct berth_compose_project *project,
-                      const struct berth_create_spec *spec, const char *container,
-                      const char *image, struct berth_error *err)
+/* The service in the project's file; one that is made anew stays what it was asked to be. */
+static int choose_service(struct berth_compose *compose,
+                          const struct berth_compose_project *project,
+                          const struct berth_create_spec *spec,
+                          struct berth_compose_service *ret_service, struct berth_error *err)
 {
-    BERTH_CLEANUP(strbuf) struct berth_strbuf text = BERTH_STRBUF_INIT(FILE_MAX_BYTES);
-    const struct berth_compose_file file = {.facility = compose->host.facility,
-                                            .cuid = project->cuid,
-                                            .container = container,
-                                            .image = image,
-                                            .spec = spec};
-    int rc = berth_compose_file_write(&file, &text, err);
-    return rc < 0 ? rc
-                  : berth_folder_write(project->folder, BERTH_COMPOSE_FILE, berth_strbuf_str(&text),
-                                       text.len, FILE_MODE, err);
-}
-
-/* Which container Compose has made; it must be of the image that was asked for. */
-static int find_made(struct berth_compose *compose, const struct berth_compose_project *project,
-                     const struct berth_create_spec *spec, char **ret_id, struct berth_error *err)
-{
-    BERTH_CLEANUP(json) cJSON *entries = NULL;
-    bool same = true;
-    int rc = berth_compose_containers(compose, project->cuid, &entries, err);
-    if (rc < 0)
-        return rc;
-    const char *told = berth_json_string(cJSON_GetArrayItem(entries, 0), "Id", "");
-    if (cJSON_GetArraySize(entries) != 1 || !told[0])
-        return berth_error_set(err, BERTH_E_REFUSED,
-                               "docker compose made %d containers of app %s, not one",
-                               cJSON_GetArraySize(entries), spec->app);
-    if (berth_engine_is_image_id(spec->image))
-        rc = berth_engine_create_is_of(compose->host.engine, told, spec->image, &same, err);
-    if (rc == 0 && !same)
-        rc = berth_error_set(err, BERTH_E_CONFLICT, "the image of app %s changed meanwhile",
-                             spec->app);
-    char *id = rc == 0 ? berth_text_dup(told) : NULL;
-    if (rc == 0 && !id)
-        rc = berth_error_nomem(err);
+    BERTH_CLEANUP(compose_service) struct berth_compose_service before = {0};
+    BERTH_CLEANUP(strbuf) struct berth_strbuf name = BERTH_STRBUF_INIT(NAME_MAX_BYTES);
+    const char *image = NULL;
+    int rc = berth_compose_choose_image(compose, spec->image, spec->image_label, &image, err);
     if (rc == 0)
-        *ret_id = id;
+        rc = choose_name(compose, spec->app, &name, err);
+    if (rc == 0)
+        rc = berth_compose_service_init(spec, image, berth_strbuf_str(&name), ret_service, err);
+    if (rc == 0 && berth_folder_has(project->folder, BERTH_COMPOSE_FILE) &&
+        berth_compose_read_file(project->folder, BERTH_COMPOSE_FILE, &before, NULL, NULL) == 0)
+        berth_compose_service_inherit(ret_service, &before);
     return rc;
 }
 
 /* Between look-up and creation a stranger may take the name: then it is looked up once more. */
 static int make_container(struct berth_compose *compose,
                           const struct berth_compose_project *project,
-                          const struct berth_create_spec *spec, struct berth_error *err)
+                          const struct berth_create_spec *spec,
+                          struct berth_compose_service *service, struct berth_error *err)
 {
-    BERTH_CLEANUP(strbuf)
-    struct berth_strbuf name = BERTH_STRBUF_INIT(BERTH_APP_MAX + 1 + BERTH_FACILITY_ID_MAX);
-    BERTH_CLEANUP(strbuf)
-    struct berth_strbuf again = BERTH_STRBUF_INIT(BERTH_APP_MAX + 1 + BERTH_FACILITY_ID_MAX);
-    const char *image = NULL;
-    int rc = choose_image(compose, spec, &image, err);
+    BERTH_CLEANUP(strbuf) struct berth_strbuf again = BERTH_STRBUF_INIT(NAME_MAX_BYTES);
+    int rc = berth_compose_write_file(compose, project, service, err);
     if (rc == 0)
-        rc = choose_name(compose, spec->app, &name, err);
-    if (rc == 0)
-        rc = write_file(compose, project, spec, berth_strbuf_str(&name), image, err);
-    if (rc < 0)
-        return rc;
-    rc = berth_compose_up(compose, project, err);
+        rc = berth_compose_up(compose, project, err);
     if (rc != BERTH_E_REFUSED)
         return rc;
     if (choose_name(compose, spec->app, &again, NULL) < 0 ||
-        strcmp(berth_strbuf_str(&name), berth_strbuf_str(&again)) == 0)
+        strcmp(service->container, berth_strbuf_str(&again)) == 0)
         return rc;
-    rc = write_file(compose, project, spec, berth_strbuf_str(&again), image, err);
+    rc = berth_compose_service_set(&service->container, berth_strbuf_str(&again), err);
+    if (rc == 0)
+        rc = berth_compose_write_file(compose, project, service, err);
     return rc < 0 ? rc : berth_compose_up(compose, project, err);
+}
+
+/* The container; until it is there, its ports are nobody else's either. */
+static int make_with_ports(struct berth_compose *compose,
+                           const struct berth_compose_project *project,
+                           const struct berth_create_spec *spec, struct berth_error *err)
+{
+    BERTH_CLEANUP(fd) int held = -1;
+    BERTH_CLEANUP(compose_service) struct berth_compose_service service = {0};
+    int rc = choose_service(compose, project, spec, &service, err);
+    if (rc == 0 && service.asked.port_count > 0)
+        rc = berth_compose_ports_lock(compose, &held, err);
+    if (rc == 0 && spec->container)
+        rc = berth_compose_ports_check(compose, project->cuid, &service.asked, NULL, err);
+    return rc < 0 ? rc : make_container(compose, project, spec, &service, err);
 }
 
 /* The whole project, or nothing of it; the lock is given back. */
@@ -166,9 +146,9 @@ static int make(struct berth_compose *compose, struct berth_compose_project *pro
                 const struct berth_create_spec *spec, char **ret_id, struct berth_error *err)
 {
     BERTH_CLEANUP(free) char *id = NULL;
-    int rc = make_container(compose, project, spec, err);
+    int rc = make_with_ports(compose, project, spec, err);
     if (rc == 0)
-        rc = find_made(compose, project, spec, &id, err);
+        rc = berth_compose_find_made(compose, project->cuid, spec->image, &id, err);
     if (rc == 0)
         rc = berth_compose_project_finish(project, err);
     if (rc == 0)
@@ -181,18 +161,36 @@ static int make(struct berth_compose *compose, struct berth_compose_project *pro
     return rc;
 }
 
+/* The project that the app is named after; "": one of no particular name. */
+static int named_project(const struct berth_create_spec *spec, char ret_cuid[BERTH_CUID_SIZE],
+                         struct berth_error *err)
+{
+    ret_cuid[0] = '\0';
+    if (!spec->container)
+        return 0;
+    (void)snprintf(ret_cuid, BERTH_CUID_SIZE, "%s", spec->app);
+    return berth_compose_is_cuid(ret_cuid)
+               ? 0
+               : berth_error_set(err, BERTH_E_INVALID, "app %s is not named after a project",
+                                 spec->app);
+}
+
 static int create(struct berth_compose *compose, const struct berth_create_spec *spec,
                   char **ret_id, struct berth_error *err)
 {
     char version[BERTH_VERSION_MAX];
+    char cuid[BERTH_CUID_SIZE];
     BERTH_CLEANUP(compose_project)
     struct berth_compose_project project = BERTH_COMPOSE_PROJECT_INIT;
     const struct berth_engine_host *host = &compose->host;
-    int rc = berth_engine_create_check_absent(host->engine, &host->scope, spec->app, err);
+    int rc = named_project(spec, cuid, err);
+    if (rc == 0)
+        rc = berth_engine_create_check_absent(host->engine, &host->scope, spec->app, err);
     if (rc == 0)
         rc = berth_compose_program_find(&compose->program, version, err);
     if (rc == 0)
-        rc = berth_compose_project_new(compose->root, spec->run_as, &project, err);
+        rc = berth_compose_project_new(compose->root, cuid[0] ? cuid : NULL, spec->run_as, &project,
+                                       err);
     return rc < 0 ? rc : make(compose, &project, spec, ret_id, err);
 }
 
@@ -210,47 +208,6 @@ int berth_compose_create(struct berth_backend *backend, const struct berth_creat
 }
 
 /* ---- Removing ---- */
-
-/* The project of a container, "" where it has none of ours. BERTH_E_NOT_FOUND. */
-static int find_project(const struct berth_compose *compose, const char *id,
-                        char ret_cuid[BERTH_CUID_SIZE], struct berth_error *err)
-{
-    BERTH_CLEANUP(strbuf) struct berth_strbuf path = BERTH_STRBUF_INIT(PATH_MAX_BYTES);
-    BERTH_CLEANUP(json) cJSON *inspect = NULL;
-    berth_engine_app_path(id, "/json", &path);
-    int rc = berth_strbuf_check(&path, err);
-    if (rc == 0)
-        rc = berth_engine_get_json(compose->host.engine, berth_strbuf_str(&path), &inspect, err);
-    if (rc < 0)
-        return rc;
-    const cJSON *labels = berth_json_get(berth_json_get(inspect, "Config"), "Labels");
-    const char *cuid = berth_json_string(labels, BERTH_COMPOSE_LABEL, "");
-    bool ours =
-        strcmp(berth_json_string(labels, BERTH_LABEL_FACILITY, ""), compose->host.facility) == 0;
-    (void)snprintf(ret_cuid, BERTH_CUID_SIZE, "%s",
-                   ours && berth_compose_is_cuid(cuid) ? cuid : "");
-    return 0;
-}
-
-/* Opens the container's project for a change, which is to come next; no folder: it has none. */
-static int open_project(const struct berth_compose *compose, const char *id,
-                        struct berth_compose_project *project, struct berth_error *err)
-{
-    char cuid[BERTH_CUID_SIZE];
-    struct berth_error why = BERTH_ERROR_INIT;
-    int rc = find_project(compose, id, cuid, err);
-    if (rc < 0 || !cuid[0])
-        return rc;
-    rc =
-        berth_compose_project_open(compose->root, cuid, compose->request_timeout_ms, project, &why);
-    if (rc < 0 && rc != BERTH_E_NOT_FOUND) {
-        if (err)
-            *err = why;
-        return rc;
-    }
-    /* Whoever had the lock before may have made the container anew. */
-    return find_project(compose, id, cuid, err);
-}
 
 /* Marks the project and takes its containers down; if they stay, so does it. */
 static int take_down(struct berth_compose *compose, const struct berth_compose_project *project,
@@ -271,7 +228,8 @@ int berth_compose_remove(struct berth_backend *backend, const char *id, struct b
     struct berth_compose *compose = berth_compose_of(backend);
     BERTH_CLEANUP(compose_project)
     struct berth_compose_project project = BERTH_COMPOSE_PROJECT_INIT;
-    int rc = open_project(compose, id, &project, err);
+    struct berth_compose_container container;
+    int rc = berth_compose_find_project(compose, id, &container, &project, err);
     if (rc < 0)
         return rc;
     if (project.folder < 0) /* adopted, or its folder was lost */
@@ -291,8 +249,9 @@ int berth_compose_reset(struct berth_backend *backend, const char *id,
     struct berth_compose *compose = berth_compose_of(backend);
     BERTH_CLEANUP(compose_project)
     struct berth_compose_project project = BERTH_COMPOSE_PROJECT_INIT;
+    struct berth_compose_container container;
     *ret_gone = false;
-    int rc = open_project(compose, id, &project, err);
+    int rc = berth_compose_find_project(compose, id, &container, &project, err);
     if (rc == 0 && project.folder < 0)
         rc = berth_error_set(err, BERTH_E_CONFLICT, "the folder of app %s was lost", spec->app);
     if (rc == 0)

@@ -9,6 +9,7 @@
 #define BERTH_BACKENDS_COMPOSE_COMPOSE_INTERNAL_H
 
 #include "backends/compose/compose.h"
+#include "backends/compose/compose_file.h"
 #include "backends/compose/compose_program.h"
 #include "backends/compose/compose_project.h"
 #include "backends/engine/engine_host.h"
@@ -26,6 +27,7 @@ enum berth_mend_state {
 struct berth_compose {
     struct berth_engine_host host; /* first */
     struct berth_compose_program program;
+    int data; /* data_dir, which all facilities of the gateway have in common */
     int root; /* the folder of the facility's projects */
     int64_t request_timeout_ms;
     pthread_mutex_t creating_lock;
@@ -53,6 +55,94 @@ int berth_compose_reset(struct berth_backend *backend, const char *id,
                         const struct berth_create_spec *spec, char **ret_id, bool *ret_gone,
                         struct berth_error *err);
 
+/* What to run for an image that is on the engine, under a name that people read in docker ps where
+ * it has one. label: as image_label of struct berth_create_spec. BERTH_E_NOT_FOUND. */
+BERTH_MUST_CHECK int berth_compose_choose_image(const struct berth_compose *compose,
+                                                const char *image, const char *label,
+                                                const char **ret_image, struct berth_error *err);
+
+/* ---- compose_find.c ---- */
+
+/* A container, as the engine knows it at the moment. */
+struct berth_compose_container {
+    char cuid[BERTH_CUID_SIZE]; /* of its project; "" where it has none of ours */
+    bool boots;                 /* it cannot start without boot.py */
+    enum berth_app_state state;
+};
+
+/* BERTH_E_NOT_FOUND. */
+BERTH_MUST_CHECK int berth_compose_find(const struct berth_compose *compose, const char *id,
+                                        struct berth_compose_container *ret_container,
+                                        struct berth_error *err);
+/* Opens the container's project for a change, which is to come next; no folder: it has none.
+ * ret_container: as it is now that nobody else changes it. */
+BERTH_MUST_CHECK int berth_compose_find_project(const struct berth_compose *compose, const char *id,
+                                                struct berth_compose_container *ret_container,
+                                                struct berth_compose_project *ret_project,
+                                                struct berth_error *err);
+/* The project's containers, as GET /containers/json lists them. */
+BERTH_MUST_CHECK int berth_compose_containers(struct berth_compose *compose, const char *cuid,
+                                              cJSON **ret_entries, struct berth_error *err);
+/* The id of the project's only container, malloc'ed; it must be of image, where that is an id. */
+BERTH_MUST_CHECK int berth_compose_find_made(struct berth_compose *compose, const char *cuid,
+                                             const char *image, char **ret_id,
+                                             struct berth_error *err);
+
+/* ---- compose_act.c ---- */
+
+/* As the verbs of backend.h. */
+int berth_compose_start(struct berth_backend *backend, const char *id, struct berth_error *err);
+int berth_compose_restart(struct berth_backend *backend, const char *id, struct berth_error *err);
+
+/* Starts a container. BERTH_E_PORT_IN_USE: somebody has one of its ports. */
+BERTH_MUST_CHECK int berth_compose_start_container(struct berth_compose *compose, const char *id,
+                                                   struct berth_error *err);
+
+/* ---- compose_update.c ---- */
+
+/* As the verb of backend.h. */
+int berth_compose_update(struct berth_backend *backend, const char *id,
+                         const struct berth_container_change *change, char **ret_id,
+                         struct berth_error *err);
+/*
+ * Makes what the project's file says out of what there is of its container,
+ * once the file before was kept: or has everything as it was before.
+ * BERTH_E_TIMEOUT, BERTH_E_UNREACHABLE: it is to be called again.
+ */
+BERTH_MUST_CHECK int berth_compose_carry_out(struct berth_compose *compose,
+                                             const struct berth_compose_project *project,
+                                             struct berth_error *err);
+
+/* ---- compose_describe.c ---- */
+
+/* As the verb of backend.h. */
+int berth_compose_describe(struct berth_backend *backend, const struct berth_app *app,
+                           struct berth_container *ret_container, struct berth_error *err);
+/* Reads a project's file; ret_changed_ns: when it was written, or NULL. BERTH_E_CONFLICT: it is
+ * none of ours. */
+BERTH_MUST_CHECK int berth_compose_read_file(int folder, const char *path,
+                                             struct berth_compose_service *ret_service,
+                                             int64_t *ret_changed_ns, struct berth_error *err);
+/* Writes it, and what it needs beside it. */
+BERTH_MUST_CHECK int berth_compose_write_file(const struct berth_compose *compose,
+                                              const struct berth_compose_project *project,
+                                              const struct berth_compose_service *service,
+                                              struct berth_error *err);
+
+/* ---- compose_ports.c ---- */
+
+/* Takes the lock that is held while ports are looked for and given to a container: until *ret_fd
+ * is closed. */
+BERTH_MUST_CHECK int berth_compose_ports_lock(const struct berth_compose *compose, int *ret_fd,
+                                              struct berth_error *err);
+/* Whether those ports of service are free that the project has not had before (NULL: it is new).
+ * BERTH_E_PORT_IN_USE. */
+BERTH_MUST_CHECK int berth_compose_ports_check(const struct berth_compose *compose,
+                                               const char *cuid,
+                                               const struct berth_container *asked,
+                                               const struct berth_container *before,
+                                               struct berth_error *err);
+
 /* ---- compose_up.c ---- */
 
 /* Has Compose make the container of the project's file, or make it anew. */
@@ -63,9 +153,6 @@ BERTH_MUST_CHECK int berth_compose_up(struct berth_compose *compose,
 BERTH_MUST_CHECK int berth_compose_down(struct berth_compose *compose,
                                         const struct berth_compose_project *project,
                                         struct berth_error *err);
-/* The project's containers, as GET /containers/json lists them. */
-BERTH_MUST_CHECK int berth_compose_containers(struct berth_compose *compose, const char *cuid,
-                                              cJSON **ret_entries, struct berth_error *err);
 /*
  * Removes all there is of an unfinished project, containers first being barred
  * from coming; the lock is given back. Where that fails, the mender takes it up.

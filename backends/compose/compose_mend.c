@@ -69,6 +69,22 @@ static bool mend_whole(struct berth_compose *compose, const struct berth_compose
     return true;
 }
 
+/* A change of the project was cut short. */
+static bool finish_change(struct berth_compose *compose,
+                          const struct berth_compose_project *project)
+{
+    struct berth_error err = BERTH_ERROR_INIT;
+    if (berth_compose_carry_out(compose, project, &err) < 0)
+        berth_log_error(BERTH_LOG_WARNING, &err,
+                        "facility %s: a change of project %s was left unfinished",
+                        compose->host.facility, project->cuid);
+    else
+        berth_log(BERTH_LOG_INFO,
+                  "facility %s: a change of project %s was left unfinished: it is made",
+                  compose->host.facility, project->cuid);
+    return berth_compose_project_before(project) == BERTH_BEFORE_NONE;
+}
+
 /* listed: NULL where only what is unfinished counts. True when nothing is left to do of it. */
 static bool mend_one(struct berth_compose *compose, const char *cuid, const cJSON *listed)
 {
@@ -79,7 +95,10 @@ static bool mend_one(struct berth_compose *compose, const char *cuid, const cJSO
         return true;
     if (rc < 0) /* somebody is at work */
         return false;
-    if (!berth_compose_project_is_unfinished(&project))
+    bool is_unfinished = berth_compose_project_is_unfinished(&project);
+    if (!is_unfinished && berth_compose_project_before(&project) != BERTH_BEFORE_NONE)
+        return finish_change(compose, &project);
+    if (!is_unfinished)
         return !listed || is_listed(listed, cuid) || mend_whole(compose, &project);
     if (berth_compose_discard(compose, &project, NULL) < 0)
         return false;

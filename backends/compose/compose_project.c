@@ -92,13 +92,74 @@ int berth_compose_project_mark(const struct berth_compose_project *project, stru
 int berth_compose_project_finish(const struct berth_compose_project *project,
                                  struct berth_error *err)
 {
-    return berth_folder_unlink(project->folder, MARK, err);
+    int rc = berth_compose_project_drop(project, err);
+    return rc < 0 ? rc : berth_folder_unlink(project->folder, MARK, err);
 }
 
 bool berth_compose_project_is_unfinished(const struct berth_compose_project *project)
 {
     return berth_folder_has(project->folder, MARK) ||
            !berth_folder_has(project->folder, BERTH_COMPOSE_FILE);
+}
+
+/* ---- A change ---- */
+
+/* What was kept, by what its container did: one name, so that both come at once. */
+static const char *const kept_names[] = {
+    [BERTH_BEFORE_STOPPED] = ".before-stopped",
+    [BERTH_BEFORE_RUNNING] = ".before-running",
+    [BERTH_BEFORE_PAUSED] = ".before-paused",
+};
+
+#define RESTORED ".restored"
+
+enum berth_compose_before berth_compose_project_before(const struct berth_compose_project *project)
+{
+    enum berth_compose_before before = BERTH_BEFORE_PAUSED;
+    while (before != BERTH_BEFORE_NONE && !berth_folder_has(project->folder, kept_names[before]))
+        before--;
+    return before;
+}
+
+/* One file under two names keeps the time of its last change. */
+static int link_file(const struct berth_compose_project *project, const char *from, const char *to,
+                     struct berth_error *err)
+{
+    int folder = project->folder;
+    if (linkat(folder, from, folder, to, 0) == 0)
+        return 0;
+    return berth_error_set_errno(err, errno == ENOSPC ? BERTH_E_NO_SPACE : BERTH_E_IO, errno,
+                                 "%s cannot be kept", from);
+}
+
+int berth_compose_project_keep(const struct berth_compose_project *project,
+                               enum berth_compose_before before, struct berth_error *err)
+{
+    int rc = link_file(project, BERTH_COMPOSE_FILE, kept_names[before], err);
+    return rc < 0 ? rc : berth_folder_sync(project->folder, err);
+}
+
+int berth_compose_project_restore(const struct berth_compose_project *project,
+                                  struct berth_error *err)
+{
+    const char *kept = kept_names[berth_compose_project_before(project)];
+    int rc = berth_folder_unlink(project->folder, RESTORED, err);
+    if (rc == 0)
+        rc = link_file(project, kept, RESTORED, err);
+    if (rc == 0 && renameat(project->folder, RESTORED, project->folder, BERTH_COMPOSE_FILE) < 0)
+        rc = berth_error_set_errno(err, BERTH_E_IO, errno, "%s cannot be put back",
+                                   BERTH_COMPOSE_FILE);
+    /* If both were the same file already, it still has this name. */
+    return rc < 0 ? rc : berth_folder_unlink(project->folder, RESTORED, err);
+}
+
+int berth_compose_project_drop(const struct berth_compose_project *project, struct berth_error *err)
+{
+    int rc = 0;
+    enum berth_compose_before before;
+    while (rc == 0 && (before = berth_compose_project_before(project)) != BERTH_BEFORE_NONE)
+        rc = berth_folder_unlink(project->folder, kept_names[before], err);
+    return rc;
 }
 
 /* ---- The mount ---- */
@@ -175,6 +236,8 @@ static int make_locked(int root, struct berth_compose_project *project, struct b
 {
     BERTH_CLEANUP(fd) int held = -1;
     int rc = berth_compose_projects_lock(root, &held, err);
+    if (rc == 0 && berth_folder_has(root, project->cuid))
+        return berth_error_set(err, BERTH_E_EXISTS, "project %s already exists", project->cuid);
     if (rc == 0)
         rc = berth_folder_make(root, project->cuid, FOLDER_MODE, &project->folder, err);
     return rc < 0 ? rc : lock_folder(project->folder, 0, err);
@@ -189,17 +252,23 @@ static int fill(int root, const struct berth_compose_project *project, const cha
     return rc < 0 ? rc : berth_folder_sync(root, err);
 }
 
-int berth_compose_project_new(int root, const char *run_as,
+static int choose_cuid(const char *cuid, char ret_cuid[BERTH_CUID_SIZE], struct berth_error *err)
+{
+    char uuid[BERTH_CUID_SIZE - 1];
+    int rc = cuid ? 0 : berth_random_uuid(uuid, err);
+    if (rc == 0)
+        (void)snprintf(ret_cuid, BERTH_CUID_SIZE, "%s%s", cuid ? "" : "c", cuid ? cuid : uuid);
+    return rc;
+}
+
+int berth_compose_project_new(int root, const char *cuid, const char *run_as,
                               struct berth_compose_project *ret_project, struct berth_error *err)
 {
     BERTH_CLEANUP(compose_project)
     struct berth_compose_project project = BERTH_COMPOSE_PROJECT_INIT;
-    char uuid[37];
-    int rc = berth_random_uuid(uuid, err);
-    if (rc < 0)
-        return rc;
-    (void)snprintf(project.cuid, sizeof(project.cuid), "c%s", uuid);
-    rc = make_locked(root, &project, err);
+    int rc = choose_cuid(cuid, project.cuid, err);
+    if (rc == 0)
+        rc = make_locked(root, &project, err);
     if (rc == 0)
         rc = fill(root, &project, run_as, err);
     if (rc < 0) {

@@ -39,13 +39,14 @@ BERTH_DEFINE_CLEANUP_VALUE(compose_project, struct berth_compose_project,
 
 bool berth_compose_is_cuid(const char *name);
 
-/* Takes the lock that is held while a new folder is made and locked itself: until *ret_fd is
- * closed. */
+/* Takes the lock of a folder of projects, until *ret_fd is closed; it is held while a new one is
+ * made and locked itself. */
 BERTH_MUST_CHECK int berth_compose_projects_lock(int root, int *ret_fd, struct berth_error *err);
 
 /* Makes a new one within root, marked as unfinished, with an empty mount that belongs to run_as
- * ("UID[:GID]", or NULL for the gateway's own user), and takes its lock. */
-BERTH_MUST_CHECK int berth_compose_project_new(int root, const char *run_as,
+ * ("UID[:GID]", or NULL for the gateway's own user), and takes its lock. cuid: its name, or NULL
+ * for one that nobody has. BERTH_E_EXISTS. */
+BERTH_MUST_CHECK int berth_compose_project_new(int root, const char *cuid, const char *run_as,
                                                struct berth_compose_project *ret_project,
                                                struct berth_error *err);
 
@@ -62,6 +63,30 @@ BERTH_MUST_CHECK int berth_compose_project_finish(const struct berth_compose_pro
                                                   struct berth_error *err);
 /* Marked, or without its file: it was never made whole. */
 bool berth_compose_project_is_unfinished(const struct berth_compose_project *project);
+
+/* ---- A change, while it is made ---- */
+
+/* What became of the container of the file before. */
+enum berth_compose_before {
+    BERTH_BEFORE_NONE, /* no change is under way */
+    BERTH_BEFORE_STOPPED,
+    BERTH_BEFORE_RUNNING,
+    BERTH_BEFORE_PAUSED,
+};
+
+enum berth_compose_before berth_compose_project_before(const struct berth_compose_project *project);
+/* Keeps the file as it is beside the one that is to come. */
+BERTH_MUST_CHECK int berth_compose_project_keep(const struct berth_compose_project *project,
+                                                enum berth_compose_before before,
+                                                struct berth_error *err);
+/* Puts the file that was kept in its place again. */
+BERTH_MUST_CHECK int berth_compose_project_restore(const struct berth_compose_project *project,
+                                                   struct berth_error *err);
+/* The change is made, or undone: what was kept goes. */
+BERTH_MUST_CHECK int berth_compose_project_drop(const struct berth_compose_project *project,
+                                                struct berth_error *err);
+
+/* ---- The mount ---- */
 
 /* Empties the mount, or makes it where it has gone, for run_as. */
 BERTH_MUST_CHECK int berth_compose_project_clear(const struct berth_compose_project *project,

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* What Compose is run for, and what of a project the engine knows. */
-#include "backends/compose/compose_file.h"
+/* What Compose is run for. */
 #include "backends/compose/compose_internal.h"
 #include "backends/engine/engine_container.h"
 #include "base/clock.h"
 #include "base/folder.h"
 #include "base/log.h"
+
+#define GRACE_MS (BERTH_STOP_GRACE_S * INT64_C(1000))
 
 #define TEXT_OF(number)  TEXT_OF_(number)
 #define TEXT_OF_(number) #number
@@ -28,11 +29,12 @@ static int explain(struct berth_compose *compose, int rc, struct berth_error *er
 int berth_compose_up(struct berth_compose *compose, const struct berth_compose_project *project,
                      struct berth_error *err)
 {
-    const char *const args[] = {"--project-name",   project->cuid, "--file", BERTH_COMPOSE_FILE,
-                                "create",           "--pull",      "never",  "--no-build",
-                                "--force-recreate", NULL};
+    const char *const args[] = {
+        "--project-name", project->cuid, "--file", BERTH_COMPOSE_FILE, "create", "--pull",
+        "never",          "--no-build",  NULL};
+    int64_t timeout_ms = compose->request_timeout_ms + GRACE_MS;
     int rc = berth_compose_program_run(&compose->program, args, project->folder, project->folder,
-                                       compose->request_timeout_ms, err);
+                                       timeout_ms, err);
     return explain(compose, rc, err);
 }
 
@@ -48,17 +50,10 @@ int berth_compose_down(struct berth_compose *compose, const struct berth_compose
                                 "--timeout",
                                 TEXT_OF(BERTH_STOP_GRACE_S),
                                 NULL};
-    int64_t timeout_ms = compose->request_timeout_ms + BERTH_STOP_GRACE_S * INT64_C(1000);
+    int64_t timeout_ms = compose->request_timeout_ms + GRACE_MS;
     int rc =
         berth_compose_program_run(&compose->program, args, -1, project->folder, timeout_ms, err);
     return explain(compose, rc, err);
-}
-
-int berth_compose_containers(struct berth_compose *compose, const char *cuid, cJSON **ret_entries,
-                             struct berth_error *err)
-{
-    const struct berth_app_pair label = {BERTH_COMPOSE_LABEL, cuid};
-    return berth_engine_app_labelled(compose->host.engine, &label, 1, ret_entries, err);
 }
 
 static int remove_containers(struct berth_compose *compose, const char *cuid,

@@ -165,5 +165,6 @@ TCase *case_host(void);
 TCase *case_logs(void);
 TCase *case_sharing(void);
 TCase *case_watch(void);
+TCase *case_containers(void);
 
 #endif
