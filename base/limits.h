@@ -66,6 +66,7 @@
 
 /* The agent on a node */
 #define BERTH_RELAY_ID_MAX      255         /* a container's id or name */
+#define BERTH_RELAY_BODY_MAX    (1U << 20)  /* what a process is started by */
 #define BERTH_RELAY_INSPECT_MAX (4U << 20)  /* a container's object */
 #define BERTH_RELAY_REFUSAL_MAX (64U << 10) /* what an engine says with a refusal */
 #define BERTH_AGENT_CONNECTIONS 256         /* at once; one more waits */

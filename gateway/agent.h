@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * `berth agent`: lets the gateway read berth's apps on a node of a swarm. It is
+ * `berth agent`: lets the gateway into berth's apps on a node of a swarm. It is
  * a part of the node's Engine API behind mutual TLS (engine_relay.h), so that
  * the gateway's engine client speaks to it as to an engine.
  *

@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-#include "gateway/agent_http.h"
+#include "gateway/agent_internal.h"
 
-#include "backends/engine/engine_relay.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "base/thread.h"
-#include "gateway/agent_tls.h"
 
 #include <civetweb.h>
 #include <civetweb_stream.h>
@@ -15,177 +12,9 @@
 #include <string.h>
 #include <strings.h>
 
-#define SLOW_MS     10000 /* a client that takes nothing for so long is cut */
-#define TICK_MS     500   /* between two looks whether a write may go on waiting */
+#define BODY_MS     5000 /* until a body has come */
 #define DRAIN_MS    20000
-#define PIECE_MAX   (1U << 20) /* of an answer, with its framing */
 #define TARGET_SHOW 300
-
-struct berth_agent_server {
-    struct berth_engine *engine;
-    struct berth_agent_tls *tls;
-    struct mg_context *context;
-    char start_error[256]; /* what civetweb said while starting */
-    pthread_mutex_t lock;
-    pthread_cond_t idle; /* with lock: in_flight fell to 0 */
-    unsigned in_flight;  /* lock */
-    unsigned draining;   /* atomic */
-};
-
-/* One request and its answer. */
-struct answer {
-    struct berth_agent_server *server;
-    struct mg_connection *connection;
-    struct berth_strbuf out;
-    long status;    /* 0: nothing was sent yet */
-    bool is_broken; /* the client is gone, or too slow */
-    bool is_endless;
-};
-
-/* ---- Writing ---- */
-
-static bool is_draining(const struct berth_agent_server *server)
-{
-    return __atomic_load_n(&server->draining, __ATOMIC_SEQ_CST);
-}
-
-static short poll_client(const struct answer *answer, short events, int timeout_ms)
-{
-    struct pollfd poll_fd = {
-        .fd = mg_get_socket(answer->connection),
-        .events = (short)(events | POLLRDHUP),
-    };
-    return poll(&poll_fd, 1, timeout_ms) > 0 ? poll_fd.revents : 0;
-}
-
-static bool says_gone(short revents)
-{
-    return (revents & (POLLRDHUP | POLLHUP | POLLERR | POLLNVAL)) != 0;
-}
-
-/* Sends all of out. */
-static bool flush(struct answer *answer)
-{
-    struct berth_strbuf *out = &answer->out;
-    int64_t moved_ms = berth_clock_monotonic_ms();
-    size_t sent = 0;
-    answer->is_broken |= out->failed != 0;
-    while (!answer->is_broken && sent < out->len) {
-        int written = mg_write_some(answer->connection, out->data + sent, out->len - sent);
-        int64_t now_ms = berth_clock_monotonic_ms();
-        if (written > 0) {
-            sent += (size_t)written;
-            moved_ms = now_ms;
-            continue;
-        }
-        if (written < 0 || now_ms - moved_ms >= SLOW_MS ||
-            (answer->is_endless && is_draining(answer->server)) ||
-            says_gone(poll_client(answer, POLLOUT, TICK_MS)))
-            answer->is_broken = true;
-    }
-    berth_strbuf_clear(out);
-    return !answer->is_broken;
-}
-
-/* ---- Whole answers, of our own ---- */
-
-static long status_of(int r)
-{
-    switch (r) {
-    case BERTH_E_INVALID:
-        return 400;
-    case BERTH_E_FORBIDDEN:
-        return 403;
-    case BERTH_E_TIMEOUT:
-        return 504;
-    case BERTH_E_UNREACHABLE:
-        return 503;
-    default:
-        return 500;
-    }
-}
-
-static void answer_error(struct answer *answer, long status, const char *message)
-{
-    BERTH_CLEANUP(strbuf) struct berth_strbuf body = BERTH_STRBUF_INIT(BERTH_RELAY_REFUSAL_MAX);
-    struct berth_json_writer w = BERTH_JSON_WRITER(&body);
-    berth_json_open_object(&w, NULL);
-    berth_json_add_string(&w, "message", message);
-    berth_json_close_object(&w);
-    answer->status = status;
-    berth_strbuf_addf(&answer->out,
-                      "HTTP/1.1 %ld %s\r\nContent-Type: application/json\r\n"
-                      "Content-Length: %zu\r\nConnection: close\r\n\r\n%s",
-                      status, mg_get_response_code_text(answer->connection, (int)status), body.len,
-                      berth_strbuf_str(&body));
-    mg_disable_connection_keep_alive(answer->connection);
-    (void)flush(answer);
-}
-
-/* ---- The engine's answers ---- */
-
-/* A media type and its parameters, as engines write it. */
-static bool is_type(const char *type)
-{
-    size_t len = strlen(type);
-    for (size_t i = 0; i < len; i++)
-        if (!berth_is_alnum(type[i]) && !strchr("/.+-_;= ", type[i]))
-            return false;
-    return len > 0 && len < 128;
-}
-
-static bool on_head(void *ctx, long status, const char *type, int api_minor)
-{
-    struct answer *answer = ctx;
-    answer->status = status;
-    berth_strbuf_addf(&answer->out,
-                      "HTTP/1.1 %ld %s\r\nContent-Type: %s\r\nTransfer-Encoding: chunked\r\n",
-                      status, mg_get_response_code_text(answer->connection, (int)status),
-                      is_type(type) ? type : "application/octet-stream");
-    if (api_minor > 0)
-        berth_strbuf_addf(&answer->out, "Api-Version: 1.%d\r\n", api_minor);
-    berth_strbuf_adds(&answer->out, "\r\n");
-    return flush(answer);
-}
-
-static bool on_data(void *ctx, const char *data, size_t len)
-{
-    struct answer *answer = ctx;
-    if (len == 0) {
-        answer->is_broken |= (answer->is_endless && is_draining(answer->server)) ||
-                             says_gone(poll_client(answer, 0, 0));
-        return !answer->is_broken;
-    }
-    while (len > 0) {
-        size_t part = len < PIECE_MAX / 2 ? len : PIECE_MAX / 2;
-        berth_strbuf_addf(&answer->out, "%zx\r\n", part);
-        berth_strbuf_add(&answer->out, data, part);
-        berth_strbuf_adds(&answer->out, "\r\n");
-        if (!flush(answer))
-            return false;
-        data += part;
-        len -= part;
-    }
-    return true;
-}
-
-static void run(struct answer *answer, const struct berth_relay *relay)
-{
-    struct berth_error err = BERTH_ERROR_INIT;
-    const struct berth_relay_sink sink = {.ctx = answer, .head = on_head, .data = on_data};
-    answer->is_endless = relay->is_endless;
-    int r = berth_relay_run(answer->server->engine, relay, &sink, &err);
-    if (r < 0 && r != BERTH_E_CANCELLED)
-        berth_log_error(BERTH_LOG_WARNING, &err, "the engine's answer");
-    if (r == 0) {
-        berth_strbuf_adds(&answer->out, "0\r\n\r\n");
-        (void)flush(answer);
-    } else if (answer->status == 0 && !answer->is_broken) {
-        answer_error(answer, status_of(r), err.message);
-    } else {
-        answer->is_broken = true; /* the missing last chunk tells the client */
-    }
-}
 
 /* ---- Requests ---- */
 
@@ -197,17 +26,79 @@ static const char *header_of(const struct mg_request_info *info, const char *nam
     return NULL;
 }
 
-/* What is read here has no body. */
-static int check_framing(const struct mg_request_info *info, struct berth_error *err)
+static bool has_header(const struct mg_request_info *info, const char *name, const char *value)
 {
+    const char *given = header_of(info, name);
+    return given && strcasecmp(given, value) == 0;
+}
+
+/* The number that Content-Length begins with is civetweb's; one header, and nothing but digits. */
+static bool has_length(const struct mg_request_info *info)
+{
+    const char *length = header_of(info, "Content-Length");
+    size_t count = 0;
+    for (int i = 0; i < info->num_headers; i++)
+        count += strcasecmp(info->http_headers[i].name, "Content-Length") == 0;
+    return count == 1 && length[0] && length[strspn(length, "0123456789")] == '\0';
+}
+
+static int check_framing(const struct mg_request_info *info, const struct berth_relay *relay,
+                         struct berth_error *err)
+{
+    bool is_post = strcmp(info->request_method, "POST") == 0;
+    bool is_stream = berth_relay_is_stream(relay);
     if (!info->http_version || strcmp(info->http_version, "1.1") != 0)
         return berth_error_set(err, BERTH_E_INVALID, "the agent speaks HTTP/1.1");
     if (info->num_headers >= MG_MAX_HEADERS)
         return berth_error_set(err, BERTH_E_INVALID, "the request has too many headers");
-    if (header_of(info, "Transfer-Encoding") || header_of(info, "Content-Length") ||
-        header_of(info, "Upgrade"))
-        return berth_error_set(err, BERTH_E_INVALID, "the agent takes no bodies");
+    if (header_of(info, "Transfer-Encoding") || header_of(info, "Expect"))
+        return berth_error_set(err, BERTH_E_INVALID, "a body must come at once, with its length");
+    if (is_post ? !has_length(info) : header_of(info, "Content-Length") != NULL)
+        return berth_error_set(err, BERTH_E_INVALID,
+                               is_post ? "the header Content-Length is missing, or no number"
+                                       : "that request has no body");
+    if (info->content_length > (berth_relay_has_body(relay) ? (int64_t)BERTH_RELAY_BODY_MAX : 0))
+        return berth_error_set(err, BERTH_E_INVALID, "the body is too long");
+    if (is_stream
+            ? !has_header(info, "Upgrade", "tcp") || !has_header(info, "Connection", "Upgrade")
+            : header_of(info, "Upgrade") != NULL)
+        return berth_error_set(err, BERTH_E_INVALID,
+                               is_stream ? "a stream is asked for with Upgrade: tcp"
+                                         : "that request has no stream for an answer");
     return 0;
+}
+
+static int read_body(struct berth_agent_answer *answer, size_t len, struct berth_strbuf *body,
+                     struct berth_error *err)
+{
+    int64_t deadline_ms = berth_clock_monotonic_ms() + BODY_MS;
+    while (body->len < len) {
+        char piece[4096];
+        size_t left = len - body->len;
+        int received =
+            mg_read_some(answer->connection, piece, left < sizeof(piece) ? left : sizeof(piece));
+        struct pollfd poll_fd = {.fd = mg_get_socket(answer->connection), .events = POLLIN};
+        if (received > 0)
+            berth_strbuf_add(body, piece, (size_t)received);
+        if (received < 0 || berth_clock_monotonic_ms() >= deadline_ms)
+            return berth_error_set(err, BERTH_E_INVALID, "the body ended early");
+        if (received == 0)
+            (void)poll(&poll_fd, 1, BERTH_AGENT_TICK_MS);
+        if (body->failed)
+            return berth_strbuf_check(body, err);
+    }
+    return 0;
+}
+
+static int take_body(struct berth_agent_answer *answer, struct berth_relay *relay,
+                     struct berth_error *err)
+{
+    BERTH_CLEANUP(strbuf) struct berth_strbuf body = BERTH_STRBUF_INIT(BERTH_RELAY_BODY_MAX + 1);
+    const struct mg_request_info *info = mg_get_request_info(answer->connection);
+    if (!berth_relay_has_body(relay))
+        return 0;
+    int r = read_body(answer, (size_t)info->content_length, &body, err);
+    return r < 0 ? r : berth_relay_take_body(relay, berth_strbuf_str(&body), body.len, err);
 }
 
 /* Path and query as they came. */
@@ -226,7 +117,7 @@ static const char *client_of(const struct mg_request_info *info)
     return name ? name + 3 : "?";
 }
 
-static void handle(struct answer *answer)
+static void handle(struct berth_agent_answer *answer)
 {
     const struct mg_request_info *info = mg_get_request_info(answer->connection);
     int64_t begun_ms = berth_clock_monotonic_ms();
@@ -238,11 +129,13 @@ static void handle(struct answer *answer)
     if (r == 0)
         r = berth_relay_parse(info->request_method, berth_strbuf_str(&target), &relay, &err);
     if (r == 0)
-        r = check_framing(info, &err);
+        r = check_framing(info, &relay, &err);
+    if (r == 0)
+        r = take_body(answer, &relay, &err);
     if (r < 0)
-        answer_error(answer, status_of(r), err.message);
+        berth_agent_answer_failure(answer, &err);
     else
-        run(answer, &relay);
+        berth_agent_answer_run(answer, &relay);
     enum berth_log_level level = r < 0 ? BERTH_LOG_WARNING : BERTH_LOG_INFO;
     if (r == 0 && berth_relay_is_ping(&relay) && answer->status == 200)
         level = BERTH_LOG_DEBUG; /* one a second */
@@ -254,19 +147,18 @@ static void handle(struct answer *answer)
 static int on_request(struct mg_connection *connection, void *ctx)
 {
     struct berth_agent_server *server = ctx;
-    struct answer answer = {
-        .server = server, .connection = connection, .out = BERTH_STRBUF_INIT(PIECE_MAX)};
+    BERTH_CLEANUP(agent_answer) struct berth_agent_answer answer;
+    berth_agent_answer_init(&answer, server, connection);
     {
         BERTH_LOCK_SCOPE(held, &server->lock);
         server->in_flight++;
     }
-    if (is_draining(server))
-        answer_error(&answer, 503, "the agent is stopping");
+    if (berth_agent_is_draining(server))
+        berth_agent_answer_error(&answer, 503, "the agent is stopping");
     else
         handle(&answer);
     if (answer.is_broken)
         mg_disable_connection_keep_alive(connection);
-    berth_strbuf_release(&answer.out);
     BERTH_LOCK_SCOPE(held, &server->lock);
     if (--server->in_flight == 0)
         (void)pthread_cond_broadcast(&server->idle);
@@ -276,10 +168,9 @@ static int on_request(struct mg_connection *connection, void *ctx)
 static int on_http_error(struct mg_connection *connection, int status, const char *message)
 {
     struct berth_agent_server *server = mg_get_user_data(mg_get_context(connection));
-    struct answer answer = {
-        .server = server, .connection = connection, .out = BERTH_STRBUF_INIT(PIECE_MAX)};
-    answer_error(&answer, status, message);
-    berth_strbuf_release(&answer.out);
+    BERTH_CLEANUP(agent_answer) struct berth_agent_answer answer;
+    berth_agent_answer_init(&answer, server, connection);
+    berth_agent_answer_error(&answer, status, message);
     return 0;
 }
 

@@ -31,7 +31,7 @@ const struct cli_command cli_commands[] = {
                      .help = "the node's certificate; else the one it has in the swarm"},
                     {.name = "--tls-key", .member = "tls_key", .value = "FILE",
                      .help = "the certificate's key"}},
-        .help = "let the gateway read this node's apps, until SIGTERM",
+        .help = "let the gateway into this node's apps, until SIGTERM",
         .examples = "berth agent\n"
                     "berth agent --listen 192.0.2.17:2378",
         .run = cli_run_agent,
@@ -205,11 +205,12 @@ const struct cli_topic cli_topics[] = {
     },
     {
         .word = "agent",
-        .help = "let the gateway read a node's apps",
+        .help = "let the gateway into a node's apps",
         .text =
             "Runs on a node of a Docker swarm and lets the gateway read what the swarm's managers do not "
             "know: the containers of berth's apps there, their use of resources, their logs, and what "
-            "becomes of them. It lets nothing else through, and changes nothing.\n\n"
+            "becomes of them. It also lets it run processes in these containers, as their own user. It "
+            "lets nothing else through.\n\n"
             "Both sides show a certificate. By default they are those that the swarm gave to its nodes: "
             "the agent shows its node's, and takes none but a manager's of the same swarm. They are "
             "renewed by the swarm, and read anew when they change. With certificates of your own "

@@ -15,30 +15,57 @@
 static const char *const container_filters[] = {"id", "label", "name", "status", NULL};
 static const char *const event_filters[] = {"container", "event", "label", "type", NULL};
 
+static const struct relay_field exec_fields[] = {
+    {"AttachStdin", FIELD_BOOL}, {"AttachStdout", FIELD_BOOL}, {"AttachStderr", FIELD_BOOL},
+    {"Tty", FIELD_BOOL},         {"Cmd", FIELD_TEXTS},         {"Env", FIELD_TEXTS},
+    {"User", FIELD_TEXT},        {"WorkingDir", FIELD_TEXT},   {"Detach", FIELD_NO},
+    {"DetachKeys", FIELD_NO},    {"Privileged", FIELD_NO},     {NULL, FIELD_NO},
+};
+static const struct relay_field start_fields[] = {
+    {"Detach", FIELD_NO},
+    {"Tty", FIELD_BOOL},
+    {NULL, FIELD_NO},
+};
+
 /* clang-format off */
 static const struct berth_relay_route routes[] = {
-    {"/_ping", RELAY_PING, {{0}}, NULL},
-    {"/version", RELAY_PLAIN, {{0}}, NULL},
-    {"/info", RELAY_INFO, {{0}}, NULL},
-    {"/containers/json", RELAY_PLAIN,
+    {"GET", "/_ping", RELAY_PING, {{0}}, NULL, NULL},
+    {"GET", "/version", RELAY_PLAIN, {{0}}, NULL, NULL},
+    {"GET", "/info", RELAY_INFO, {{0}}, NULL, NULL},
+    {"GET", "/containers/json", RELAY_PLAIN,
      {{"all", PARAM_FLAG}, {"limit", PARAM_WORD}, {"size", PARAM_NO}, {"filters", PARAM_FILTERS}},
-     container_filters},
-    {"/containers/*/json", RELAY_CONTAINER, {{"size", PARAM_NO}}, NULL},
-    {"/containers/*/stats", RELAY_OF_CONTAINER, {{"stream", PARAM_FLAG}, {"one-shot", PARAM_FLAG}}, NULL},
-    {"/containers/*/logs", RELAY_OF_CONTAINER,
+     container_filters, NULL},
+    {"GET", "/containers/*/json", RELAY_CONTAINER, {{"size", PARAM_NO}}, NULL, NULL},
+    {"GET", "/containers/*/stats", RELAY_OF_CONTAINER, {{"stream", PARAM_FLAG}, {"one-shot", PARAM_FLAG}}, NULL, NULL},
+    {"GET", "/containers/*/logs", RELAY_OF_CONTAINER,
      {{"follow", PARAM_FLAG}, {"stdout", PARAM_FLAG}, {"stderr", PARAM_FLAG}, {"since", PARAM_WORD},
       {"until", PARAM_WORD}, {"timestamps", PARAM_FLAG}, {"tail", PARAM_WORD}},
-     NULL},
-    {"/events", RELAY_PLAIN,
-     {{"since", PARAM_WORD}, {"until", PARAM_WORD}, {"filters", PARAM_FILTERS}}, event_filters},
-    {"/images/json", RELAY_PLAIN, {{0}}, NULL},
-    {"/images/**/json", RELAY_PLAIN, {{0}}, NULL},
+     NULL, NULL},
+    {"GET", "/events", RELAY_PLAIN,
+     {{"since", PARAM_WORD}, {"until", PARAM_WORD}, {"filters", PARAM_FILTERS}}, event_filters, NULL},
+    {"GET", "/images/json", RELAY_PLAIN, {{0}}, NULL, NULL},
+    {"GET", "/images/**/json", RELAY_PLAIN, {{0}}, NULL, NULL},
+    {"POST", "/containers/*/exec", RELAY_MAKE_EXEC, {{0}}, NULL, exec_fields},
+    {"GET", "/exec/*/json", RELAY_OF_EXEC, {{0}}, NULL, NULL},
+    {"POST", "/exec/*/resize", RELAY_OF_EXEC, {{"h", PARAM_WORD}, {"w", PARAM_WORD}}, NULL, NULL},
+    {"POST", "/exec/*/start", RELAY_START_EXEC, {{0}}, NULL, start_fields},
 };
 /* clang-format on */
 
 void berth_relay_release(struct berth_relay *relay)
 {
     berth_strbuf_release(&relay->query);
+    berth_strbuf_release(&relay->body);
+}
+
+bool berth_relay_has_body(const struct berth_relay *relay)
+{
+    return relay->route->fields != NULL;
+}
+
+bool berth_relay_is_stream(const struct berth_relay *relay)
+{
+    return relay->route->kind == RELAY_START_EXEC;
 }
 
 bool berth_relay_is_ping(const struct berth_relay *relay)
@@ -129,8 +156,8 @@ static int refuse_path(const char *method, const char *path, size_t len, struct 
             return berth_error_set(err, BERTH_E_INVALID,
                                    "the path has a character that no path here has");
     return berth_error_set(err, BERTH_E_FORBIDDEN,
-                           "berth's agent does not let %s %.*s through: it is for reading berth's "
-                           "own containers",
+                           "berth's agent does not let %.16s %.*s through: it is for berth's own "
+                           "containers, to read them and to run processes in them",
                            method, len < 200 ? (int)len : 200, path);
 }
 
@@ -331,7 +358,7 @@ static bool has_no_end(const struct berth_relay *relay)
 {
     const char *query = berth_strbuf_str(&relay->query);
     const char *pattern = relay->route->pattern;
-    if (strcmp(pattern, "/events") == 0)
+    if (strcmp(pattern, "/events") == 0 || berth_relay_is_stream(relay))
         return true;
     if (strcmp(pattern, "/containers/*/stats") == 0)
         return !strstr(query, "stream=0");
@@ -349,10 +376,8 @@ int berth_relay_parse(const char *method, const char *target, struct berth_relay
     int r = take_version(&path, &len, &ret_relay->api_minor, err);
     if (r < 0)
         return r;
-    if (strcmp(method, "GET") != 0)
-        return refuse_path(method, path, len, err);
     for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++)
-        if (matches(&routes[i], path, len, ret_relay)) {
+        if (strcmp(method, routes[i].method) == 0 && matches(&routes[i], path, len, ret_relay)) {
             ret_relay->route = &routes[i];
             break;
         }

@@ -6,25 +6,17 @@
 #include <string.h>
 
 #define PATH_MAX_BYTES (BERTH_RELAY_QUERY_MAX + 1024)
-#define JSON_TYPE      "application/json"
 
 /* Longer than anything goes on. */
 #define ENDLESS_MS (INT64_C(100) * 365 * 24 * 3600 * 1000)
-
-struct run {
-    struct berth_engine *engine;
-    const struct berth_relay *relay;
-    const struct berth_relay_sink *sink;
-};
 
 static int cancelled(struct berth_error *err)
 {
     return berth_error_set(err, BERTH_E_CANCELLED, "cancelled");
 }
 
-/* A whole answer at once. */
-static int hand_over(const struct run *run, long status, const char *type,
-                     const struct berth_strbuf *body, struct berth_error *err)
+int berth_relay_hand_over(const struct relay_run *run, long status, const char *type,
+                          const struct berth_strbuf *body, struct berth_error *err)
 {
     const struct berth_relay_sink *sink = run->sink;
     bool goes_on = sink->head(sink->ctx, status, type, 0) &&
@@ -46,8 +38,8 @@ static void write_path(const struct berth_relay *relay, const char *id, struct b
 
 /* ---- Answers that are looked at ---- */
 
-static int ask(const struct run *run, const char *path, size_t max,
-               struct berth_engine_response *response, struct berth_error *err)
+int berth_relay_ask(const struct relay_run *run, const char *path, size_t max,
+                    struct berth_engine_response *response, struct berth_error *err)
 {
     const struct berth_engine_request request = {
         .method = "GET",
@@ -59,7 +51,7 @@ static int ask(const struct run *run, const char *path, size_t max,
     return berth_engine_call(run->engine, &request, response, err);
 }
 
-static int run_ping(const struct run *run, struct berth_error *err)
+static int run_ping(const struct relay_run *run, struct berth_error *err)
 {
     const struct berth_relay_sink *sink = run->sink;
     int minor = 0;
@@ -72,7 +64,7 @@ static int run_ping(const struct run *run, struct berth_error *err)
                : cancelled(err);
 }
 
-static int run_info(const struct run *run, struct berth_error *err)
+static int run_info(const struct relay_run *run, struct berth_error *err)
 {
     BERTH_CLEANUP(engine_response)
     struct berth_engine_response response = BERTH_ENGINE_RESPONSE_INIT;
@@ -80,9 +72,9 @@ static int run_info(const struct run *run, struct berth_error *err)
     BERTH_CLEANUP(strbuf) struct berth_strbuf body = BERTH_STRBUF_INIT(PATH_MAX_BYTES);
     struct berth_json_writer w = BERTH_JSON_WRITER(&body);
     static const char *const members[] = {"ID", "Name", "ServerVersion"};
-    int rc = ask(run, "/info", BERTH_RELAY_INSPECT_MAX, &response, err);
+    int rc = berth_relay_ask(run, "/info", BERTH_RELAY_INSPECT_MAX, &response, err);
     if (rc == 0 && response.status != 200)
-        return hand_over(run, response.status, JSON_TYPE, &response.body, err);
+        return berth_relay_hand_over(run, response.status, RELAY_JSON, &response.body, err);
     if (rc == 0)
         rc = berth_engine_parse(run->engine, berth_strbuf_str(&response.body), response.body.len,
                                 &info, err);
@@ -97,17 +89,17 @@ static int run_info(const struct run *run, struct berth_error *err)
     berth_json_close_object(&w);
     berth_json_close_object(&w);
     rc = berth_strbuf_check(&body, err);
-    return rc < 0 ? rc : hand_over(run, 200, JSON_TYPE, &body, err);
+    return rc < 0 ? rc : berth_relay_hand_over(run, 200, RELAY_JSON, &body, err);
 }
 
 /* ---- Containers ---- */
 
-/* As the engine says it. */
-static int answer_unknown(const struct run *run, struct berth_error *err)
+int berth_relay_answer_unknown(const struct relay_run *run, const char *what,
+                               struct berth_error *err)
 {
     BERTH_CLEANUP(strbuf) struct berth_strbuf body = BERTH_STRBUF_INIT(PATH_MAX_BYTES);
-    berth_strbuf_addf(&body, "{\"message\":\"No such container: %s\"}\n", run->relay->id);
-    return hand_over(run, 404, JSON_TYPE, &body, err);
+    berth_strbuf_addf(&body, "{\"message\":\"No such %s: %s\"}\n", what, run->relay->id);
+    return berth_relay_hand_over(run, 404, RELAY_JSON, &body, err);
 }
 
 static bool is_of_berth(const cJSON *inspect)
@@ -116,65 +108,66 @@ static bool is_of_berth(const cJSON *inspect)
     return cJSON_IsString(berth_json_get(labels, BERTH_LABEL_FACILITY));
 }
 
-/*
- * Looks at the container that is asked about. *ret_answered: with a refusal,
- * that is all there is to say. ret_id: it itself, however its name moves on.
- */
-static int look(const struct run *run, struct berth_engine_response *response,
-                char ret_id[static BERTH_RELAY_ID_MAX + 1], bool *ret_answered,
-                struct berth_error *err)
+/* An id that can stand in a path. */
+static bool has_id(const cJSON *inspect)
+{
+    const char *id = berth_json_string(inspect, "Id", "");
+    size_t len = strspn(id, "0123456789abcdef");
+    return len > 0 && len <= 64 && id[len] == '\0';
+}
+
+int berth_relay_look(const struct relay_run *run, const char *name, const char *what,
+                     struct berth_engine_response *response, cJSON **ret_inspect,
+                     struct berth_error *err)
 {
     BERTH_CLEANUP(strbuf) struct berth_strbuf path = BERTH_STRBUF_INIT(PATH_MAX_BYTES);
     BERTH_CLEANUP(json) cJSON *inspect = NULL;
-    berth_strbuf_addf(&path, "/containers/%s/json", run->relay->id);
+    berth_strbuf_addf(&path, "/containers/%s/json", name);
     int rc = berth_strbuf_check(&path, err);
     if (rc == 0)
-        rc = ask(run, berth_strbuf_str(&path), BERTH_RELAY_INSPECT_MAX, response, err);
+        rc = berth_relay_ask(run, berth_strbuf_str(&path), BERTH_RELAY_INSPECT_MAX, response, err);
     if (rc < 0)
         return rc;
-    *ret_answered = true;
+    *ret_inspect = NULL;
     if (response->status == 404)
-        return answer_unknown(run, err);
+        return berth_relay_answer_unknown(run, what, err);
     if (response->status != 200)
-        return hand_over(run, response->status, JSON_TYPE, &response->body, err);
+        return berth_relay_hand_over(run, response->status, RELAY_JSON, &response->body, err);
     rc = berth_engine_parse(run->engine, berth_strbuf_str(&response->body), response->body.len,
                             &inspect, err);
     if (rc < 0)
         return rc;
-    const char *id = berth_json_string(inspect, "Id", "");
-    size_t len = strspn(id, "0123456789abcdef");
-    if (!is_of_berth(inspect) || len == 0 || len > 64 || id[len])
-        return answer_unknown(run, err);
-    memcpy(ret_id, id, len + 1);
-    *ret_answered = false;
+    if (!is_of_berth(inspect) || !has_id(inspect))
+        return berth_relay_answer_unknown(run, what, err);
+    *ret_inspect = berth_steal(&inspect);
     return 0;
 }
 
-static int run_container(const struct run *run, struct berth_error *err)
+static int run_container(const struct relay_run *run, struct berth_error *err)
 {
     BERTH_CLEANUP(engine_response)
     struct berth_engine_response response = BERTH_ENGINE_RESPONSE_INIT;
-    char id[BERTH_RELAY_ID_MAX + 1];
-    bool is_answered;
-    int rc = look(run, &response, id, &is_answered, err);
-    return rc < 0 || is_answered ? rc : hand_over(run, 200, JSON_TYPE, &response.body, err);
+    BERTH_CLEANUP(json) cJSON *inspect = NULL;
+    int rc = berth_relay_look(run, run->relay->id, "container", &response, &inspect, err);
+    return rc < 0 || !inspect ? rc
+                              : berth_relay_hand_over(run, 200, RELAY_JSON, &response.body, err);
 }
 
 /* ---- Answers that are passed on ---- */
 
 static bool on_head(void *ctx, long status, const char *type)
 {
-    const struct run *run = ctx;
+    const struct relay_run *run = ctx;
     return run->sink->head(run->sink->ctx, status, type, 0);
 }
 
 static bool on_data(void *ctx, const char *data, size_t len)
 {
-    const struct run *run = ctx;
+    const struct relay_run *run = ctx;
     return run->sink->data(run->sink->ctx, data, len);
 }
 
-static int pass_on(struct run *run, const char *id, struct berth_error *err)
+int berth_relay_pass_on(struct relay_run *run, const char *id, struct berth_error *err)
 {
     BERTH_CLEANUP(engine_response)
     struct berth_engine_response response = BERTH_ENGINE_RESPONSE_INIT;
@@ -187,8 +180,9 @@ static int pass_on(struct run *run, const char *id, struct berth_error *err)
     if (rc < 0)
         return rc;
     const struct berth_engine_request request = {
-        .method = "GET",
+        .method = relay->route->method,
         .path = berth_strbuf_str(&path),
+        .body = relay->body.len > 0 ? berth_strbuf_str(&relay->body) : NULL,
         .grace_ms = relay->is_endless ? ENDLESS_MS : 0,
         .on_data = on_data,
         .on_head = on_head,
@@ -200,27 +194,25 @@ static int pass_on(struct run *run, const char *id, struct berth_error *err)
     rc = berth_engine_call(run->engine, &request, &response, err);
     if (rc < 0 || (response.status >= 200 && response.status <= 299))
         return rc;
-    return hand_over(run, response.status, JSON_TYPE, &response.body, err);
+    return berth_relay_hand_over(run, response.status, RELAY_JSON, &response.body, err);
 }
 
-static int run_of_container(struct run *run, struct berth_error *err)
+static int run_of_container(struct relay_run *run, struct berth_error *err)
 {
-    char id[BERTH_RELAY_ID_MAX + 1];
-    {
-        BERTH_CLEANUP(engine_response)
-        struct berth_engine_response response = BERTH_ENGINE_RESPONSE_INIT;
-        bool is_answered;
-        int rc = look(run, &response, id, &is_answered, err);
-        if (rc < 0 || is_answered)
-            return rc;
-    }
-    return pass_on(run, id, err);
+    BERTH_CLEANUP(engine_response)
+    struct berth_engine_response response = BERTH_ENGINE_RESPONSE_INIT;
+    BERTH_CLEANUP(json) cJSON *inspect = NULL;
+    int rc = berth_relay_look(run, run->relay->id, "container", &response, &inspect, err);
+    if (rc < 0 || !inspect)
+        return rc;
+    berth_engine_response_release(&response); /* what follows may take long */
+    return berth_relay_pass_on(run, berth_json_string(inspect, "Id", ""), err);
 }
 
 int berth_relay_run(struct berth_engine *engine, const struct berth_relay *relay,
                     const struct berth_relay_sink *sink, struct berth_error *err)
 {
-    struct run run = {.engine = engine, .relay = relay, .sink = sink};
+    struct relay_run run = {.engine = engine, .relay = relay, .sink = sink};
     switch (relay->route->kind) {
     case RELAY_PING:
         return run_ping(&run, err);
@@ -230,8 +222,13 @@ int berth_relay_run(struct berth_engine *engine, const struct berth_relay *relay
         return run_container(&run, err);
     case RELAY_OF_CONTAINER:
         return run_of_container(&run, err);
+    case RELAY_MAKE_EXEC:
+        return berth_relay_make_exec(&run, err);
+    case RELAY_OF_EXEC:
+        return berth_relay_of_exec(&run, err);
+    case RELAY_START_EXEC: /* a stream is opened */
     case RELAY_PLAIN:
     default:
-        return pass_on(&run, relay->id, err);
+        return berth_relay_pass_on(&run, relay->id, err);
     }
 }

@@ -27,7 +27,7 @@ struct berth_swarm_nodes;
 
 struct berth_swarm_endpoint {
     const char *hostname; /* "" of the manager's own */
-    bool is_agent;        /* can be read, and nothing else */
+    bool is_agent;        /* apps can be read and entered there, and nothing else */
     struct berth_engine *engine;
     struct berth_engine_stats *stats;
 };

@@ -86,6 +86,11 @@ class Agent:
             process.kill()
             process.wait()
 
+    def rss_mib(self):
+        """The memory it has, resident."""
+        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(status.split("VmRSS:")[1].split()[0]) / 1024
+
     @property
     def log(self):
         return pathlib.Path(self._log.name).read_text(errors="replace")
@@ -135,6 +140,36 @@ class AgentClient:
         status, headers, body = self.request("GET", target)
         is_json = headers["Content-Type"] == "application/json"
         return status, json.loads(body) if is_json else body
+
+    def post(self, target, body=None):
+        """The same, with the body encoded as JSON."""
+        data = b"" if body is None else json.dumps(body).encode()
+        status, headers, answer = self.request("POST", target, body=data)
+        is_json = headers["Content-Type"] == "application/json"
+        return status, json.loads(answer) if is_json else answer
+
+    def make_exec(self, container, *argv, tty=False):
+        """The id of a process in a container that has all streams."""
+        status, answer = self.post(f"/v1.41/containers/{container}/exec", {
+            "AttachStdin": True, "AttachStdout": True, "AttachStderr": True, "Tty": tty,
+            "Cmd": argv})
+        assert status == 201, answer
+        return answer["Id"]
+
+    def start_exec(self, exec_id, tty=False):
+        """The connection that is its stream."""
+        body = json.dumps({"Detach": False, "Tty": tty}).encode()
+        stream = self.connect()
+        stream.sendall(b"POST /v1.41/exec/%s/start HTTP/1.1\r\nHost: agent\r\n"
+                       b"Connection: Upgrade\r\nUpgrade: tcp\r\nContent-Length: %d\r\n\r\n%s"
+                       % (exec_id.encode(), len(body), body))
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            byte = stream.recv(1)
+            assert byte, head
+            head += byte
+        assert head.startswith(b"HTTP/1.1 101 "), head
+        return stream
 
     def raw(self, data):
         """All that comes back for these bytes, until the agent closes the connection."""

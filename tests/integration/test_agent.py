@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """`berth agent` on the nodes of a real swarm, with the certificates that the swarm made."""
 
+import hashlib
 import http.client
 import json
 import shutil
@@ -119,6 +120,129 @@ def test_all_else_is_refused(worker, agent, manager):
                 b"GET /version HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n"):
         assert manager.raw(raw).startswith(b"HTTP/1.1 400 "), raw
     assert worker.api("GET", f"/containers/{ours}/json")[1]["State"]["Running"]
+
+
+# Processes
+
+
+def read_until(stream, ending):
+    text = b""
+    while not text.endswith(ending):
+        piece = stream.recv(65536)
+        assert piece, text
+        text += piece
+    return text
+
+
+def read_all(stream):
+    return b"".join(iter(lambda: stream.recv(1 << 20), b""))
+
+
+def end_of(manager, exec_id):
+    """What is known of a process once it has ended."""
+    found = []
+
+    def ended():
+        found[:] = [manager.get(f"/exec/{exec_id}/json")]
+        return not found[0][1]["Running"]
+
+    wait_until(ended)
+    return found[0][1]
+
+
+def test_a_process_runs_in_an_app(worker, agent, manager):
+    ours = run_app(worker, "ours")
+    shell = manager.make_exec("ours", "sh", tty=True)
+    with manager.start_exec(shell, tty=True) as stream:
+        assert manager.post(f"/v1.41/exec/{shell}/resize?h=43&w=132") in ((200, b""), (201, b""))
+        stream.sendall(b"stty size; echo one; exit 7\n")
+        assert b"43 132\r\none\r\n" in read_all(stream)
+    assert end_of(manager, shell)["ExitCode"] == 7
+    assert manager.get(f"/exec/{shell}/json") == worker.api("GET", f"/exec/{shell}/json")
+
+    pipes = manager.make_exec(ours, "sh", "-c", "echo one; echo two >&2")
+    with manager.start_exec(pipes) as stream:
+        frames = read_all(stream)
+    assert b"\1\0\0\0\0\0\0\4one\n" in frames and b"\2\0\0\0\0\0\0\4two\n" in frames
+    assert f"POST /v1.41/exec/{shell}/start: 101, " in agent.log
+
+
+def test_a_process_waits_for_who_does_not_read(worker, agent, manager):
+    run_app(worker, "ours")
+    size = 30_000_000
+    exec_id = manager.make_exec("ours", "sh", "-c", f"head -c {size} /dev/zero; touch /tmp/said",
+                                tty=True)
+    said = lambda: worker.docker("exec", "ours", "ls", "/tmp") == "said"
+    with manager.start_exec(exec_id, tty=True) as stream:
+        read_until(stream, b"\0")
+        time.sleep(0.5)  # it says no more than what lies on the way
+        assert not said()
+        assert agent.rss_mib() < 40
+        read_all(stream)
+    wait_until(said)
+
+    # The other way: it takes nothing for a while, and then all.
+    data = bytes(range(256)) * 30_000
+    exec_id = manager.make_exec("ours", "sh", "-c", f"sleep 0.5; head -c {len(data)} | md5sum")
+    with manager.start_exec(exec_id) as stream:
+        stream.sendall(data)
+        assert hashlib.md5(data).hexdigest().encode() in read_all(stream)
+    assert agent.rss_mib() < 40
+
+
+def test_hanging_up_ends_the_input(worker, agent, manager):
+    run_app(worker, "ours")
+    exec_id = manager.make_exec("ours", "sh", "-c", "cat; touch /tmp/gone")
+    with manager.start_exec(exec_id) as stream:
+        stream.sendall(b"hello\n")
+        read_until(stream, b"hello\n")
+    wait_until(lambda: worker.docker("exec", "ours", "ls", "/tmp") == "gone")
+
+
+def test_processes_are_of_apps_and_of_their_users(worker, agent, manager):
+    ours = run_app(worker, "ours", "--user", "1000:1000")
+    foreign = run_app(worker, "foreign", facility=None)
+    made = lambda container, **body: manager.post(f"/containers/{container}/exec",
+                                                  {"Cmd": ["id"], **body})
+    for name in (foreign, "foreign", "nobody"):
+        assert made(name) == (404, {"message": f"No such container: {name}"})
+    for body in ({"Privileged": True}, {"User": "0"}, {"User": "root"}, {"Detach": True},
+                 {"privileged": True}, {"ConsoleSize": [1, 1]}):
+        status, answer = made(ours, **body)
+        assert (status, answer["message"][:13]) == (403, "berth's agent"), body
+    assert made(ours, User="1000:1000", Privileged=False)[0] == 201
+    assert made(ours, Cmd="id")[0] == 400
+    assert made(ours, Env=["x" * 1_000_000])[0] == 201
+    assert manager.raw(b"POST /containers/ours/exec HTTP/1.1\r\nHost: agent\r\n"
+                       b"Content-Length: %d\r\n\r\n" % ((1 << 20) + 1)).startswith(b"HTTP/1.1 400 ")
+    assert manager.post(f"/containers/{ours}/exec")[0] == 400
+
+    for container, extra in ((foreign, {}), (ours, {"Privileged": True})):
+        _, answer = worker.api("POST", f"/containers/{container}/exec", {"Cmd": ["id"], **extra})
+        unknown = (404, {"message": f"No such exec instance: {answer['Id']}"})
+        assert manager.get(f"/exec/{answer['Id']}/json") == unknown
+        assert manager.post(f"/exec/{answer['Id']}/resize?h=1&w=1") == unknown
+        start = (b"POST /exec/%s/start HTTP/1.1\r\nHost: agent\r\nConnection: Upgrade\r\n"
+                 b"Upgrade: tcp\r\nContent-Length: 2\r\n\r\n{}" % answer["Id"].encode())
+        assert manager.raw(start).startswith(b"HTTP/1.1 404 ")
+        status, answer = worker.api("GET", f"/exec/{answer['Id']}/json")
+        assert status == 200 and not answer["Running"] and answer["ExitCode"] is None
+
+    exec_id = manager.make_exec(ours, "id")
+    assert manager.post(f"/exec/{exec_id}/start", {"Detach": True})[0] == 400, "no upgrade"
+    head = b"POST /exec/%s/start HTTP/1.1\r\nHost: agent\r\n" % exec_id.encode()
+    upgrade = b"Connection: Upgrade\r\nUpgrade: tcp\r\n"
+    for rest, status in ((upgrade + b"Content-Length: 15\r\n\r\n{\"Detach\":true}", 403),
+                         (upgrade + b"\r\n", 400),
+                         (upgrade + b"Content-Length: 2\r\nContent-Length: 2\r\n\r\n{}", 400),
+                         (upgrade + b"Content-Length: 2x\r\n\r\n{}", 400),
+                         (upgrade + b"Content-Length: 2\r\n\r\n[]", 400),
+                         (b"Content-Length: 2\r\n\r\n{}", 400)):
+        assert manager.raw(head + rest).startswith(b"HTTP/1.1 %d " % status), rest
+    with manager.start_exec(exec_id) as stream:
+        assert b"uid=1000 gid=1000" in read_all(stream)
+    worker.docker("kill", ours)
+    assert made(ours)[0] == 409
 
 
 # Who may read
@@ -258,12 +382,16 @@ def test_an_engine_that_is_gone_is_said(worker, agent, manager):
 
 def test_stopping_ends_what_has_no_end(worker, manager):
     agent = Agent(worker).start()
+    run_app(worker, "ours")
+    process = manager.start_exec(manager.make_exec("ours", "cat"))
     with manager.connect() as stream:
         stream.sendall(b"GET /events HTTP/1.1\r\nHost: agent\r\n\r\n")
         assert stream.recv(1)
         begun = time.monotonic()
         agent.stop()
         assert time.monotonic() - begun < 5
+        assert process.recv(1) == b""
+    process.close()
 
 
 # The gateway

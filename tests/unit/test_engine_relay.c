@@ -65,6 +65,15 @@ START_TEST(what_is_read_passes)
 }
 END_TEST
 
+static void check_refused(const char *method, const char *target, int status)
+{
+    BERTH_CLEANUP(relay) struct berth_relay relay = BERTH_RELAY_INIT;
+    struct berth_error err = BERTH_ERROR_INIT;
+    int r = berth_relay_parse(method, target, &relay, &err);
+    ck_assert_msg(r == status, "%s %s: %d %s", method, target, r, err.message);
+    ck_assert(err.message[0]);
+}
+
 START_TEST(all_else_is_refused)
 {
     static const struct {
@@ -74,7 +83,6 @@ START_TEST(all_else_is_refused)
         /* what changes or betrays something */
         {"POST", "/containers/create", BERTH_E_FORBIDDEN},
         {"POST", "/containers/0123/start", BERTH_E_FORBIDDEN},
-        {"POST", "/containers/0123/exec", BERTH_E_FORBIDDEN},
         {"DELETE", "/containers/0123", BERTH_E_FORBIDDEN},
         {"POST", "/containers/json", BERTH_E_FORBIDDEN},
         {"get", "/version", BERTH_E_FORBIDDEN},
@@ -158,14 +166,8 @@ START_TEST(all_else_is_refused)
         {"GET", "/containers/0123/logs?since=1;x", BERTH_E_INVALID},
         {"GET", "/containers/0123/logs?follow=yes", BERTH_E_INVALID},
     };
-    for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
-        BERTH_CLEANUP(relay) struct berth_relay relay = BERTH_RELAY_INIT;
-        struct berth_error err = BERTH_ERROR_INIT;
-        int r = berth_relay_parse(rows[i].method, rows[i].target, &relay, &err);
-        ck_assert_msg(r == rows[i].status, "%s %s: %d %s", rows[i].method, rows[i].target, r,
-                      err.message);
-        ck_assert(err.message[0]);
-    }
+    for (size_t i = 0; i < UNIT_COUNT(rows); i++)
+        check_refused(rows[i].method, rows[i].target, rows[i].status);
 }
 END_TEST
 
@@ -194,6 +196,119 @@ START_TEST(lengths_have_bounds)
         int r = berth_relay_parse("GET", berth_strbuf_str(&target), &relay, NULL);
         ck_assert_int_eq(r, extra ? BERTH_E_INVALID : 0);
     }
+    for (size_t extra = 0; extra < 2; extra++) {
+        BERTH_CLEANUP(relay) struct berth_relay relay = BERTH_RELAY_INIT;
+        BERTH_CLEANUP(strbuf)
+        struct berth_strbuf body = BERTH_STRBUF_INIT(BERTH_RELAY_BODY_MAX + 2);
+        ck_assert_int_eq(berth_relay_parse("POST", "/containers/0123/exec", &relay, NULL), 0);
+        berth_strbuf_adds(&body, "{}");
+        while (body.len < BERTH_RELAY_BODY_MAX + extra)
+            berth_strbuf_addc(&body, ' ');
+        int r = berth_relay_take_body(&relay, berth_strbuf_str(&body), body.len, NULL);
+        ck_assert_int_eq(r, extra ? BERTH_E_INVALID : 0);
+    }
+}
+END_TEST
+
+START_TEST(processes_pass)
+{
+    static const struct {
+        const char *method, *target, *id, *query;
+        bool has_body, is_stream;
+    } rows[] = {
+        {"POST", "/v1.41/containers/0123/exec", "0123", "", true, false},
+        {"GET", "/v1.45/exec/0123/json", "0123", "", false, false},
+        {"POST", "/exec/0123/resize?h=40&w=100", "0123", "h=40&w=100", false, false},
+        {"POST", "/exec/0123/start", "0123", "", true, true},
+    };
+    for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
+        BERTH_CLEANUP(relay) struct berth_relay relay = BERTH_RELAY_INIT;
+        struct berth_error err = BERTH_ERROR_INIT;
+        int r = berth_relay_parse(rows[i].method, rows[i].target, &relay, &err);
+        ck_assert_msg(r == 0, "%s: %s", rows[i].target, err.message);
+        ck_assert_str_eq(relay.id, rows[i].id);
+        ck_assert_str_eq(berth_strbuf_str(&relay.query), rows[i].query);
+        ck_assert_msg(berth_relay_has_body(&relay) == rows[i].has_body, "%s", rows[i].target);
+        ck_assert_msg(berth_relay_is_stream(&relay) == rows[i].is_stream, "%s", rows[i].target);
+        ck_assert_msg(relay.is_endless == rows[i].is_stream, "%s", rows[i].target);
+    }
+}
+END_TEST
+
+START_TEST(other_ways_to_a_process_are_refused)
+{
+    static const struct {
+        const char *method, *target;
+        int status;
+    } rows[] = {
+        {"GET", "/containers/0123/exec", BERTH_E_FORBIDDEN},
+        {"POST", "/containers/0123/exec/", BERTH_E_FORBIDDEN},
+        {"POST", "/containers/0123/exec?x=1", BERTH_E_FORBIDDEN},
+        {"POST", "/containers//exec", BERTH_E_FORBIDDEN},
+        {"GET", "/exec/0123/start", BERTH_E_FORBIDDEN},
+        {"POST", "/exec/0123/json", BERTH_E_FORBIDDEN},
+        {"POST", "/exec/../start", BERTH_E_FORBIDDEN},
+        {"POST", "/exec/0123%2f/start", BERTH_E_INVALID},
+        {"POST", "/exec/0123/start/start", BERTH_E_FORBIDDEN},
+        {"POST", "/exec/0123/start?a", BERTH_E_FORBIDDEN},
+        {"POST", "/exec/0123/resize?h=1&w=1&x=1", BERTH_E_FORBIDDEN},
+        {"POST", "/exec/0123/resize?h=1&h=2", BERTH_E_INVALID},
+        {"POST", "/exec/0123/resize?h=%26", BERTH_E_INVALID},
+        {"POST", "/exec", BERTH_E_FORBIDDEN},
+    };
+    for (size_t i = 0; i < UNIT_COUNT(rows); i++)
+        check_refused(rows[i].method, rows[i].target, rows[i].status);
+}
+END_TEST
+
+#define MAKE  "/containers/0123/exec"
+#define START "/exec/0123/start"
+
+START_TEST(bodies_are_made_anew)
+{
+    static const struct {
+        const char *target, *given, *made;
+        int status;
+    } rows[] = {
+        {MAKE, "{}", "{}", 0},
+        {MAKE, " { \"Cmd\" : [ \"a\\u0062\", \"\" ], \"Tty\" : true } ",
+         "{\"Cmd\":[\"ab\",\"\"],\"Tty\":true}", 0},
+        {MAKE,
+         "{\"AttachStdin\":true,\"AttachStdout\":false,\"AttachStderr\":true,\"Env\":[\"A=1\"],"
+         "\"User\":\"\",\"WorkingDir\":\"/srv\"}",
+         "{\"AttachStdin\":true,\"AttachStdout\":false,\"AttachStderr\":true,\"Env\":[\"A=1\"],"
+         "\"User\":\"\",\"WorkingDir\":\"/srv\"}",
+         0},
+        {MAKE, "{\"Env\":null,\"Detach\":false,\"DetachKeys\":\"\",\"Privileged\":false}", "{}", 0},
+        {START, "{\"Detach\":false,\"Tty\":true}", "{\"Tty\":true}", 0},
+        {MAKE, "{\"Privileged\":true}", NULL, BERTH_E_FORBIDDEN},
+        {MAKE, "{\"Privileged\":1}", NULL, BERTH_E_FORBIDDEN},
+        {MAKE, "{\"privileged\":true}", NULL, BERTH_E_FORBIDDEN},
+        {MAKE, "{\"PRIVILEGED\":false}", NULL, BERTH_E_FORBIDDEN},
+        {MAKE, "{\"Privileged\":false,\"Privileged\":true}", NULL, BERTH_E_INVALID},
+        {MAKE, "{\"Cmd\":[],\"Cmd\":[\"a\"]}", NULL, BERTH_E_INVALID},
+        {MAKE, "{\"Detach\":true}", NULL, BERTH_E_FORBIDDEN},
+        {MAKE, "{\"DetachKeys\":\"ctrl-p\"}", NULL, BERTH_E_FORBIDDEN},
+        {MAKE, "{\"Cmd\":\"a\"}", NULL, BERTH_E_INVALID},
+        {MAKE, "{\"Cmd\":[1]}", NULL, BERTH_E_INVALID},
+        {MAKE, "{\"Cmd\":[[]]}", NULL, BERTH_E_INVALID},
+        {MAKE, "{\"User\":0}", NULL, BERTH_E_INVALID},
+        {MAKE, "{\"Tty\":\"true\"}", NULL, BERTH_E_INVALID},
+        {MAKE, "", NULL, BERTH_E_INVALID},
+        {MAKE, "[]", NULL, BERTH_E_INVALID},
+        {MAKE, "{} {}", NULL, BERTH_E_INVALID},
+        {START, "{\"Detach\":true}", NULL, BERTH_E_FORBIDDEN},
+        {START, "{\"Cmd\":[\"a\"]}", NULL, BERTH_E_FORBIDDEN},
+    };
+    for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
+        BERTH_CLEANUP(relay) struct berth_relay relay = BERTH_RELAY_INIT;
+        struct berth_error err = BERTH_ERROR_INIT;
+        ck_assert_int_eq(berth_relay_parse("POST", rows[i].target, &relay, NULL), 0);
+        int r = berth_relay_take_body(&relay, rows[i].given, strlen(rows[i].given), &err);
+        ck_assert_msg(r == rows[i].status, "%s: %d %s", rows[i].given, r, err.message);
+        if (r == 0)
+            ck_assert_str_eq(berth_strbuf_str(&relay.body), rows[i].made);
+    }
 }
 END_TEST
 
@@ -207,6 +322,7 @@ struct taken {
     size_t len;
     unsigned heads;
     bool is_gone; /* after the head */
+    bool has_stream;
 };
 
 static bool take_head(void *ctx, long status, const char *type, int minor)
@@ -254,14 +370,28 @@ static void close_engine(void)
     engine_server_free(server);
 }
 
-static int relay(const char *target, struct taken *taken, struct berth_error *err)
+/* body: NULL, or what comes with a POST. */
+static int relay_with(const char *target, const char *body, struct taken *taken,
+                      struct berth_error *err)
 {
     BERTH_CLEANUP(relay) struct berth_relay asked = BERTH_RELAY_INIT;
     const struct berth_relay_sink sink = {.ctx = taken, .head = take_head, .data = take_data};
     bool is_gone = taken->is_gone;
     *taken = (struct taken){.is_gone = is_gone};
-    ck_assert_int_eq(berth_relay_parse("GET", target, &asked, NULL), 0);
-    return berth_relay_run(engine, &asked, &sink, err);
+    ck_assert_int_eq(berth_relay_parse(body ? "POST" : "GET", target, &asked, NULL), 0);
+    if (body)
+        ck_assert_int_eq(berth_relay_take_body(&asked, body, strlen(body), NULL), 0);
+    if (!berth_relay_is_stream(&asked))
+        return berth_relay_run(engine, &asked, &sink, err);
+    BERTH_CLEANUP(engine_hijack) struct berth_engine_hijack *stream = NULL;
+    int r = berth_relay_open(engine, &asked, &sink, &stream, err);
+    taken->has_stream = stream != NULL;
+    return r;
+}
+
+static int relay(const char *target, struct taken *taken, struct berth_error *err)
+{
+    return relay_with(target, NULL, taken, err);
 }
 
 START_TEST(containers_of_others_are_not_there)
@@ -295,6 +425,81 @@ START_TEST(containers_of_others_are_not_there)
                               engine_server_asked(server, "bbbb/stats"),
                           0);
     }
+    close_engine();
+}
+END_TEST
+
+/* What the engine says of a process in that container. */
+static void answer_exec(const char *container, bool is_privileged)
+{
+    char body[256];
+    char raw[512];
+    (void)snprintf(body, sizeof(body),
+                   "{\"ID\":\"eeee\",\"Running\":false,\"ProcessConfig\":{\"privileged\":%s},"
+                   "\"ContainerID\":\"%s\"}",
+                   is_privileged ? "true" : "false", container);
+    (void)snprintf(raw, sizeof(raw), "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n%s",
+                   strlen(body), body);
+    engine_server_answer(server, "/exec/eeee/json", raw);
+}
+
+START_TEST(processes_of_others_are_not_there)
+{
+    static const struct {
+        const char *name, *container;
+        bool is_privileged, is_there;
+    } rows[] = {
+        {"ours", "aaaa", false, true},
+        {"privileged, so not made here", "aaaa", true, false},
+        {"theirs", "bbbb", false, false},
+        {"of a container that is gone", "cccc", false, false},
+        {"of no container", "", false, false},
+        {"of what is no id", "../info", false, false},
+    };
+    static const char unknown[] = "{\"message\":\"No such exec instance: eeee\"}\n";
+    static struct taken taken;
+    open_engine();
+    for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
+        answer_exec(rows[i].container, rows[i].is_privileged);
+        ck_assert_int_eq(relay("/exec/eeee/json", &taken, NULL), 0);
+        ck_assert_msg(taken.status == (rows[i].is_there ? 200 : 404), "%s", rows[i].name);
+        if (rows[i].is_there)
+            continue;
+        ck_assert_str_eq(taken.body, unknown);
+        ck_assert_int_eq(relay_with("/exec/eeee/start", "{}", &taken, NULL), 0);
+        ck_assert_msg(taken.status == 404 && !taken.has_stream, "%s", rows[i].name);
+    }
+    ck_assert_uint_eq(engine_server_asked(server, "/exec/eeee/start"), 0);
+    close_engine();
+}
+END_TEST
+
+START_TEST(processes_are_of_the_containers_user)
+{
+    static const struct {
+        const char *user;
+        int status;
+    } rows[] = {{"", 0}, {"1000", 0}, {"0", BERTH_E_FORBIDDEN}, {"1000:0", BERTH_E_FORBIDDEN}};
+    static const char inspect[] = "{\"Id\":\"aaaa\",\"Config\":{\"User\":\"1000\",\"Labels\":{"
+                                  "\"berth.facility\":\"demo\"}}}";
+    static struct taken taken;
+    char raw[512];
+    (void)snprintf(raw, sizeof(raw), "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n%s",
+                   strlen(inspect), inspect);
+    open_engine();
+    engine_server_answer(server, "/containers/aaaa/json", raw);
+    for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
+        char body[64];
+        struct berth_error err = BERTH_ERROR_INIT;
+        unsigned before = engine_server_asked(server, "/containers/aaaa/exec");
+        (void)snprintf(body, sizeof(body), "{\"User\":\"%s\"}", rows[i].user);
+        ck_assert_int_eq(relay_with("/containers/aaaa/exec", body, &taken, &err), rows[i].status);
+        ck_assert_uint_eq(engine_server_asked(server, "/containers/aaaa/exec") - before,
+                          rows[i].status == 0 ? 1 : 0);
+    }
+    ck_assert_int_eq(relay_with("/containers/bbbb/exec", "{}", &taken, NULL), 0);
+    ck_assert_int_eq(taken.status, 404);
+    ck_assert_uint_eq(engine_server_asked(server, "/containers/bbbb/exec"), 0);
     close_engine();
 }
 END_TEST
@@ -364,7 +569,9 @@ START_TEST(what_cannot_be_had_is_an_error)
 }
 END_TEST
 
-UNIT_SUITE("engine_relay", what_is_read_passes, all_else_is_refused, lengths_have_bounds,
-           containers_of_others_are_not_there, refusals_are_passed_on,
+UNIT_SUITE("engine_relay", what_is_read_passes, all_else_is_refused, processes_pass,
+           other_ways_to_a_process_are_refused, bodies_are_made_anew, lengths_have_bounds,
+           containers_of_others_are_not_there, processes_of_others_are_not_there,
+           processes_are_of_the_containers_user, refusals_are_passed_on,
            a_ping_tells_the_version_both_know, info_is_what_is_needed,
            what_cannot_be_had_is_an_error)

@@ -41,24 +41,21 @@ int mg_write_some(struct mg_connection *conn, const void *data, size_t len)
     return written;
 }
 
-/* What civetweb has read beyond the head of the request. */
+/* What civetweb has read beyond the head of the request, and has not been taken. */
 static int take_read_ahead(struct mg_connection *conn, void *data, int size)
 {
-    int left = conn->data_len - conn->request_len;
-    int len = left < size ? left : size;
-    char *start = conn->buf + conn->request_len;
-    memcpy(data, start, (size_t)len);
-    memmove(start, start + len, (size_t)(left - len));
-    conn->data_len -= len;
+    int64_t at = conn->request_len + conn->consumed_content;
+    int64_t left = conn->data_len - at;
+    int len = left < size ? (int)left : size;
+    if (len <= 0)
+        return 0;
+    memcpy(data, conn->buf + at, (size_t)len);
     return len;
 }
 
-int mg_read_some(struct mg_connection *conn, void *data, size_t len)
+static int receive(struct mg_connection *conn, void *data, int size)
 {
     int received;
-    int size = len > INT_MAX ? INT_MAX : (int)len;
-    if (conn->data_len > conn->request_len)
-        return take_read_ahead(conn, data, size);
     if (conn->ssl) {
         ERR_clear_error();
         received = SSL_read(conn->ssl, data, size);
@@ -68,4 +65,15 @@ int mg_read_some(struct mg_connection *conn, void *data, size_t len)
     if (received < 0)
         return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR ? 0 : -1;
     return received > 0 ? received : -1;
+}
+
+int mg_read_some(struct mg_connection *conn, void *data, size_t len)
+{
+    int size = len > INT_MAX ? INT_MAX : (int)len;
+    int received = take_read_ahead(conn, data, size);
+    if (received == 0)
+        received = receive(conn, data, size);
+    if (received > 0)
+        conn->consumed_content += received;
+    return received;
 }

@@ -25,7 +25,8 @@ int mg_write_some(struct mg_connection *conn, const void *data, size_t len);
 /*
  * Reads what is there without waiting, what civetweb has read ahead first: how
  * many bytes came, 0 for none now, -1 when the other end has closed or the
- * connection is broken. What follows the request is left to the caller alone.
+ * connection is broken. What follows the request is left to the caller alone:
+ * no more than its body may be read of one that another is to follow.
  */
 int mg_read_some(struct mg_connection *conn, void *data, size_t len);
 
