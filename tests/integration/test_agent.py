@@ -15,6 +15,7 @@ import pytest
 from conftest import DEMO
 from harness import BINARY, refused, wait_until
 from harness.agent import Agent, AgentClient, Files, files_of
+from harness.terminal import Terminal
 from lab.tls import Authority
 
 
@@ -476,11 +477,60 @@ def test_an_agent_that_is_gone_costs_its_own_node_alone(swarm, agents, berth):
                "running", 10, "the app to be known again")
 
 
+def test_terminals_open_through_agents(swarm, agents, berth):
+    apps = spread_apps(berth, swarm)
+    for node in swarm.nodes[1:]:
+        name = apps[node.name]
+        with Terminal(berth.admin, f"/demo/ws/{name}", cols=100, rows=40) as terminal:
+            terminal.type("stty size; hostname\n")
+            terminal.until(b"40 100\r\n")
+            [container] = [each["Id"] for each in node.api("GET", "/containers/json")[1]
+                           if each["Labels"].get("berth.app") == name]
+            terminal.until(container[:12].encode())
+            terminal.send(type="resize", cols=132, rows=43)
+            terminal.type("stty size; exit 7\n")
+            terminal.until(b"43 132\r\n")
+            assert terminal.rest() == (1000, "exit 7")
+    # A closed tab ends what runs, on the node too.
+    with Terminal(berth.admin, f"/demo/ws/{name}", tty="no") as terminal:
+        terminal.type("echo here; sleep 1234\n")
+        terminal.until(b"here\n")
+    wait_until(lambda: "sleep 1234" not in node.docker("top", container))
+    # So does the agent's end.
+    terminal = Terminal(berth.admin, f"/demo/ws/{name}", tty="no")
+    terminal.type("echo here; sleep 1234\n")
+    terminal.until(b"here\n")
+    agents.pop(node.name).stop()
+    code, reason = terminal.rest()
+    assert code != 1000 and reason
+    wait_until(lambda: "sleep 1234" not in node.docker("top", container))
+
+
 def test_a_node_that_joins_is_found(swarm, agents, berth):
+    before = set(berth.admin.get("/demo/get-node-names").json)
     node = swarm.add()
-    with Agent(node) as agent:
-        wait_until(lambda: f"{swarm.manager.id}: GET " in agent.log or
-                   not berth.admin.get("/demo/get-app-names"), 15, "the gateway to ask it")
+    with Agent(node):
+        wait_until(lambda: node.name in berth.admin.get("/demo/get-node-names").json, 10)
+        assert node.name not in before
+        node.docker("load", input=swarm.manager.save(DEMO))
+        for other in swarm.nodes[:-1]:
+            swarm.set_availability(other, "pause")
+        berth.admin.post("/demo/create-app", image=DEMO, user="late")
+        app = "berth_demo--late"
+        wait_until(lambda: berth.admin.get("/demo/get-app-status", name=app).json["State"] ==
+                   "running", 30)
+        info = berth.admin.get("/demo/get-app-info", name=app, fresh="yes").json
+        assert info == node.api("GET", f"/containers/{info['Id']}/json")[1]
+        assert "ready" in berth.admin.get("/demo/get-app-logs", name=app).text
+        stats = berth.admin.get("/demo/get-app-stats", name=app).json
+        assert stats["MemUsage"] != "-- / --", stats
+        node.docker("pause", info["Id"])  # told by the agent's events
+        wait_until(lambda: berth.admin.get("/demo/get-app-status", name=app).json["State"] ==
+                   "paused", 2)
+        node.docker("unpause", info["Id"])
+        with Terminal(berth.admin, f"/demo/ws/{app}", tty="no") as terminal:
+            terminal.type("hostname\n")
+            terminal.until(info["Id"][:12].encode())
 
 
 def test_what_the_gateway_may_not_read_is_said(swarm, gateway):
