@@ -37,6 +37,7 @@ const struct berth_containers_code berth_containers_codes[] = {
     {"DUPLICATE_PORT", validation, 400},
     {"INVALID_OWNER", validation, 400},
     {"INVALID_PARAMETER", validation, 400},
+    {"COMPOSE_REFUSED", validation, 400},
     {"INVALID_CURSOR", validation, 400},
     {"UNSUPPORTED", validation, 400},
     {"METHOD_NOT_ALLOWED", validation, 405},
