@@ -70,6 +70,24 @@ static int64_t read_gpus(const cJSON *from)
                : berth_json_int(device, "count", 0);
 }
 
+/* Those that nobody has asked for are left out. */
+static int read_variable(const cJSON *variable, struct berth_compose_service *service,
+                         struct berth_error *err)
+{
+    const char *name = variable->string;
+    const char *text = cJSON_GetStringValue(variable);
+    if (!text)
+        return berth_error_set(err, BERTH_E_CONFLICT, "variable %s is no text", name);
+    if (strcmp(name, BERTH_COMPOSE_CUID_VARIABLE) == 0 ||
+        strcmp(name, BERTH_COMPOSE_TAGS_VARIABLE) == 0 ||
+        (service->boots && strcmp(name, "HOME") == 0 &&
+         strcmp(text, BERTH_COMPOSE_MOUNT_TARGET) == 0))
+        return 0;
+    BERTH_CLEANUP(free) char *value = plain_text(text);
+    return value ? berth_compose_service_add_variable(service, name, value, err)
+                 : berth_error_nomem(err);
+}
+
 static int read_env(const cJSON *from, struct berth_compose_service *service,
                     struct berth_error *err)
 {
@@ -77,16 +95,8 @@ static int read_env(const cJSON *from, struct berth_compose_service *service,
     const cJSON *variable;
     cJSON_ArrayForEach(variable, berth_json_get(from, "environment"))
     {
-        const char *name = variable->string;
-        bool is_own = strcmp(name, BERTH_COMPOSE_CUID_VARIABLE) == 0 ||
-                      strcmp(name, BERTH_COMPOSE_TAGS_VARIABLE) == 0;
-        BERTH_CLEANUP(free) char *value = plain_text(cJSON_GetStringValue(variable));
-        if (is_own || (service->boots && value && strcmp(name, "HOME") == 0 &&
-                       strcmp(value, BERTH_COMPOSE_MOUNT_TARGET) == 0))
-            continue;
         if (rc == 0)
-            rc = value ? berth_compose_service_add_variable(service, name, value, err)
-                       : berth_error_set(err, BERTH_E_CONFLICT, "variable %s is no text", name);
+            rc = read_variable(variable, service, err);
     }
     return rc;
 }
