@@ -1,0 +1,244 @@
+# SPDX-License-Identifier: MIT
+"""Backend compose on a real engine: what is in a project's folder, and what an end in the middle,
+of the gateway or of Docker Compose, leaves of it."""
+
+import json
+import pathlib
+import subprocess
+
+import pytest
+
+from harness import Gateway, clear_engine, wait_until
+from lab import Engine, compose
+
+IMAGE = "berth/demo"
+
+# Docker Compose that begins to create when told so, and ends as it is told.
+PROGRAM = """#!/bin/sh
+case " $* " in
+*" create "*)
+    touch {folder}/began
+    while [ -e {folder}/hold ]; do sleep 0.05; done
+    {compose} "$@" || exit
+    [ ! -e {folder}/fail ] || {{ echo 'made, and failed' >&2; exit 1; }} ;;
+*) exec {compose} "$@" ;;
+esac
+"""
+
+
+@pytest.fixture(scope="module")
+def engine():
+    with Engine("26.1") as engine:
+        engine.import_image(IMAGE)
+        yield engine
+
+
+class Facility:
+    """A gateway with one facility on the engine, and what it has there."""
+
+    def __init__(self, engine, folder):
+        self.engine = engine
+        self.folder = folder
+        program = folder / "docker-compose"
+        program.write_text(PROGRAM.format(folder=folder, compose=compose()))
+        program.chmod(0o755)
+        self.berth = Gateway(folder / "gateway", {"demo": {
+            "backend": "compose", "engine": engine.url, "auth": "open", "image_policy": "open",
+            "compose": program, "default_user_uid": "1000:1000"}})
+
+    def __enter__(self):
+        self.berth.start()
+        return self
+
+    def __exit__(self, *_):
+        self.berth.stop()
+        clear_engine(self.engine)
+
+    def post(self, verb, **params):
+        return self.berth.anyone.post(f"/demo/{verb}-app", **params)
+
+    def create(self, user="ana"):
+        answer = self.post("create", image=IMAGE, user=user)
+        assert answer.status == 200, answer
+        return f"berth_demo--{user}"
+
+    def state(self, name):
+        answer = self.berth.anyone.get("/demo/get-app-status", name=name)
+        return answer.json["State"] if answer.status == 200 else None
+
+    @property
+    def projects(self):
+        return sorted((self.berth.data / "demo").glob("c*"))
+
+    def containers(self):
+        return self.engine.docker("ps", "--all", "--no-trunc", "--quiet").split()
+
+    def inspect(self, name):
+        return json.loads(self.engine.docker("inspect", name))[0]
+
+    def restart(self):
+        self.berth.kill()
+        self.berth.start()
+
+
+@pytest.fixture
+def demo(engine, tmp_path):
+    with Facility(engine, tmp_path) as demo:
+        yield demo
+
+
+def test_an_app_is_a_project_that_people_can_use(demo):
+    name = demo.create()
+    assert demo.post("start", name=name).status == 200
+    (project,) = demo.projects
+    assert sorted(path.name for path in project.iterdir()) == ["compose.yaml", "mount"]
+    assert (project.stat().st_mode & 0o777, (project / "mount").stat().st_uid) == (0o700, 1000)
+    # The command that people know finds what the file says as it is there: nothing is to be done.
+    done = subprocess.run([compose(), "up", "--detach", "--no-recreate"], cwd=project, check=True,
+                          env={"DOCKER_HOST": demo.engine.url, "HOME": str(demo.folder)},
+                          capture_output=True, text=True)
+    assert "Running" in done.stderr and len(demo.containers()) == 1
+    demo.engine.docker("exec", name, "sh", "-c", "echo mine > /app/file")
+    assert (project / "mount/file").read_text() == "mine\n"
+    assert (project / "mount/file").stat().st_uid == 1000
+
+
+def test_rows_are_those_of_docker(demo):
+    for user, verbs in {"ana": ["start"], "ben": [], "eva": ["start", "pause"]}.items():
+        name = demo.create(user)
+        for verb in verbs:
+            assert demo.post(verb, name=name).status == 200
+
+    def sorted_row(row):
+        return {**row, "Labels": sorted(row["Labels"].split(","))}
+
+    def agree():
+        rows = [json.loads(line) for line in
+                demo.engine.docker("ps", "--all", "--format", "json").split("\n")]
+        return list(map(sorted_row, rows)) == list(map(
+            sorted_row, demo.berth.anyone.get("/demo/get-app-status").json))
+
+    wait_until(agree)  # "Up 1 second" moves
+
+
+def test_reset_and_delete_clear_the_mount(demo):
+    name = demo.create()
+    (project,) = demo.projects
+    (project / "mount/deep").mkdir()
+    (project / "mount/deep/file").write_text("x")
+    (project / "mount/out").symlink_to("/etc")
+    assert demo.post("hard-reset", name=name).status == 200
+    assert demo.projects == [project] and not list((project / "mount").iterdir())
+    assert (project / "mount").stat().st_uid == 1000
+    networks = demo.engine.docker("network", "ls", "--quiet")
+    (project / "mount/file").write_text("x")
+    assert demo.post("delete", name=name).status == 200
+    assert (demo.projects, demo.containers()) == ([], [])
+    assert demo.engine.docker("network", "ls", "--quiet") == networks
+
+
+def test_a_restart_of_the_gateway_takes_over_what_runs(demo):
+    name = demo.create()
+    assert demo.post("start", name=name).status == 200
+    before = demo.inspect(name)
+    demo.restart()
+    assert demo.state(name) == "running"
+    assert demo.inspect(name)["State"]["StartedAt"] == before["State"]["StartedAt"]
+    assert demo.post("stop", name=name).status == 200
+
+
+def test_a_container_that_somebody_has_removed_is_made_again(demo):
+    name = demo.create()
+    (project,) = demo.projects
+    (project / "mount/file").write_text("kept")
+    demo.berth.stop()
+    demo.engine.docker("rm", "--force", name)
+    demo.berth.start()
+    wait_until(lambda: demo.state(name) == "created")
+    assert (project / "mount/file").read_text() == "kept"
+    # While the gateway runs, an app that is removed is one no more; its files stay.
+    demo.engine.docker("rm", "--force", name)
+    wait_until(lambda: demo.berth.anyone.get("/demo/get-app-names").json == [])
+    assert demo.projects == [project]
+
+
+def test_a_gateway_killed_while_it_creates_leaves_nothing(demo):
+    hold = demo.folder / "hold"
+    hold.touch()
+    began = demo.folder / "began"
+    slow = subprocess.Popen(
+        ["curl", "--silent", "--request", "POST",
+         f"http://127.0.0.1:{demo.berth.port}/demo/create-app?image={IMAGE}&user=ana"])
+    wait_until(began.exists)
+    demo.berth.kill()
+    slow.wait()
+    assert len(demo.projects) == 1
+    demo.berth.start()  # Compose is still at it: what it works on is not touched
+    assert len(demo.projects) == 1
+    hold.unlink()
+    wait_until(lambda: (demo.projects, demo.containers()) == ([], []))
+    demo.create()
+
+
+def test_a_creation_that_fails_halfway_leaves_nothing(demo):
+    (demo.folder / "fail").touch()
+    answer = demo.post("create", image=IMAGE, user="ana")
+    assert (answer.status, "made, and failed" in answer.text) == (502, True), answer
+    assert (demo.projects, demo.containers()) == ([], [])
+    (demo.folder / "fail").unlink()
+    demo.create()
+
+
+def interrupt_change(demo, before, replace, by):
+    """What a gateway leaves that is killed as soon as it has written the new file."""
+    (project,) = demo.projects
+    demo.berth.kill()
+    file = project / "compose.yaml"
+    (project / f".before-{before}").hardlink_to(file)
+    new = pathlib.Path(f"{file}.new")
+    new.write_text(file.read_text().replace(replace, by))
+    new.replace(file)
+    return project
+
+
+def settled(demo, project):
+    return not list(project.glob(".before-*")) and len(demo.containers()) == 1
+
+
+def test_a_change_that_was_cut_short_is_made(demo):
+    name = demo.create()
+    assert demo.post("start", name=name).status == 200
+    project = interrupt_change(demo, "running", "TAGS: ''", "TAGS: 'new'")
+    # Compose, cut short in its turn, has left one under a name of its own.
+    demo.engine.docker("create", "--name", f"0123_{name}", "--label",
+                       f"com.docker.compose.project={project.name}", IMAGE)
+    demo.berth.start()
+    wait_until(lambda: settled(demo, project))
+    wait_until(lambda: demo.state(name) == "running")
+    assert "TAGS=new" in demo.inspect(name)["Config"]["Env"]
+
+
+def test_a_change_that_cannot_be_made_is_undone(demo):
+    name = demo.create()
+    assert demo.post("start", name=name).status == 200
+    project = interrupt_change(demo, "running", "image: 'berth/demo", "image: 'nobody/has")
+    demo.engine.docker("rm", "--force", name)  # that was as far as it came
+    demo.berth.start()
+    wait_until(lambda: settled(demo, project))
+    wait_until(lambda: demo.state(name) == "running")
+    assert "nobody/has" not in (project / "compose.yaml").read_text()
+
+
+def test_without_docker_compose_apps_are_still_seen_and_operated(demo):
+    name = demo.create()
+    (demo.folder / "docker-compose").rename(demo.folder / "away")
+    answer = demo.post("create", image=IMAGE, user="ben")
+    assert (answer.status, "Docker Compose" in answer.text) == (503, True), answer
+    assert demo.post("start", name=name).status == 200
+    assert demo.state(name) == "running"
+    (demo.folder / "away").rename(demo.folder / "docker-compose")
+    demo.create("ben")
+
+
+def test_check_config_says_which_compose_there_is(demo):
+    assert "Docker Compose 2." in demo.berth.run("check-config").stdout
