@@ -11,21 +11,57 @@
 
 /* ---- From a client ---- */
 
+struct message {
+    const cJSON *json;
+    const char *text; /* that it was made of */
+    size_t len;
+};
+
 void berth_terminal_input_release(struct berth_terminal_input *input)
 {
     berth_strbuf_release(&input->data);
 }
 
-static int read_stdin(const cJSON *json, struct berth_terminal_input *input,
+static bool has(const struct message *message, const char *part)
+{
+    return memmem(message->text, message->len, part, strlen(part)) != NULL;
+}
+
+/* A NUL, as keyboards make with Ctrl and space, comes out of the JSON as U+FFFD: where it was one,
+ * it is one again. */
+static int restore_nul(const struct message *message, struct berth_strbuf *data,
+                       struct berth_error *err)
+{
+    static const char nul[] = "\\u0000";
+    static const char stand_in[] = "\xef\xbf\xbd";
+    char *at = berth_strbuf_check(data, NULL) == 0 && data->len > 0 ? data->data : NULL;
+    if (!at || !has(message, nul) || !(at = strstr(at, stand_in)))
+        return 0;
+    if (has(message, stand_in) || has(message, "\\ufffd") || has(message, "\\uFFFD"))
+        return berth_error_set(err, BERTH_E_INVALID,
+                               "member data has U+0000 and U+FFFD: encode it in base64");
+    char *to = at;
+    while (*at) {
+        bool is_nul = strncmp(at, stand_in, sizeof(stand_in) - 1) == 0;
+        *to++ = is_nul ? '\0' : *at;
+        at += is_nul ? sizeof(stand_in) - 1 : 1;
+    }
+    berth_strbuf_truncate(data, (size_t)(to - data->data));
+    return 0;
+}
+
+static int read_stdin(const struct message *message, struct berth_terminal_input *input,
                       struct berth_error *err)
 {
+    const cJSON *json = message->json;
     const cJSON *data = berth_json_get(json, "data");
     const char *encoding = berth_json_string(json, "encoding", "utf8");
     if (!cJSON_IsString(data))
         return berth_error_set(err, BERTH_E_INVALID, "member data must be a text");
     if (strcmp(encoding, "utf8") == 0) {
         berth_strbuf_adds(&input->data, data->valuestring);
-        return berth_strbuf_check(&input->data, err);
+        int r = berth_strbuf_check(&input->data, err);
+        return r < 0 ? r : restore_nul(message, &input->data, err);
     }
     if (strcmp(encoding, "base64") != 0)
         return berth_error_set(err, BERTH_E_INVALID, "member encoding must be utf8 or base64");
@@ -33,11 +69,11 @@ static int read_stdin(const cJSON *json, struct berth_terminal_input *input,
     return r < 0 ? berth_error_wrap(err, "member data") : 0;
 }
 
-static int read_resize(const cJSON *json, struct berth_terminal_input *input,
+static int read_resize(const struct message *message, struct berth_terminal_input *input,
                        struct berth_error *err)
 {
-    int64_t cols = berth_json_int(json, "cols", 0);
-    int64_t rows = berth_json_int(json, "rows", 0);
+    int64_t cols = berth_json_int(message->json, "cols", 0);
+    int64_t rows = berth_json_int(message->json, "rows", 0);
     if (cols < 1 || cols > BERTH_TERMINAL_SIZE_MAX || rows < 1 || rows > BERTH_TERMINAL_SIZE_MAX)
         return berth_error_set(err, BERTH_E_INVALID,
                                "members cols and rows must be whole numbers from 1 to %d",
@@ -47,10 +83,10 @@ static int read_resize(const cJSON *json, struct berth_terminal_input *input,
     return 0;
 }
 
-static int read_signal(const cJSON *json, struct berth_terminal_input *input,
+static int read_signal(const struct message *message, struct berth_terminal_input *input,
                        struct berth_error *err)
 {
-    const char *name = berth_json_string(json, "name", "");
+    const char *name = berth_json_string(message->json, "name", "");
     for (size_t i = 0; berth_exec_signal_names[i]; i++) {
         if (strcmp(name, berth_exec_signal_names[i]) != 0)
             continue;
@@ -61,10 +97,10 @@ static int read_signal(const cJSON *json, struct berth_terminal_input *input,
                            "member name must be INT, TERM, KILL, HUP, QUIT, USR1 or USR2");
 }
 
-static int read_nothing(const cJSON *json, struct berth_terminal_input *input,
+static int read_nothing(const struct message *message, struct berth_terminal_input *input,
                         struct berth_error *err)
 {
-    (void)json;
+    (void)message;
     (void)input;
     (void)err;
     return 0;
@@ -72,7 +108,8 @@ static int read_nothing(const cJSON *json, struct berth_terminal_input *input,
 
 static const struct {
     const char *type;
-    int (*read)(const cJSON *json, struct berth_terminal_input *input, struct berth_error *err);
+    int (*read)(const struct message *message, struct berth_terminal_input *input,
+                struct berth_error *err);
 } words[] = {
     [BERTH_TERMINAL_STDIN] = {"stdin", read_stdin},
     [BERTH_TERMINAL_RESIZE] = {"resize", read_resize},
@@ -95,7 +132,8 @@ int berth_terminal_parse(const char *text, size_t len, struct berth_terminal_inp
         if (strcmp(type, words[i].type) != 0)
             continue;
         ret_input->word = (enum berth_terminal_word)i;
-        return words[i].read(json, ret_input, err);
+        const struct message message = {json, text, len};
+        return words[i].read(&message, ret_input, err);
     }
     return berth_error_set(err, BERTH_E_INVALID,
                            "member type must be stdin, resize, signal, ping or close");

@@ -14,62 +14,9 @@
 #ifndef BERTH_GATEWAY_WEBSOCKET_H
 #define BERTH_GATEWAY_WEBSOCKET_H
 
-#include "base/strbuf.h"
+#include "gateway/websocket_frame.h"
 
 struct mg_connection;
-
-/* RFC 6455 section 7.4.1, and ours from 4000 on. */
-enum berth_ws_close {
-    BERTH_WS_NORMAL = 1000,
-    BERTH_WS_GOING_AWAY = 1001,
-    BERTH_WS_PROTOCOL = 1002,
-    BERTH_WS_BAD_DATA = 1007,
-    BERTH_WS_POLICY = 1008,
-    BERTH_WS_TOO_BIG = 1009,
-    BERTH_WS_INTERNAL = 1011,
-    BERTH_WS_TAKEN_OVER = 4001, /* the terminal goes on over another connection */
-};
-
-/* Takes frames apart, in whatever pieces they come, and puts messages together. */
-struct berth_ws_reader {
-    unsigned char head[14];
-    size_t head_len;
-    uint64_t left; /* bytes of the frame still to come; its head is whole */
-    uint64_t at;   /* of the frame's payload: how far its mask is */
-    bool in_frame;
-    bool in_message;           /* a message of several frames has begun */
-    struct berth_strbuf text;  /* of the message so far */
-    struct berth_strbuf small; /* payload of the control frame so far */
-};
-
-enum berth_ws_event {
-    BERTH_WS_NOTHING, /* all that was given is taken, and more is needed */
-    BERTH_WS_TEXT,    /* a message is whole: in text until the next call */
-    BERTH_WS_PING,    /* in small */
-    BERTH_WS_PONG,
-    BERTH_WS_CLOSED, /* the client's close frame: in small */
-};
-
-void berth_ws_reader_init(struct berth_ws_reader *reader, size_t message_max);
-void berth_ws_reader_release(struct berth_ws_reader *reader);
-
-/*
- * Takes bytes (and unmasks them in place) until something is whole;
- * *ret_used says how many. BERTH_E_INVALID: against the protocol, or no text;
- * BERTH_E_TOO_LARGE: longer than message_max. *ret_code is what to close with.
- */
-BERTH_MUST_CHECK int berth_ws_read(struct berth_ws_reader *reader, char *data, size_t len,
-                                   size_t *ret_used, enum berth_ws_event *ret_event,
-                                   enum berth_ws_close *ret_code, struct berth_error *err);
-
-/* Appends a whole frame. opcode: 1 text, 8 close, 9 ping, 10 pong. */
-void berth_ws_add_frame(struct berth_strbuf *out, unsigned opcode, const char *data, size_t len);
-
-/* Sec-WebSocket-Accept for a Sec-WebSocket-Key. */
-BERTH_MUST_CHECK int berth_ws_accept(const char *key, struct berth_strbuf *out,
-                                     struct berth_error *err);
-
-/* ---- A connection ---- */
 
 struct berth_ws {
     struct mg_connection *connection;
@@ -97,7 +44,7 @@ void berth_ws_release(struct berth_ws *ws);
 
 int berth_ws_fd(const struct berth_ws *ws);
 
-/* A message, when none is under way. */
+/* A message: output when none is under way, and what is said last. */
 void berth_ws_send(struct berth_ws *ws, const char *text, size_t len);
 /* One that overtakes it. */
 void berth_ws_send_first(struct berth_ws *ws, const char *text, size_t len);

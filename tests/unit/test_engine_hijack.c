@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "backends/engine/engine_hijack.h"
+#include "base/clock.h"
+#include "tests/unit/canned_server.h"
 #include "tests/unit/unit.h"
 
 #include <string.h>
@@ -64,4 +66,115 @@ START_TEST(a_head_without_end_is_none)
 }
 END_TEST
 
-UNIT_SUITE("engine_hijack", heads_are_read, a_head_without_end_is_none)
+/* ---- Connections ---- */
+
+#define START      "/exec/0a/start"
+#define UPGRADED   "HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n"
+#define TIMEOUT_MS 300
+
+static struct berth_engine *open_engine(struct canned_server *server)
+{
+    struct berth_error err = BERTH_ERROR_INIT;
+    struct berth_engine *engine = NULL;
+    const struct berth_engine_config config = {.facility = "demo",
+                                               .endpoint = canned_server_endpoint(server),
+                                               .request_timeout_ms = TIMEOUT_MS,
+                                               .connections = 2};
+    const struct berth_engine_request request = {.method = "GET", .path = "/info"};
+    ck_assert_msg(berth_engine_open(&config, &engine, &err) == 0, "%s", err.message);
+    ck_assert_msg(berth_engine_call(engine, &request, NULL, &err) == 0, "%s", err.message);
+    return engine;
+}
+
+static const struct {
+    const char *name;
+    const char *answer; /* of canned_server.h */
+    int result;
+    const char *message; /* part of it */
+} answers[] = {
+    {"upgraded", "101 ", 0, ""},
+    {"plain", "HTTP/1.1 200 OK\r\n\r\n", 0, ""},
+    {"refused", "409 {\"message\":\"Container x is paused\"}", BERTH_E_CONFLICT, "x is paused"},
+    {"gone", "404 {\"message\":\"No such exec instance\"}", BERTH_E_NOT_FOUND, "No such exec"},
+    {"refused without a length", "HTTP/1.1 500 E\r\n\r\n{\"message\":\"x\"}", BERTH_E_REFUSED,
+     "status 500"},
+    {"refused at great length", "HTTP/1.1 409 C\r\nContent-Length: 99999999\r\n\r\n{",
+     BERTH_E_CONFLICT, "status 409"},
+    {"half a refusal", "HTTP/1.1 409 C\r\nContent-Length: 50\r\n\r\n{\"mess", BERTH_E_UNREACHABLE,
+     ""},
+    {"half a head", "HTTP/1.1 101 UPGR", BERTH_E_UNREACHABLE, ""},
+    {"a head without its end", "HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\n",
+     BERTH_E_UNREACHABLE, ""},
+    {"another protocol", "SSH-2.0-OpenSSH_9\r\n\r\n", BERTH_E_UNREACHABLE,
+     "does not answer as a Docker engine does"},
+    {"a redirect", "301 ", BERTH_E_UNREACHABLE, "does not answer as a Docker engine does"},
+    {"silence", "", BERTH_E_TIMEOUT, ""},
+};
+
+START_TEST(any_answer_is_borne)
+{
+    for (size_t i = 0; i < UNIT_COUNT(answers); i++) {
+        struct berth_error err = BERTH_ERROR_INIT;
+        const struct canned_rule rules[] = {
+            {.request = "POST /v1.41" START, .answer = answers[i].answer},
+            {.request = "GET ", .answer = "200 {}"},
+            {0},
+        };
+        struct canned_server *server = canned_server_new(rules, "1.41");
+        struct berth_engine *engine = open_engine(server);
+        struct berth_engine_hijack *hijack = NULL;
+        int r = berth_engine_hijack_open(engine, START, "{}", &hijack, &err);
+        ck_assert_msg(r == answers[i].result, "%s: %s, %s", answers[i].name, berth_status_name(r),
+                      err.message);
+        ck_assert_msg(strstr(err.message, answers[i].message), "%s: %s", answers[i].name,
+                      err.message);
+        berth_engine_hijack_close(hijack);
+        berth_engine_close(engine);
+        canned_server_free(server);
+    }
+}
+END_TEST
+
+START_TEST(a_head_comes_in_drips)
+{
+    static char head[(1 << 14) + 64] = "HTTP/1.1 101 UPGRADED\r\nX-Long: ";
+    memset(head + strlen(head), 'a', sizeof(head) - strlen(head) - 1);
+    const struct canned_rule rules[] = {
+        {.request = "POST /v1.41/exec/0a", .answer = "101 hello", .drip_ms = 5},
+        {.request = "POST /v1.41/exec/0b", .answer = head},
+        {.request = "GET ", .answer = "200 {}"},
+        {0},
+    };
+    struct berth_error err = BERTH_ERROR_INIT;
+    struct canned_server *server = canned_server_new(rules, "1.41");
+    struct berth_engine *engine = open_engine(server);
+    struct berth_engine_hijack *hijack = NULL;
+    char text[16] = "";
+    size_t used = 0;
+    ck_assert_int_eq(berth_engine_hijack_open(engine, START, "{}", &hijack, &err), 0);
+    while (used < 5) {
+        size_t len = 0;
+        bool has_ended = false;
+        int64_t deadline_ms = berth_clock_monotonic_ms() + 5000;
+        ck_assert_int_eq(berth_engine_hijack_await(hijack, deadline_ms, &err), 0);
+        ck_assert_int_eq(berth_engine_hijack_read(hijack, text + used, sizeof(text) - used - 1,
+                                                  &len, &has_ended, &err),
+                         0);
+        ck_assert(!has_ended);
+        used += len;
+    }
+    ck_assert_str_eq(text, "hello");
+    ck_assert_int_eq(berth_engine_hijack_await(hijack, berth_clock_monotonic_ms() + 50, &err),
+                     BERTH_E_TIMEOUT);
+    berth_engine_hijack_close(hijack);
+    hijack = NULL;
+    ck_assert_int_eq(berth_engine_hijack_open(engine, "/exec/0b/start", "{}", &hijack, &err),
+                     BERTH_E_UNREACHABLE); /* longer than a head may be */
+    ck_assert_ptr_null(hijack);
+    berth_engine_close(engine);
+    canned_server_free(server);
+}
+END_TEST
+
+UNIT_SUITE("engine_hijack", heads_are_read, a_head_without_end_is_none, any_answer_is_borne,
+           a_head_comes_in_drips)
