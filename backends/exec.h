@@ -25,7 +25,7 @@ struct berth_exec_spec {
     const char *const *argv; /* ended by NULL; NULL: the app's shell, bash where there is one */
     const char *const *env;  /* "NAME=value", ended by NULL; NULL: none beside the app's own */
     const char *user;        /* "UID[:GID]" or a name of the app's; NULL: as the app itself */
-    const char *directory;   /* NULL: the app's own */
+    const char *directory;   /* NULL, or where it is not there: the app's own */
     bool tty;                /* else stdout and stderr are kept apart */
     unsigned cols;           /* of the terminal; 1 to 65535 each */
     unsigned rows;

@@ -35,9 +35,6 @@ int berth_apps_get_images(struct berth_exchange *exchange, struct berth_error *e
 int berth_apps_watch(struct berth_exchange *exchange, struct berth_error *err);
 int berth_apps_get_logs(struct berth_exchange *exchange, struct berth_error *err);
 
-/* Terminals: gateway/terminal_api.c */
-int berth_apps_open_terminal(struct berth_exchange *exchange, struct berth_error *err);
-
 /* Nodes: gateway/nodes_api.c */
 int berth_nodes_get_names(struct berth_exchange *exchange, struct berth_error *err);
 int berth_nodes_get_status(struct berth_exchange *exchange, struct berth_error *err);

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /* The one table of routes: what there is, and the least role that may call it. */
 #include "gateway/apps_api.h"
+#include "gateway/containers_error.h"
 #include "gateway/dialect.h"
 #include "gateway/router.h"
+#include "gateway/terminal_api.h"
 
 #define NOBODY     BERTH_ROLE_NONE /* no credentials asked */
 #define VIEWER     BERTH_ROLE_VIEWER
 #define RESEARCHER BERTH_ROLE_RESEARCHER
 #define ADMIN      BERTH_ROLE_ADMIN
 #define APPS       &berth_apps_dialect
+#define CONTAINERS &berth_containers_dialect
 #define GATEWAY    &berth_gateway_dialect
 
 /* clang-format off */
@@ -31,6 +34,8 @@ const struct berth_route berth_routes[] = {
      "name=APP[,APP...]  delete with all its data"},
     {"hard-reset-app",     BERTH_POST, RESEARCHER, APPS, berth_apps_hard_reset,
      "name=APP[,APP...]  delete and create again"},
+    {"ws/*",               BERTH_GET, RESEARCHER, CONTAINERS, berth_containers_open_terminal,
+     "[cols=COLUMNS&rows=ROWS&tty=yes&cmd=COMMAND&session=SESSION]  a terminal in a container or an app, as a WebSocket"},
     {"ws/*",               BERTH_GET, RESEARCHER, APPS, berth_apps_open_terminal,
      "[cols=COLUMNS&rows=ROWS&tty=yes&cmd=COMMAND&session=SESSION]  a terminal in an app, as a WebSocket"},
     {"get-users",          BERTH_GET, VIEWER, APPS, berth_apps_get_users,

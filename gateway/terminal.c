@@ -132,6 +132,7 @@ int berth_terminal_open(struct berth_terminals *terminals, struct berth_facility
     struct berth_terminal *terminal = terminal_new(facility, caller, app);
     if (!terminal)
         return berth_error_nomem(err);
+    terminal->tty = spec->tty;
     int r = has_session ? begin_session(terminal, err) : 0;
     if (r == 0)
         r = berth_apps_exec(facility, caller, app, spec, &terminal->exec, err);

@@ -33,12 +33,12 @@ struct berth_terminal {
     struct berth_caller caller;
     char app[BERTH_APP_MAX + 1];
     struct berth_exec *exec;
+    bool tty;
     int64_t begun_ms;          /* monotonic */
     struct berth_strbuf input; /* for the process, which has had it up to input_at */
     size_t input_at;
     struct berth_strbuf replay;         /* records: stream, length, bytes */
     struct berth_terminal_rest rest[2]; /* of stdout and stderr */
-    bool has_ended;                     /* its output */
 };
 
 struct berth_terminals;

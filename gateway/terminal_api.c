@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* ws/APP: a terminal in an app. All that can be wrong is said before the upgrade. */
+#include "gateway/terminal_api.h"
+
+#include "backends/compose/compose_project.h"
 #include "base/text.h"
-#include "facilities/apps.h"
-#include "gateway/apps_api.h"
+#include "facilities/containers.h"
 #include "gateway/terminal_pump.h"
 
 #include <string.h>
@@ -10,6 +11,7 @@
 #define COLS_DEFAULT 80
 #define ROWS_DEFAULT 24
 #define NEW_SESSION  "new"
+#define DIRECTORY    "/app" /* that of each container */
 
 static int read_size(const struct berth_params *params, const char *name, unsigned otherwise,
                      unsigned *ret_value, struct berth_error *err)
@@ -48,23 +50,63 @@ static unsigned share_of(const struct berth_exchange *exchange, int64_t eighths)
     return share > 0 ? (unsigned)share : 1;
 }
 
-static int connect_terminal(struct berth_exchange *exchange, const struct berth_exec_spec *spec,
-                            struct berth_error *err)
+static int connect_terminal(struct berth_exchange *exchange, const char *app,
+                            const struct berth_exec_spec *spec, struct berth_error *err)
 {
     struct berth_terminals *terminals = exchange->berth->terminals;
     const char *session = berth_params_get(&exchange->params, "session");
     bool is_new = !session || strcmp(session, NEW_SESSION) == 0;
     struct berth_terminal *terminal = NULL;
-    int r = is_new ? berth_terminal_open(terminals, exchange->facility, &exchange->caller,
-                                         exchange->item, spec, session != NULL, &terminal, err)
-                   : berth_terminal_resume(terminals, exchange->facility, &exchange->caller,
-                                           exchange->item, session, &terminal, err);
+    int r = is_new ? berth_terminal_open(terminals, exchange->facility, &exchange->caller, app,
+                                         spec, session != NULL, &terminal, err)
+                   : berth_terminal_resume(terminals, exchange->facility, &exchange->caller, app,
+                                           session, &terminal, err);
     return r < 0 ? r : berth_terminal_pump(exchange, terminal, !is_new, err);
 }
 
-int berth_apps_open_terminal(struct berth_exchange *exchange, struct berth_error *err)
+static int connect_app(struct berth_exchange *exchange, const struct berth_exec_spec *spec,
+                       struct berth_error *err)
 {
-    static const char *const shell[] = {"/bin/sh", "-c", NULL, NULL};
+    return connect_terminal(exchange, exchange->item, spec, err);
+}
+
+/* The name of the app that has the cuid. */
+static int name_of(struct berth_exchange *exchange, char *ret_app, size_t size,
+                   struct berth_error *err)
+{
+    BERTH_CLEANUP(snapshot) struct berth_snapshot *snapshot = NULL;
+    const struct berth_app *app = NULL;
+    int r = berth_mirror_snapshot(exchange->facility->mirror, false, &snapshot, err);
+    if (r == 0)
+        r = berth_containers_find(snapshot, &exchange->caller, exchange->item, &app, err);
+    if (r == 0)
+        (void)snprintf(ret_app, size, "%s", app->name);
+    return r;
+}
+
+static int connect_container(struct berth_exchange *exchange, const struct berth_exec_spec *spec,
+                             struct berth_error *err)
+{
+    struct berth_exec_spec own = *spec;
+    char app[BERTH_APP_MAX + 1];
+    own.directory = DIRECTORY;
+    if (!berth_compose_is_cuid(exchange->item))
+        return connect_app(exchange, &own, err);
+    int r = name_of(exchange, app, sizeof(app), err);
+    if (r == 0)
+        r = connect_terminal(exchange, app, &own, err);
+    if ((r == BERTH_E_NOT_FOUND || r == BERTH_E_CONFLICT) && !exchange->is_sent)
+        return berth_terminal_refuse(exchange, err);
+    return r;
+}
+
+static int open_terminal(struct berth_exchange *exchange,
+                         int (*connect)(struct berth_exchange *exchange,
+                                        const struct berth_exec_spec *spec,
+                                        struct berth_error *err),
+                         struct berth_error *err)
+{
+    static const char *const shell[] = {"/bin/sh", "-c"};
     const char *command = berth_params_get(&exchange->params, "cmd");
     const char *argv[] = {shell[0], shell[1], command, NULL};
     struct berth_exec_spec spec = {.argv = command ? argv : NULL};
@@ -78,7 +120,17 @@ int berth_apps_open_terminal(struct berth_exchange *exchange, struct berth_error
                                  share_of(exchange, BERTH_TERMINAL_OF_FACILITY), err);
     if (r < 0)
         return r;
-    r = connect_terminal(exchange, &spec, err);
+    r = connect(exchange, &spec, err);
     berth_terminals_leave(exchange->berth->terminals, exchange->facility);
     return r;
+}
+
+int berth_apps_open_terminal(struct berth_exchange *exchange, struct berth_error *err)
+{
+    return open_terminal(exchange, connect_app, err);
+}
+
+int berth_containers_open_terminal(struct berth_exchange *exchange, struct berth_error *err)
+{
+    return open_terminal(exchange, connect_container, err);
 }

@@ -2,6 +2,7 @@
 #include "gateway/terminal_pump.h"
 
 #include "base/clock.h"
+#include "gateway/containers_error.h"
 #include "gateway/terminal_message.h"
 #include "gateway/websocket.h"
 
@@ -13,6 +14,7 @@
 #define REST_MS     200  /* for which a cut character waits for its rest */
 #define FAREWELL_MS 2000 /* for a client to take what it is told last */
 #define RECORD_HEAD (1 + sizeof(uint32_t))
+#define TURN        16           /* pieces or messages, before the other direction has its turn */
 #define MESSAGE_MAX (256U << 10) /* of ours: a piece, each byte escaped */
 #define HEADERS_MAX 1024
 
@@ -53,15 +55,53 @@ static void conclude(struct link *link, enum fate fate, enum berth_ws_close code
     berth_ws_close(&link->ws, code, why);
 }
 
-static void send_error(struct link *link, const struct berth_error *err)
+static void lose_client(struct link *link, const char *why)
 {
-    berth_terminal_add_error(&link->message, err, link->exchange->caller.request_id);
-    send_message(link);
+    bool may_return = link->terminal->id[0] && !link->ws.client_closed;
+    conclude(link, may_return ? DETACHED : ENDS, BERTH_WS_NORMAL, why);
 }
 
+static void flush(struct link *link)
+{
+    struct berth_error err = BERTH_ERROR_INIT;
+    if (berth_ws_flush(&link->ws, &err) < 0)
+        lose_client(link, err.message);
+}
+
+/* What overtakes output. */
+static void send_first(struct link *link)
+{
+    berth_ws_send_first(&link->ws, berth_strbuf_str(&link->message), link->message.len);
+    berth_strbuf_clear(&link->message);
+}
+
+/* In the words of its API. */
+static void add_error(struct link *link, const struct berth_error *err)
+{
+    const struct berth_exchange *exchange = link->exchange;
+    struct berth_json_writer w = BERTH_JSON_WRITER(&link->message);
+    if (exchange->route->dialect != &berth_containers_dialect) {
+        berth_terminal_add_error(&link->message, err, exchange->caller.request_id);
+        return;
+    }
+    berth_json_open_object(&w, NULL);
+    berth_json_add_string(&w, "type", "error");
+    berth_containers_error_add(&w, "error", exchange, err);
+    berth_json_close_object(&w);
+}
+
+/* About a message; the terminal goes on. */
+static void send_error(struct link *link, const struct berth_error *err)
+{
+    add_error(link, err);
+    send_first(link);
+}
+
+/* About the terminal: behind all of its output. */
 static void fail(struct link *link, const struct berth_error *err, enum berth_ws_close code)
 {
-    send_error(link, err);
+    add_error(link, err);
+    send_message(link);
     conclude(link, ENDS, code, err->message);
 }
 
@@ -127,6 +167,7 @@ static void end_of_output(struct link *link)
 /* Reads on while the client takes what comes; false: there is nothing now. */
 static bool move_output(struct link *link)
 {
+    flush(link);
     struct berth_terminal *terminal = link->terminal;
     if (link->fate != GOES_ON || !berth_ws_is_free(&link->ws))
         return false;
@@ -160,9 +201,11 @@ static bool move_output(struct link *link)
 static void take_signal(struct link *link, enum berth_exec_signal number)
 {
     struct berth_error err = BERTH_ERROR_INIT;
-    /* What was typed before it is gone, as a terminal does it. */
-    berth_strbuf_clear(&link->terminal->input);
-    link->terminal->input_at = 0;
+    if (link->terminal->tty && (number == BERTH_EXEC_INT || number == BERTH_EXEC_QUIT)) {
+        /* What was typed before it is gone, as with the keys for it. */
+        berth_strbuf_clear(&link->terminal->input);
+        link->terminal->input_at = 0;
+    }
     if (berth_exec_signal(link->terminal->exec, number, &err) < 0)
         send_error(link, &err);
 }
@@ -191,8 +234,7 @@ static void take_message(struct link *link, const struct berth_strbuf *text)
         break;
     case BERTH_TERMINAL_PING:
         berth_terminal_add_pong(&link->message);
-        berth_ws_send_first(&link->ws, berth_strbuf_str(&link->message), link->message.len);
-        berth_strbuf_clear(&link->message);
+        send_first(link);
         break;
     }
 }
@@ -205,12 +247,6 @@ static size_t waiting_input(const struct link *link)
 static bool is_held(const struct link *link)
 {
     return waiting_input(link) >= BERTH_TERMINAL_INPUT_MAX || link->ws.control.len > PIECE;
-}
-
-static void lose_client(struct link *link, const char *why)
-{
-    bool may_return = link->terminal->id[0] && !link->ws.client_closed;
-    conclude(link, may_return ? DETACHED : ENDS, BERTH_WS_NORMAL, why);
 }
 
 /* True while there may be more. */
@@ -277,7 +313,7 @@ static void check(struct link *link)
     berth_mirror_touch(link->exchange->facility->mirror);
 }
 
-static void wait_for_events(struct link *link)
+static void wait_for_events(struct link *link, int timeout_ms)
 {
     struct pollfd fds[3] = {
         {.fd = berth_ws_fd(&link->ws), .events = POLLRDHUP},
@@ -294,33 +330,32 @@ static void wait_for_events(struct link *link)
         fds[1].events |= POLLOUT;
     if (fds[1].events == 0)
         fds[1].fd = -1; /* its end is not asked for yet, and would be told at once */
-    (void)poll(fds, 3, link->rest_ms > 0 ? REST_MS : TICK_MS);
+    (void)poll(fds, 3, timeout_ms);
     if (is_held(link) && (fds[0].revents & (POLLRDHUP | POLLHUP | POLLERR)))
         lose_client(link, "the client is gone");
     if (fds[2].revents & POLLIN)
         conclude(link, DETACHED, BERTH_WS_TAKEN_OVER, "the terminal goes on elsewhere");
 }
 
-static void flush(struct link *link)
+/* True if there may be more. */
+static bool take_turn(struct link *link, bool (*move)(struct link *link))
 {
-    struct berth_error err = BERTH_ERROR_INIT;
-    if (berth_ws_flush(&link->ws, &err) < 0)
-        lose_client(link, err.message);
+    for (int i = 0; i < TURN; i++)
+        if (!move(link))
+            return false;
+    return true;
 }
 
 static void run(struct link *link)
 {
     while (link->fate == GOES_ON) {
         check(link);
-        while (move_messages(link))
-            continue;
+        bool has_more = take_turn(link, move_messages);
         move_input(link);
-        do
-            flush(link);
-        while (move_output(link));
+        has_more |= take_turn(link, move_output);
         flush(link);
         if (link->fate == GOES_ON)
-            wait_for_events(link);
+            wait_for_events(link, has_more ? 0 : link->rest_ms > 0 ? REST_MS : TICK_MS);
     }
 }
 
@@ -346,17 +381,29 @@ static void part(struct link *link)
     }
 }
 
-static int greet(struct link *link, bool is_resumed, struct berth_error *err)
+static int upgrade(struct link *link, struct berth_error *err)
 {
     struct berth_exchange *exchange = link->exchange;
     char headers[HEADERS_MAX];
     (void)snprintf(headers, sizeof(headers), "X-Request-Id: %s\r\n", exchange->caller.request_id);
+    berth_strbuf_init(&link->message, MESSAGE_MAX);
     int r =
         berth_ws_open(&link->ws, exchange->connection, BERTH_TERMINAL_MESSAGE_MAX, headers, err);
     if (r < 0)
         return r;
     exchange->is_sent = true;
     exchange->status = 101;
+    return 0;
+}
+
+static void release(struct link *link)
+{
+    berth_ws_release(&link->ws);
+    berth_strbuf_release(&link->message);
+}
+
+static void greet(struct link *link, bool is_resumed)
+{
     if (is_resumed) {
         memset(link->terminal->rest, 0, sizeof(link->terminal->rest));
         link->replay_end = link->terminal->replay.len;
@@ -365,7 +412,6 @@ static int greet(struct link *link, bool is_resumed, struct berth_error *err)
         berth_terminal_add_session(&link->message, link->terminal->id);
         send_message(link);
     }
-    return 0;
 }
 
 int berth_terminal_pump(struct berth_exchange *exchange, struct berth_terminal *terminal,
@@ -373,20 +419,32 @@ int berth_terminal_pump(struct berth_exchange *exchange, struct berth_terminal *
 {
     struct berth_terminals *terminals = exchange->berth->terminals;
     struct link link = {.exchange = exchange, .terminal = terminal};
-    berth_strbuf_init(&link.message, MESSAGE_MAX);
-    int r = greet(&link, is_resumed, err);
+    int r = upgrade(&link, err);
     if (r < 0) {
-        berth_ws_release(&link.ws);
+        release(&link);
         berth_terminal_end(terminals, terminal, "no connection was made");
         return r;
     }
+    greet(&link, is_resumed);
     run(&link);
     if (link.fate == DETACHED)
         berth_terminal_detach(terminals, terminal);
     else
         berth_terminal_end(terminals, terminal, link.why);
     part(&link);
-    berth_ws_release(&link.ws);
-    berth_strbuf_release(&link.message);
+    release(&link);
     return 0;
+}
+
+int berth_terminal_refuse(struct berth_exchange *exchange, struct berth_error *err)
+{
+    struct link link = {.exchange = exchange};
+    int status = err->status;
+    int r = upgrade(&link, err);
+    if (r == 0) {
+        fail(&link, err, BERTH_WS_POLICY);
+        part(&link);
+    }
+    release(&link);
+    return r < 0 ? r : status;
 }

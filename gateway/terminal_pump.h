@@ -18,4 +18,8 @@ BERTH_MUST_CHECK int berth_terminal_pump(struct berth_exchange *exchange,
                                          struct berth_terminal *terminal, bool is_resumed,
                                          struct berth_error *err);
 
+/* Answers the upgrade, says the error in a message, and closes for it; returns its status. */
+BERTH_MUST_CHECK int berth_terminal_refuse(struct berth_exchange *exchange,
+                                           struct berth_error *err);
+
 #endif

@@ -162,6 +162,11 @@ static int check_container(struct engine_exec *exec, bool *ret_runs, struct bert
     return 0;
 }
 
+static int has_ended(struct berth_error *err)
+{
+    return berth_error_set_coded(err, BERTH_E_CANCELLED, "INVALID_STATE", "the app has ended");
+}
+
 static void wait_a_moment(void)
 {
     (void)poll(NULL, 0, SETTLE_STEP_MS);
@@ -176,7 +181,7 @@ static int check_app(struct engine_exec *exec, int64_t deadline_ms, struct berth
         if (rc < 0)
             return rc;
         if (!runs)
-            return berth_error_set(err, BERTH_E_CANCELLED, "the app has ended");
+            return has_ended(err);
         if (berth_clock_monotonic_ms() >= deadline_ms)
             return 0;
         wait_a_moment();
@@ -194,7 +199,7 @@ static int exec_exit_code(struct berth_exec *head, int *ret_code, struct berth_e
         BERTH_CLEANUP(json) cJSON *json = NULL;
         int rc = berth_engine_get_json(exec->engine, path, &json, err);
         if (rc == BERTH_E_NOT_FOUND)
-            return berth_error_set(err, BERTH_E_CANCELLED, "the app has ended");
+            return has_ended(err);
         if (rc < 0)
             return rc;
         code = (int)berth_json_int(json, "ExitCode", 0) & 0xff;
@@ -262,8 +267,14 @@ static void add_command(struct berth_json_writer *w, const struct berth_exec_spe
     char rows[16];
     (void)snprintf(cols, sizeof(cols), "%u", spec->tty ? spec->cols : 0);
     (void)snprintf(rows, sizeof(rows), "%u", spec->rows);
-    const char *const first[] = {"/bin/sh", "-c", berth_engine_exec_starter, "sh", cols,
-                                 rows,      NULL};
+    const char *const first[] = {"/bin/sh",
+                                 "-c",
+                                 berth_engine_exec_starter,
+                                 "sh",
+                                 cols,
+                                 rows,
+                                 spec->directory ? spec->directory : "",
+                                 NULL};
     berth_json_open_array(w, "Cmd");
     add_strings(w, first);
     add_strings(w, spec->argv);
@@ -294,8 +305,6 @@ static void process_body(const struct engine_exec *exec, const struct berth_exec
     berth_json_add_bool(&w, "Tty", spec->tty);
     if (spec->user)
         berth_json_add_string(&w, "User", spec->user);
-    if (spec->directory)
-        berth_json_add_string(&w, "WorkingDir", spec->directory);
     add_command(&w, spec);
     add_environment(&w, exec, spec);
     berth_json_close_object(&w);

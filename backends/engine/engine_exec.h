@@ -29,7 +29,8 @@ BERTH_MUST_CHECK int berth_engine_exec(struct berth_engine *engine, const char *
 /* The environment variable that holds the keeper's script. */
 #define BERTH_ENGINE_EXEC_KEEPER "BERTH_KEEPER"
 
-/* Run as sh -c SCRIPT sh COLS ROWS [ARGV...]; becomes the process. COLS 0: no terminal. */
+/* Run as sh -c SCRIPT sh COLS ROWS DIRECTORY [ARGV...]; becomes the process. COLS 0: no terminal;
+ * DIRECTORY "": stay. */
 extern const char berth_engine_exec_starter[];
 /* Run with the mark's value as $1. */
 extern const char berth_engine_exec_keeper[];

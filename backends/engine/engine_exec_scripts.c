@@ -5,7 +5,8 @@
 const char berth_engine_exec_starter[] =
     "[ \"$1\" = 0 ] || stty cols \"$1\" rows \"$2\" 2>/dev/null\n"
     "printf '\\001berth %s\\n' \"$$\"\n"
-    "shift 2\n"
+    "[ -z \"$3\" ] || cd -- \"$3\" 2>/dev/null\n"
+    "shift 3\n"
     "[ $# -eq 0 ] || exec \"$@\"\n"
     "[ ! -x /bin/bash ] || exec /bin/bash\n"
     "exec /bin/sh\n";

@@ -38,7 +38,7 @@ class Terminal:
         self._headers = {**client.authorization(), **(headers or {})}
         self._max_queue = max_queue
         self.messages = []
-        self.output = self.errors = b""
+        self.output, self.errors = bytearray(), bytearray()
         self.exit = self.session = None
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -114,10 +114,13 @@ class Terminal:
     def until(self, wanted, timeout_s=_PATIENCE_S):
         """Reads until wanted (bytes) has been printed, which is forgotten with all before it."""
         deadline = time.monotonic() + timeout_s
-        while wanted not in self.output:
+        searched = 0
+        while (at := self.output.find(wanted, searched)) < 0:
+            searched = max(len(self.output) - len(wanted) + 1, 0)
             message = self.receive(max(deadline - time.monotonic(), 0.1))
             assert message, f"closed ({self.code} {self.reason}) after {self.output[-300:]!r}"
-        before, _, self.output = self.output.partition(wanted)
+        before = bytes(self.output[:at])
+        del self.output[:at + len(wanted)]
         return before
 
     def next(self, kind, timeout_s=_PATIENCE_S):

@@ -7,6 +7,7 @@ import time
 import pytest
 
 from harness import wait_until
+from harness.terminal import Terminal
 
 DEMO = "berth/demo"
 ANA = "berth_demo--ana"
@@ -250,6 +251,26 @@ def test_the_log_of_a_task_on_another_node(swarm, berth):
         assert node_of(swarm, row) is not swarm.nodes[0]
         wait_until(lambda: berth.get("get-app-logs", name=ANA, stream="stdout").text == "ready\n",
                    10, "its line")
+    finally:
+        swarm.set_availability(swarm.nodes[0], "active")
+
+
+def test_a_terminal_in_a_task_on_another_node(swarm, berth):
+    swarm.set_availability(swarm.nodes[0], "drain")
+    try:
+        row = berth.run()
+        node = node_of(swarm, row)
+        assert node is not swarm.nodes[0]
+        with Terminal(berth.client, f"/demo/ws/{ANA}", cols=100, rows=40) as terminal:
+            terminal.type("stty size; hostname; sleep 1234 &\n")
+            terminal.until(b"40 100\r\n" + row["ID"].encode())
+            assert "sleep 1234" in node.docker("top", row["ID"])
+            terminal.send(type="signal", name="HUP")
+            assert terminal.rest() == (1000, "exit 129")
+        wait_until(lambda: "sleep 1234" not in node.docker("top", row["ID"]), 10, "its end")
+        with Terminal(berth.client, f"/demo/ws/{ANA}") as terminal:
+            assert berth.post("kill-app", name=ANA).status == 200
+            assert terminal.rest() == (1001, "the app has ended")
     finally:
         swarm.set_availability(swarm.nodes[0], "active")
 

