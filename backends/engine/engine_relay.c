@@ -149,6 +149,11 @@ static int take_version(const char **path, size_t *len, int *ret_minor, struct b
     return 0;
 }
 
+const char *berth_relay_shown(const char *name)
+{
+    return is_name(name, strlen(name), is_segment_char) ? name : "of an odd name";
+}
+
 static int refuse_path(const char *method, const char *path, size_t len, struct berth_error *err)
 {
     for (size_t i = 0; i < len; i++)
@@ -156,9 +161,9 @@ static int refuse_path(const char *method, const char *path, size_t len, struct 
             return berth_error_set(err, BERTH_E_INVALID,
                                    "the path has a character that no path here has");
     return berth_error_set(err, BERTH_E_FORBIDDEN,
-                           "berth's agent does not let %.16s %.*s through: it is for berth's own "
+                           "berth's agent does not let %.64s %.*s through: it is for berth's own "
                            "containers, to read them and to run processes in them",
-                           method, len < 200 ? (int)len : 200, path);
+                           berth_relay_shown(method), len < 200 ? (int)len : 200, path);
 }
 
 /* ---- Queries ---- */
@@ -193,7 +198,7 @@ static bool is_word(const char *value)
 static int refuse_filter(const char *name, struct berth_error *err)
 {
     return berth_error_set(err, BERTH_E_FORBIDDEN, "berth's agent does not let filter %s through",
-                           name);
+                           berth_relay_shown(name));
 }
 
 /* One filter of the client's: its values, each a string. */
@@ -290,7 +295,8 @@ static int add_pair(struct berth_relay *relay, const char *name, const char *val
     const struct relay_param *param = find_param(relay->route, name, &index);
     if (!param)
         return berth_error_set(err, BERTH_E_FORBIDDEN,
-                               "berth's agent does not let parameter %.64s through", name);
+                               "berth's agent does not let parameter %s through",
+                               berth_relay_shown(name));
     if (*seen & 1U << index)
         return berth_error_set(err, BERTH_E_INVALID, "parameter %s is given twice", name);
     *seen |= 1U << index;

@@ -80,8 +80,8 @@ static int make_body(const struct relay_field *fields, const cJSON *given, struc
         const struct relay_field *field = find_field(fields, member->string);
         if (!field)
             return berth_error_set(err, BERTH_E_FORBIDDEN,
-                                   "berth's agent does not let member %.64s through",
-                                   member->string);
+                                   "berth's agent does not let member %s through",
+                                   berth_relay_shown(member->string));
         if (berth_json_get(given, field->name) != member)
             return berth_error_set(err, BERTH_E_INVALID, "member %s is given twice", field->name);
         int r = add_field(field, member, &w, err);

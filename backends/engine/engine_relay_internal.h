@@ -58,6 +58,11 @@ struct berth_relay_route {
     const struct relay_field *fields; /* of the body; NULL: there is none */
 };
 
+/* ---- engine_relay.c ---- */
+
+/* A client's own word as it may stand in a message. */
+const char *berth_relay_shown(const char *name);
+
 /* ---- engine_relay_run.c ---- */
 
 struct relay_run {
