@@ -252,6 +252,20 @@ START_TEST(texts_with_a_form_of_their_own)
         {berth_config_check_engine, "/var/run/docker.sock", false},
         {berth_config_check_engine, "http://host:2375", false},
         {berth_config_check_engine, "tcp://", false},
+        {berth_config_check_node, "unix:///var/run/docker.sock", true},
+        {berth_config_check_node, "tcp://host:2376", true},
+        {berth_config_check_node, "agent", true},
+        {berth_config_check_node, "agent:1", true},
+        {berth_config_check_node, "agent:65535", true},
+        {berth_config_check_node, "agent:0", false},
+        {berth_config_check_node, "agent:65536", false},
+        {berth_config_check_node, "agent:", false},
+        {berth_config_check_node, "agent:x", false},
+        {berth_config_check_node, "agent:1:2", false},
+        {berth_config_check_node, "agents", false},
+        {berth_config_check_node, "Agent", false},
+        {berth_config_check_node, "host", false},
+        {berth_config_check_node, "", false},
         {berth_config_check_uid, "0", true},
         {berth_config_check_uid, "1000:1000", true},
         {berth_config_check_uid, "2147483647:2147483647", true},
@@ -382,6 +396,28 @@ START_TEST(a_facility_without_keys)
 }
 END_TEST
 
+START_TEST(nodes_of_a_swarm)
+{
+    static const struct {
+        const char *hostname, *engine;
+    } expected[] = {
+        {"n1", "tcp://192.0.2.1:2376"}, {"*", "agent"}, {"n2.example.org", "agent:2400"}};
+    BERTH_CLEANUP(config) struct berth_config *config = NULL;
+    struct berth_error err = BERTH_ERROR_INIT;
+    int r = load_text("[facility a]\nbackend = swarm\nnode.n1 = tcp://192.0.2.1:2376\n"
+                      "node.* = agent\nnode.n2.example.org = agent:2400\n[facility b]\n",
+                      &config, NULL, &err);
+    ck_assert_msg(r == 0, "%s", err.message);
+    const struct berth_node_endpoints *nodes = &config->facilities[0].engine.nodes;
+    ck_assert_uint_eq(nodes->count, UNIT_COUNT(expected));
+    for (size_t i = 0; i < nodes->count; i++) {
+        ck_assert_str_eq(nodes->items[i].hostname, expected[i].hostname);
+        ck_assert_str_eq(nodes->items[i].engine, expected[i].engine);
+    }
+    ck_assert_uint_eq(config->facilities[1].engine.nodes.count, 0);
+}
+END_TEST
+
 START_TEST(forms_of_a_file)
 {
     static const char *const texts[] = {
@@ -443,6 +479,16 @@ START_TEST(refusals)
          "backend must be one of solo, swarm, compose, memory"},
         {"[facility a]\nengine = /run/docker.sock\n", 2, "engine must be unix:///PATH or tcp://"},
         {"[facility a]\ndefault_user_uid = ana\n", 2, "default_user_uid must be UID or UID:GID"},
+        {"[facility a]\nnode.* = tcp://host:2376\n", 2,
+         "node.* must be agent or agent:PORT: an engine is that of one node"},
+        {"[facility a]\nnode.* = agent:0\n", 2,
+         "node.* must be unix:///PATH, tcp://HOST:PORT, agent or agent:PORT"},
+        {"[facility a]\nnode.n1 = /run/docker.sock\n", 2,
+         "node.n1 must be unix:///PATH, tcp://HOST:PORT, agent or agent:PORT"},
+        {"[facility a]\nnode.n1 = agent\nnode.n1 = agent:1\n", 3, "node.n1 is given twice"},
+        {"[facility a]\nnode. = agent\n", 2, "parameter node. must not be empty"},
+        {"[facility a]\nnode.a/b = agent\n", 2, "parameter node.a/b must be a host name"},
+        {"[facility a]\nnode.n* = agent\n", 2, "parameter node.n* must be a host name"},
         {"[facility a]\ntitle = \xFF\n", 2, "the line is not valid UTF-8 text"},
         {"[gateway]\nlisten = 80\n", 2, "listen must be ADDRESS:PORT"},
         {"[gateway]\nroot_facility = dmeo\n[facility demo]\n", 0,
@@ -671,8 +717,8 @@ START_TEST(out_of_memory)
 END_TEST
 
 UNIT_SUITE("config", numbers, every_key_at_its_bounds_and_past_them, texts_with_a_form_of_their_own,
-           the_path_of_a_listener_at_its_bound, defaults, a_facility_without_keys, forms_of_a_file,
-           refusals, open_mode_where_it_may_be, lines_as_long_as_they_may_be, a_line_with_a_nul,
-           files_that_cannot_be_read, as_many_listeners_as_there_may_be,
+           the_path_of_a_listener_at_its_bound, defaults, a_facility_without_keys, nodes_of_a_swarm,
+           forms_of_a_file, refusals, open_mode_where_it_may_be, lines_as_long_as_they_may_be,
+           a_line_with_a_nul, files_that_cannot_be_read, as_many_listeners_as_there_may_be,
            as_many_facilities_as_there_may_be, files_of_facilities, variables_beside_the_file,
            another_file_of_variables, out_of_memory)
