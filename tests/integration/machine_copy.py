@@ -47,9 +47,9 @@ key() { cat $unit $unit.d/*.conf 2>/dev/null | sed -n "s/^$1=//p" | tail -n 1; }
 is_active() { [ -e $pid ] && kill -0 "$(cat $pid)" 2>/dev/null; }
 start() {
     is_active && return
-    local command caps=()
-    [ -z "$(key AmbientCapabilities)" ] ||
-        caps=(--inh-caps=+dac_read_search --ambient-caps=+dac_read_search)
+    local command caps=() names
+    names=$(key AmbientCapabilities | sed 's/CAP_/+/g; s/ /,/g' | tr A-Z a-z)
+    [ -z "$names" ] || caps=(--inh-caps=$names --ambient-caps=$names)
     read -r -a command < <(key ExecStart)
     [ -z "$(key User)" ] ||
         command=(setpriv --reuid "$(key User)" --regid "$(key Group)" "${caps[@]}"

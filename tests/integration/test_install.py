@@ -78,6 +78,7 @@ def without_times(found):
     ([], "one of --solo, "),
     (["--swarm"], "--swarm is no option of mine"),
     (["--solo", "--remove"], "--solo and --remove do not go together"),
+    (["--compose", "--solo"], "--compose and --solo do not go together"),
     (["--solo", "--facility"], "--facility needs a value"),
     (["--solo", "--facility", "Upper"], "a facility's ID is"),
     (["--solo", "--advertise", "10.0.0.1"], "--advertise goes with --swarm-manager"),
@@ -105,7 +106,7 @@ def test_help():
     told = subprocess.run([ROOT / "scripts/install", "--help"], capture_output=True, text=True)
     assert told.returncode == 0
     assert set(re.findall(r"--[a-z-]+", told.stdout)) == {
-        "--solo", "--swarm-manager", "--swarm-worker", "--remove", "--facility", "--advertise",
+        "--solo", "--compose", "--swarm-manager", "--swarm-worker", "--remove", "--facility", "--advertise",
         "--dry-run", "--help"}
 
 
@@ -191,7 +192,7 @@ def test_what_fails_is_named_and_the_next_run_goes_on(machine):
 
 
 def test_a_dry_run_does_nothing(machine):
-    for args in (["--solo"], ["--swarm-manager"], ["--swarm-worker", TOKEN, "10.0.0.1"],
+    for args in (["--solo"], ["--compose"], ["--swarm-manager"], ["--swarm-worker", TOKEN, "10.0.0.1"],
                  ["--remove"]):
         before = machine.changed()
         said = done(machine.install(*args, "--dry-run"))
@@ -207,6 +208,29 @@ def test_a_dry_run_does_nothing(machine):
                    "would: systemctl enable --now berth.service"):
         assert action in said
     assert machine.node.api("GET", "/info")[1]["Swarm"]["LocalNodeState"] == "inactive"
+
+
+def test_compose(machine):
+    said = done(machine.install("--compose"))
+    assert re.search(r"^setup: compose +2\.", said, re.MULTILINE)
+    assert machine.mode("/usr/local/lib/systemd/system/berth.service.d/compose.conf") == "644 root root"
+    password = machine.read("/etc/berth/admin-password")
+    assert ask(machine, "/projects/get-app-names", f"admin:{password}") == []
+
+    # The user berth may give mounts away: the engine alone, which is not on this copy, refuses.
+    machine.node.import_image("berth/demo")
+    for path in ("/projects/approve-image?image=berth/demo",
+                 "/projects/create-app?image=berth/demo&user=ana"):
+        answer = machine.run("curl", "-sS", "-u", f"admin:{password}", "-X", "POST",
+                             f"http://127.0.0.1:8080{path}").stdout
+    assert "bind source path does not exist" in answer
+    assert done(machine.run("ls", "/var/lib/berth/projects")) == ""
+
+    before = without_times(machine.changed())
+    assert UNTOUCHED in done(machine.install("--compose"))
+    assert without_times(machine.changed()) == before
+    done(machine.install("--remove"))
+    assert done(machine.run("find", "/usr/local", "-name", "*berth*")) == ""
 
 
 # Systems with dnf, as far as they can be played
