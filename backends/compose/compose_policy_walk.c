@@ -3,7 +3,6 @@
 #include "backends/compose/compose_policy_internal.h"
 #include "base/text.h"
 
-#include <math.h>
 #include <string.h>
 
 #define NAMES_MAX 80 /* keys of the longest table */
@@ -200,7 +199,7 @@ int berth_policy_whole(struct berth_policy_walk *w, const cJSON *value,
     if (cJSON_IsNumber(value))
         is_whole = value->valuedouble >= (double)rule->min &&
                    value->valuedouble <= (double)rule->max &&
-                   value->valuedouble == trunc(value->valuedouble);
+                   value->valuedouble == (double)(int64_t)value->valuedouble;
     if (is_whole || cJSON_IsNull(value))
         return 0;
     return berth_policy_refuse(w, "must be a whole number from %lld to %lld", (long long)rule->min,
