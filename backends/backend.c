@@ -281,6 +281,32 @@ int berth_backend_exec(struct berth_backend *backend, const char *id,
     return status;
 }
 
+int berth_backend_put_archive(struct berth_backend *backend, const struct berth_app *app,
+                              int archive, berth_files_progress *progress, void *ctx,
+                              struct berth_files_tally *ret_tally, struct berth_error *err)
+{
+    if (!backend->ops->put_archive)
+        return berth_backend_unsupported(backend, "upload-zip", err);
+    return backend->ops->put_archive(backend, app, archive, progress, ctx, ret_tally, err);
+}
+
+int berth_backend_get_archive(struct berth_backend *backend, const struct berth_app *app,
+                              const char *path, berth_files_output *output, void *ctx,
+                              struct berth_error *err)
+{
+    if (!backend->ops->get_archive)
+        return berth_backend_unsupported(backend, "download-zip", err);
+    return backend->ops->get_archive(backend, app, path, output, ctx, err);
+}
+
+int berth_backend_get_file(struct berth_backend *backend, const struct berth_app *app,
+                           const char *path, int *ret_fd, struct berth_error *err)
+{
+    if (!backend->ops->get_file)
+        return berth_backend_unsupported(backend, "download", err);
+    return backend->ops->get_file(backend, app, path, ret_fd, err);
+}
+
 int berth_backend_images(struct berth_backend *backend, struct berth_image_list **ret_images,
                          struct berth_error *err)
 {

@@ -26,6 +26,7 @@
 #include "backends/app.h"
 #include "backends/container.h"
 #include "backends/exec.h"
+#include "backends/files/files.h"
 #include "backends/image.h"
 #include "base/limits.h"
 #include "base/strbuf.h"
@@ -290,6 +291,21 @@ struct berth_backend_ops {
     int (*exec)(struct berth_backend *backend, const char *id, const struct berth_exec_spec *spec,
                 struct berth_exec **ret_exec, struct berth_error *err);
 
+    /* The app's own files, by paths relative to the folder they are in; the engine is not asked.
+     * What is done, and refused, is in backends/files/files.h. BERTH_E_CONFLICT: it has none. */
+
+    /* Unpacks a ZIP archive, a file that is open and can seek, over the app's files: all of it or
+     * nothing. progress may be NULL. */
+    int (*put_archive)(struct berth_backend *backend, const struct berth_app *app, int archive,
+                       berth_files_progress *progress, void *ctx,
+                       struct berth_files_tally *ret_tally, struct berth_error *err);
+    /* A folder as ZIP archive. */
+    int (*get_archive)(struct berth_backend *backend, const struct berth_app *app, const char *path,
+                       berth_files_output *output, void *ctx, struct berth_error *err);
+    /* A file, open for reading. */
+    int (*get_file)(struct berth_backend *backend, const struct berth_app *app, const char *path,
+                    int *ret_fd, struct berth_error *err);
+
     int (*images)(struct berth_backend *backend, struct berth_image_list **ret_images,
                   struct berth_error *err);
     /* reference: name:tag or name@digest. ret_digest: malloc'ed "sha256:…", or NULL where the
@@ -397,6 +413,19 @@ BERTH_MUST_CHECK int berth_backend_logs(struct berth_backend *backend, const cha
 BERTH_MUST_CHECK int berth_backend_exec(struct berth_backend *backend, const char *id,
                                         const struct berth_exec_spec *spec,
                                         struct berth_exec **ret_exec, struct berth_error *err);
+/* Not counted against max_inflight, these three: no engine is asked. */
+BERTH_MUST_CHECK int berth_backend_put_archive(struct berth_backend *backend,
+                                               const struct berth_app *app, int archive,
+                                               berth_files_progress *progress, void *ctx,
+                                               struct berth_files_tally *ret_tally,
+                                               struct berth_error *err);
+BERTH_MUST_CHECK int berth_backend_get_archive(struct berth_backend *backend,
+                                               const struct berth_app *app, const char *path,
+                                               berth_files_output *output, void *ctx,
+                                               struct berth_error *err);
+BERTH_MUST_CHECK int berth_backend_get_file(struct berth_backend *backend,
+                                            const struct berth_app *app, const char *path,
+                                            int *ret_fd, struct berth_error *err);
 BERTH_MUST_CHECK int berth_backend_images(struct berth_backend *backend,
                                           struct berth_image_list **ret_images,
                                           struct berth_error *err);

@@ -43,6 +43,8 @@ int berth_folder_open(int folder, const char *path, int flags, mode_t mode, int 
         if (fd < 0 && errno != EAGAIN && errno != EINTR)
             break;
     }
+    if (fd < 0 && (errno == ENAMETOOLONG || (errno == ENOTDIR && !(flags & O_DIRECTORY))))
+        errno = ENOENT; /* beneath what is no folder, or of a name that nothing can have */
     if (fd < 0)
         return fail(err, errno, path, "opened");
     *ret_fd = (int)fd;

@@ -38,7 +38,8 @@
 #define BERTH_WATCH_SHARE         2     /* watchers take one worker in so many at most, */
 #define BERTH_WATCH_OF_FACILITY   4     /* and those of one facility one in so many */
 #define BERTH_WATCH_RETRY_AFTER_S 5     /* for one watcher too many */
-#define BERTH_IMAGE_PROGRESS_MS   500   /* between two events on the progress of one pull */
+#define BERTH_IMAGE_PROGRESS_MS   500   /* between two events on the progress of one pull, */
+#define BERTH_UPLOAD_PROGRESS_MS  500   /* and of one upload */
 
 /* Terminals */
 #define BERTH_TERMINAL_MESSAGE_MAX (256U << 10) /* one message of a client */
@@ -78,6 +79,14 @@
 /* Compose files of their owners */
 #define BERTH_COMPOSE_TEXT_MAX       65536
 #define BERTH_COMPOSE_CONTAINERS_MAX 16 /* of one project, replicas counted */
+
+/* Files of apps */
+#define BERTH_FILES_PATH_MAX      1024               /* of one in an archive */
+#define BERTH_FILES_DEPTH_MAX     100                /* folders within each other */
+#define BERTH_ARCHIVE_ENTRIES_MAX 100000             /* files and folders of one */
+#define BERTH_ARCHIVE_BYTES_MAX   (INT64_C(1) << 40) /* unpacked */
+#define BERTH_ARCHIVE_RATIO_MAX   200                /* bytes unpacked for each of the archive, */
+#define BERTH_ARCHIVE_RATIO_FROM  (64 << 20)         /* where it has more than so many */
 
 /* Programs that are run */
 #define BERTH_PROCESS_OUTPUT_MAX 65536 /* what is kept of each of its outputs */

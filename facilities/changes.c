@@ -155,6 +155,17 @@ void berth_changes_add_request(struct berth_changes *changes, uint64_t sequence,
     add(changes, sequence, change);
 }
 
+void berth_changes_add_upload(struct berth_changes *changes, uint64_t sequence,
+                              const struct berth_app *app, const struct berth_upload_news *news)
+{
+    struct berth_change *change = change_new(BERTH_CHANGE_UPLOAD, sequence);
+    if (change) {
+        change->after = app_ref(app);
+        change->upload = *news;
+    }
+    add(changes, sequence, change);
+}
+
 void berth_changes_add_lost(struct berth_changes *changes, uint64_t sequence, const char *reason)
 {
     struct berth_change *change = change_new(BERTH_CHANGE_LOST, sequence);

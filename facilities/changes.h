@@ -23,8 +23,25 @@
 enum berth_change_kind {
     BERTH_CHANGE_APP,
     BERTH_CHANGE_REQUEST, /* of an image request, or the progress of its pull */
+    BERTH_CHANGE_UPLOAD,  /* of an app's files: how far it is */
     BERTH_CHANGE_LOST,    /* contact with the engine: nothing is known until listed */
     BERTH_CHANGE_LISTED,  /* contact is back: take a snapshot */
+};
+
+enum berth_upload_phase {
+    BERTH_UPLOAD_RECEIVING,
+    BERTH_UPLOAD_UNPACKING,
+    BERTH_UPLOAD_DONE,
+    BERTH_UPLOAD_FAILED, /* nothing has changed */
+};
+
+/* How far an upload is. */
+struct berth_upload_news {
+    enum berth_upload_phase phase;
+    char request_id[BERTH_REQUEST_ID_MAX + 1]; /* which one */
+    int64_t archive_bytes;
+    int64_t received_bytes;
+    struct berth_files_tally tally; /* unpacked */
 };
 
 struct berth_change {
@@ -32,7 +49,8 @@ struct berth_change {
     enum berth_change_kind kind;
     uint64_t sequence;
     struct berth_app *before; /* of an app; NULL for a new one */
-    struct berth_app *after;  /* of an app; NULL for one that is gone */
+    struct berth_app *after;  /* of an app; NULL for one that is gone; what is uploaded to */
+    struct berth_upload_news upload;
     struct berth_approval request;
     bool was_approved; /* the request, so that everybody could see it */
     char *reason;      /* of a loss */
@@ -54,6 +72,8 @@ void berth_changes_add_app(struct berth_changes *changes, uint64_t sequence,
 /* Copies the request. */
 void berth_changes_add_request(struct berth_changes *changes, uint64_t sequence,
                                const struct berth_approval *request, bool was_approved);
+void berth_changes_add_upload(struct berth_changes *changes, uint64_t sequence,
+                              const struct berth_app *app, const struct berth_upload_news *news);
 void berth_changes_add_lost(struct berth_changes *changes, uint64_t sequence, const char *reason);
 void berth_changes_add_listed(struct berth_changes *changes, uint64_t sequence);
 

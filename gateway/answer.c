@@ -57,9 +57,10 @@ static void add_head(struct berth_exchange *exchange, struct berth_strbuf *head,
     berth_strbuf_adds(head, "\r\n");
     if (exchange->status != 304 && exchange->status != 204)
         add_line(head, "Content-Type: ", exchange->content_type);
-    if (exchange->status != 304 && exchange->status != 204 && !exchange->has_no_end) {
+    if (exchange->status != 304 && exchange->status != 204 &&
+        (exchange->has_length || !exchange->has_no_end)) {
         berth_strbuf_adds(head, "Content-Length: ");
-        berth_strbuf_add_int(head, (int64_t)body_len);
+        berth_strbuf_add_int(head, exchange->has_length ? exchange->length : (int64_t)body_len);
         berth_strbuf_adds(head, "\r\n");
     }
     if (exchange->is_chunked)

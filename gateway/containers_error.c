@@ -39,16 +39,22 @@ const struct berth_containers_code berth_containers_codes[] = {
     {"INVALID_PARAMETER", validation, 400},
     {"COMPOSE_REFUSED", validation, 400},
     {"INVALID_CURSOR", validation, 400},
+    {"BAD_ARCHIVE", validation, 400},
+    {"PATH_ESCAPE", validation, 400},
+    {"WRONG_KIND", validation, 400},
+    {"RANGE_NOT_SATISFIABLE", validation, 416},
     {"UNSUPPORTED", validation, 400},
     {"METHOD_NOT_ALLOWED", validation, 405},
     {"TOO_LARGE", validation, 413},
 
     {"NOT_FOUND", not_found, 404},
     {"CONTAINER_NOT_FOUND", not_found, 404},
+    {"FILE_NOT_FOUND", not_found, 404},
     {"UNKNOWN_PATH", not_found, 404},
 
     {"ALREADY_EXISTS", conflict, 409},
     {"PORT_IN_USE", conflict, 409},
+    {"FILE_CONFLICT", conflict, 409},
     {"REQUEST_IN_PROGRESS", conflict, 409},
     {"IDEMPOTENCY_KEY_REUSED", conflict, 422},
 

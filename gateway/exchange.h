@@ -67,6 +67,8 @@ struct berth_exchange {
                                           JSON object, or nothing */
     bool must_close;                   /* the connection, as the rest of the request is not read */
     bool has_no_end; /* the body is as long as the connection lasts (gateway/stream.h) */
+    bool has_length; /* its end is known all the same: length */
+    int64_t length;
     bool is_chunked; /* such a body comes in chunks, which tell its end from a break */
     bool is_sent;    /* by the handler itself */
     const char *content_type;

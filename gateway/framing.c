@@ -5,9 +5,15 @@
 #include "base/text.h"
 
 #include <civetweb.h>
+#include <civetweb_stream.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/socket.h>
+
+/* How long a client may go on sending what is not read. */
+#define LINGER_MS 2000
 
 /* ---- Headers ---- */
 
@@ -104,6 +110,27 @@ static bool expects_continue(const struct berth_exchange *exchange)
     return berth_exchange_request_header(exchange, "Expect") != NULL;
 }
 
+void berth_framing_go_on(const struct berth_exchange *exchange)
+{
+    static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
+    if (expects_continue(exchange))
+        (void)mg_write(exchange->connection, go_on, sizeof(go_on) - 1);
+}
+
+void berth_framing_linger(const struct berth_exchange *exchange)
+{
+    char piece[4096];
+    int64_t deadline_ms = berth_clock_monotonic_ms() + LINGER_MS;
+    struct pollfd poll_fd = {.fd = mg_get_socket(exchange->connection), .events = POLLIN};
+    (void)shutdown(poll_fd.fd, SHUT_WR); /* the answer ends here */
+    for (;;) {
+        int64_t left_ms = deadline_ms - berth_clock_monotonic_ms();
+        if (left_ms <= 0 || poll(&poll_fd, 1, (int)left_ms) <= 0 ||
+            recv(poll_fd.fd, piece, sizeof(piece), MSG_DONTWAIT) <= 0)
+            return;
+    }
+}
+
 int berth_framing_drain(struct berth_exchange *exchange, struct berth_error *err)
 {
     int64_t length = 0;
@@ -122,11 +149,10 @@ int berth_framing_drain(struct berth_exchange *exchange, struct berth_error *err
 int berth_framing_read(struct berth_exchange *exchange, struct berth_strbuf *body,
                        struct berth_error *err)
 {
-    static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
     int64_t length = 0;
     int r = check_length(exchange, &length, err);
-    if (r == 0 && length > 0 && expects_continue(exchange))
-        (void)mg_write(exchange->connection, go_on, sizeof(go_on) - 1);
+    if (r == 0 && length > 0)
+        berth_framing_go_on(exchange);
     if (r == 0)
         r = read_bytes(exchange, length, body, err);
     if (r < 0)

@@ -30,6 +30,13 @@ BERTH_MUST_CHECK int berth_framing_drain(struct berth_exchange *exchange, struct
 BERTH_MUST_CHECK int berth_framing_read(struct berth_exchange *exchange, struct berth_strbuf *body,
                                         struct berth_error *err);
 
+/* Tells a client that waits for leave to send its body (Expect: 100-continue) to go on. */
+void berth_framing_go_on(const struct berth_exchange *exchange);
+
+/* For a body that is not read to its end, once the answer is sent: takes what still comes, for a
+ * while, since a client that is sending would lose the answer with the connection. */
+void berth_framing_linger(const struct berth_exchange *exchange);
+
 /* Whether the connection stays open after the answer (RFC 9112 section 9.3). */
 bool berth_framing_keeps(const struct berth_exchange *exchange, bool *ret_is_1_1);
 

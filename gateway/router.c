@@ -345,6 +345,8 @@ static int finish(struct berth_exchange *exchange, const struct berth_error *fai
         berth_cors_add(exchange);
         sent = berth_answer_send(exchange);
     }
+    if (exchange->must_close && exchange->route && (exchange->route->methods & BERTH_BODY_STREAM))
+        berth_framing_linger(exchange);
     berth_answer_log(exchange, failure);
     berth_body_unref(exchange->shared);
     berth_strbuf_release(&exchange->headers);

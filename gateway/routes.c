@@ -3,6 +3,7 @@
 #include "gateway/apps_api.h"
 #include "gateway/containers_error.h"
 #include "gateway/dialect.h"
+#include "gateway/files_api.h"
 #include "gateway/router.h"
 #include "gateway/terminal_api.h"
 
@@ -72,6 +73,13 @@ const struct berth_route berth_routes[] = {
      "image=IMAGE[&version=TAG] or id=ID &reason=TEXT"},
     {"remove-image",       BERTH_POST, ADMIN, APPS, berth_images_remove,
      "image=IMAGE[&version=TAG] or id=ID [&purge=yes]  withdraw approval"},
+
+    {"containers/*/upload-zip", BERTH_POST | BERTH_BODY_STREAM, RESEARCHER, CONTAINERS,
+     berth_files_upload, "unpack a ZIP archive over its files"},
+    {"containers/*/download", BERTH_GET, VIEWER, CONTAINERS, berth_files_download,
+     "path=FILE  one of its files"},
+    {"containers/*/download-zip", BERTH_GET, VIEWER, CONTAINERS, berth_files_download_zip,
+     "[path=FOLDER]  a folder of its files as ZIP archive"},
 
     {"/",        BERTH_GET, NOBODY, GATEWAY, berth_gateway_outline, "this outline"},
     {"/livez",   BERTH_GET, NOBODY, GATEWAY, berth_gateway_livez, "the process answers"},

@@ -17,7 +17,7 @@ void berth_stream_begin(struct berth_stream *stream, struct berth_exchange *exch
     berth_strbuf_init(&stream->out, BERTH_ENGINE_ANSWER_MAX);
     stream->moved_ms = berth_clock_monotonic_ms();
     exchange->has_no_end = true;
-    exchange->must_close |= !exchange->is_chunked;
+    exchange->must_close |= !exchange->is_chunked && !exchange->has_length;
     berth_cors_add(exchange);
     berth_answer_add_head(exchange, &stream->out);
     exchange->is_sent = true;

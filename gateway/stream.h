@@ -21,7 +21,7 @@ struct berth_stream {
 #define BERTH_STREAM_TICK_MS 500
 
 /* Puts the head into out, without a length; from now on the exchange counts as answered. Without
- * is_chunked the connection ends with the answer. */
+ * is_chunked or has_length the connection ends with the answer. */
 void berth_stream_begin(struct berth_stream *stream, struct berth_exchange *exchange);
 void berth_stream_release(struct berth_stream *stream);
 

@@ -185,6 +185,14 @@ static void add_request_change(struct watch *watch, const struct berth_change *c
     berth_watch_add_request(&watch->stream.out, &id, &change->request);
 }
 
+static void add_upload_change(struct watch *watch, const struct berth_change *change)
+{
+    if (!is_visible(watch, change->after))
+        return;
+    struct berth_watch_id id = id_at(watch, change->sequence);
+    berth_watch_add_upload(&watch->stream.out, &id, change->after, &change->upload);
+}
+
 static int send_change(struct watch *watch, const struct berth_change *change,
                        struct berth_error *err)
 {
@@ -195,6 +203,9 @@ static int send_change(struct watch *watch, const struct berth_change *change,
         break;
     case BERTH_CHANGE_REQUEST:
         add_request_change(watch, change);
+        break;
+    case BERTH_CHANGE_UPLOAD:
+        add_upload_change(watch, change);
         break;
     case BERTH_CHANGE_LOST:
         id = id_at(watch, change->sequence);

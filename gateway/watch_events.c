@@ -2,6 +2,7 @@
 #include "gateway/watch_events.h"
 
 #include "base/text.h"
+#include "facilities/containers.h"
 #include "gateway/app_json.h"
 #include "gateway/approval_json.h"
 #include "gateway/docker_text.h"
@@ -97,6 +98,32 @@ void berth_watch_add_request(struct berth_strbuf *out, const struct berth_watch_
     struct berth_json_writer w = BERTH_JSON_WRITER(out);
     open_event(out, "image");
     berth_approval_json_add(&w, request);
+    close_event(out, id);
+}
+
+void berth_watch_add_upload(struct berth_strbuf *out, const struct berth_watch_id *id,
+                            const struct berth_app *app, const struct berth_upload_news *news)
+{
+    static const char *const phases[] = {
+        [BERTH_UPLOAD_RECEIVING] = "receiving",
+        [BERTH_UPLOAD_UNPACKING] = "unpacking",
+        [BERTH_UPLOAD_DONE] = "done",
+        [BERTH_UPLOAD_FAILED] = "failed",
+    };
+    struct berth_json_writer w = BERTH_JSON_WRITER(out);
+    const char *cuid = berth_containers_cuid(app);
+    open_event(out, "upload");
+    berth_json_open_object(&w, NULL);
+    berth_json_add_string(&w, "request_id", news->request_id);
+    berth_json_add_string(&w, "cuid", cuid ? cuid : "");
+    berth_json_add_string(&w, "name", app->name);
+    berth_json_add_string(&w, "user", app->user);
+    berth_json_add_string(&w, "phase", phases[news->phase]);
+    berth_json_add_int(&w, "received_bytes", news->received_bytes);
+    berth_json_add_int(&w, "archive_bytes", news->archive_bytes);
+    berth_json_add_int(&w, "files", news->tally.files);
+    berth_json_add_int(&w, "unpacked_bytes", news->tally.bytes);
+    berth_json_close_object(&w);
     close_event(out, id);
 }
 

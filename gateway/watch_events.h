@@ -38,6 +38,9 @@ void berth_watch_add_app(struct berth_strbuf *out, const struct berth_watch_id *
                          int64_t now_ns);
 void berth_watch_add_request(struct berth_strbuf *out, const struct berth_watch_id *id,
                              const struct berth_approval *request);
+/* An upload to the app. */
+void berth_watch_add_upload(struct berth_strbuf *out, const struct berth_watch_id *id,
+                            const struct berth_app *app, const struct berth_upload_news *news);
 /* An event that has nothing but a reason. */
 void berth_watch_add_reason(struct berth_strbuf *out, const struct berth_watch_id *id,
                             const char *event, const char *reason);

@@ -259,6 +259,7 @@ int berth_compose_reset(struct berth_backend *backend, const char *id,
     if (rc < 0)
         return rc;
     /* From here on it is a creation in the same folder. */
+    (void)!berth_compose_recover_files(&project, NULL); /* or it would come again */
     rc = berth_compose_project_clear(&project, spec->run_as, err);
     if (rc < 0)
         (void)!berth_compose_discard(compose, &project, NULL);

@@ -143,6 +143,22 @@ BERTH_MUST_CHECK int berth_compose_ports_check(const struct berth_compose *compo
                                                const struct berth_container *before,
                                                struct berth_error *err);
 
+/* ---- compose_files.c ---- */
+
+/* As the verbs of backend.h. */
+int berth_compose_put_archive(struct berth_backend *backend, const struct berth_app *app,
+                              int archive, berth_files_progress *progress, void *ctx,
+                              struct berth_files_tally *ret_tally, struct berth_error *err);
+int berth_compose_get_archive(struct berth_backend *backend, const struct berth_app *app,
+                              const char *path, berth_files_output *output, void *ctx,
+                              struct berth_error *err);
+int berth_compose_get_file(struct berth_backend *backend, const struct berth_app *app,
+                           const char *path, int *ret_fd, struct berth_error *err);
+
+/* Completes an upload that was cut short, and removes what is left of others. */
+BERTH_MUST_CHECK int berth_compose_recover_files(const struct berth_compose_project *project,
+                                                 struct berth_error *err);
+
 /* ---- compose_up.c ---- */
 
 /* Has Compose make the container of the project's file, or make it anew. */

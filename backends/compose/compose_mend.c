@@ -49,6 +49,17 @@ static void make_again(struct berth_compose *compose, const struct berth_compose
                   compose->host.facility, project->cuid);
 }
 
+/* Reads do that themselves, where this fails. */
+static void complete_upload(struct berth_compose *compose,
+                            const struct berth_compose_project *project)
+{
+    struct berth_error err = BERTH_ERROR_INIT;
+    if (berth_compose_recover_files(project, &err) < 0)
+        berth_log_error(BERTH_LOG_WARNING, &err,
+                        "facility %s: project %s: an upload that was cut short cannot be completed",
+                        compose->host.facility, project->cuid);
+}
+
 /* While the lock of all is held, a folder that is not locked has nobody who works on it. */
 static int open_left(struct berth_compose *compose, const char *cuid,
                      struct berth_compose_project *project)
@@ -96,6 +107,8 @@ static bool mend_one(struct berth_compose *compose, const char *cuid, const cJSO
     if (rc < 0) /* somebody is at work */
         return false;
     bool is_unfinished = berth_compose_project_is_unfinished(&project);
+    if (!is_unfinished)
+        complete_upload(compose, &project);
     if (!is_unfinished && berth_compose_project_before(&project) != BERTH_BEFORE_NONE)
         return finish_change(compose, &project);
     if (!is_unfinished)

@@ -161,6 +161,7 @@ TCase *case_apps(void);
 TCase *case_states(void);
 TCase *case_images(void);
 TCase *case_exec(void);
+TCase *case_files(void);
 TCase *case_host(void);
 TCase *case_logs(void);
 TCase *case_sharing(void);

@@ -48,6 +48,7 @@ int main(void)
     suite_add_tcase(suite, case_states());
     suite_add_tcase(suite, case_images());
     suite_add_tcase(suite, case_exec());
+    suite_add_tcase(suite, case_files());
     suite_add_tcase(suite, case_host());
     suite_add_tcase(suite, case_logs());
     suite_add_tcase(suite, case_sharing());

@@ -41,6 +41,9 @@ static const struct {
     {VERB(stats), ONE_HOST | SWARM},
     {VERB(logs), ONE_HOST | SWARM},
     {VERB(exec), ONE_HOST | SWARM},
+    {VERB(put_archive), COMPOSE | ROOTFS},
+    {VERB(get_archive), COMPOSE | ROOTFS},
+    {VERB(get_file), COMPOSE | ROOTFS},
     {VERB(images), SOLO | COMPOSE | MEMORY | SWARM},
     {VERB(pull), SOLO | COMPOSE | MEMORY | SWARM},
     {VERB(image_remove), SOLO | COMPOSE | MEMORY},
@@ -97,6 +100,12 @@ static int call(struct berth_backend *backend, const char *verb, struct berth_er
         return berth_backend_describe(backend, NULL, NULL, err);
     if (strcmp(verb, "versions") == 0)
         return berth_backend_versions(backend, NULL, err);
+    if (strcmp(verb, "put_archive") == 0)
+        return berth_backend_put_archive(backend, NULL, -1, NULL, NULL, NULL, err);
+    if (strcmp(verb, "get_archive") == 0)
+        return berth_backend_get_archive(backend, NULL, "", NULL, NULL, err);
+    if (strcmp(verb, "get_file") == 0)
+        return berth_backend_get_file(backend, NULL, "", NULL, err);
     if (strcmp(verb, "images") == 0)
         return berth_backend_images(backend, NULL, err);
     if (strcmp(verb, "pull") == 0)
@@ -122,6 +131,9 @@ static const char *endpoint_of(const char *verb)
         {"update", "update-container"},
         {"describe", "describe-container"},
         {"versions", "healthz"},
+        {"put_archive", "upload-zip"},
+        {"get_archive", "download-zip"},
+        {"get_file", "download"},
         {"images", "get-images"},
         {"pull", "request-image"},
         {"image_remove", "remove-image"},
