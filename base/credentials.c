@@ -18,7 +18,9 @@
 
 enum { CA, CERTIFICATE, KEY, FILE_COUNT };
 
-static const char *const file_keys[FILE_COUNT] = {"tls_ca", "tls_cert", "tls_key"};
+static const char *const file_keys[][FILE_COUNT] = {
+    {"tls_ca", "tls_cert", "tls_key"}, {"tls_client_ca", "tls_cert", "tls_key"}, /* of a server */
+};
 
 /* What tells one state of a file from another. */
 struct stamp {
@@ -28,7 +30,8 @@ struct stamp {
 };
 
 struct berth_credential_store {
-    char *paths[FILE_COUNT];
+    char *paths[FILE_COUNT]; /* NULL: a server's CA that is not wanted */
+    bool is_server;
     bool is_of_swarm; /* where Docker keeps them, rather than where somebody said */
     pthread_mutex_t lock;
     struct stamp stamps[FILE_COUNT];   /* lock; of what was read last, good or not */
@@ -100,12 +103,17 @@ void berth_credentials_unref(struct berth_credentials *credentials)
 
 /* ---- Files ---- */
 
+static const char *key_of(const struct berth_credential_store *store, int file)
+{
+    return file_keys[store->is_server][file];
+}
+
 static int refuse(const struct berth_credential_store *store, int file, const char *why,
                   struct berth_error *err)
 {
     ERR_clear_error();
-    return berth_error_set(err, BERTH_E_INVALID, "%s: %s %s", file_keys[file], store->paths[file],
-                           why);
+    return berth_error_set(err, BERTH_E_INVALID, "%s: %s %s", key_of(store, file),
+                           store->paths[file], why);
 }
 
 static int refuse_errno(const struct berth_credential_store *store, int file, int errnum,
@@ -121,7 +129,7 @@ static int refuse_errno(const struct berth_credential_store *store, int file, in
                   ? "is not there: this host is in no swarm, or Docker keeps its data "
                     "elsewhere; tls_ca, tls_cert and tls_key say where"
                   : "is not there";
-    return berth_error_set_errno(err, BERTH_E_INVALID, errnum, "%s: %s %s", file_keys[file],
+    return berth_error_set_errno(err, BERTH_E_INVALID, errnum, "%s: %s %s", key_of(store, file),
                                  store->paths[file], why);
 }
 
@@ -134,6 +142,8 @@ static int read_file(const struct berth_credential_store *store, int file, struc
         return refuse_errno(store, file, errno, err);
     if (!S_ISREG(st.st_mode) || st.st_size > FILE_MAX)
         return refuse(store, file, "is no file of certificates", err);
+    if (store->is_server && file == KEY && (st.st_mode & (S_IROTH | S_IWOTH)))
+        return refuse(store, file, "may be read by everybody on this host: chmod o= it", err);
     *stamp = (struct stamp){st.st_mtim, st.st_ino, st.st_size};
     for (;;) {
         char piece[4096];
@@ -221,21 +231,44 @@ static int read_key(const struct berth_credential_store *store, const struct ber
     return *ret_pem ? 0 : berth_error_nomem(err);
 }
 
+/* A server that shows one which does not hold today is refused by its clients. */
+static int check_dates(const struct berth_credential_store *store, const X509 *certificate,
+                       struct berth_error *err)
+{
+    if (!store->is_server)
+        return 0;
+    if (X509_cmp_current_time(X509_get0_notAfter(certificate)) < 0)
+        return refuse(store, CERTIFICATE, "has expired", err);
+    if (X509_cmp_current_time(X509_get0_notBefore(certificate)) > 0)
+        return refuse(store, CERTIFICATE, "does not hold yet", err);
+    return 0;
+}
+
+/* The authorities, where there are to be any. */
+static int load_ca(const struct berth_credential_store *store, struct stamp *stamp,
+                   struct berth_strbuf *text, struct berth_error *err)
+{
+    BERTH_CLEANUP(x509) X509 *authority = NULL;
+    if (!store->paths[CA])
+        return 0;
+    int r = read_file(store, CA, stamp, text, err);
+    return r < 0 ? r : read_certificate(store, CA, text, &authority, err);
+}
+
 static int load(const struct berth_credential_store *store, struct stamp stamps[static FILE_COUNT],
                 struct berth_credentials *credentials, struct berth_error *err)
 {
     BERTH_CLEANUP(strbuf) struct berth_strbuf ca = BERTH_STRBUF_INIT(FILE_MAX);
     BERTH_CLEANUP(strbuf) struct berth_strbuf chain = BERTH_STRBUF_INIT(FILE_MAX);
     BERTH_CLEANUP(strbuf) struct berth_strbuf key = BERTH_STRBUF_INIT(FILE_MAX);
-    BERTH_CLEANUP(x509) X509 *authority = NULL;
     BERTH_CLEANUP(x509) X509 *certificate = NULL;
-    int r = read_file(store, CA, &stamps[CA], &ca, err);
+    int r = load_ca(store, &stamps[CA], &ca, err);
     if (r == 0)
         r = read_file(store, CERTIFICATE, &stamps[CERTIFICATE], &chain, err);
     if (r == 0)
-        r = read_certificate(store, CA, &ca, &authority, err);
-    if (r == 0)
         r = read_certificate(store, CERTIFICATE, &chain, &certificate, err);
+    if (r == 0)
+        r = check_dates(store, certificate, err);
     if (r == 0)
         r = read_file(store, KEY, &stamps[KEY], &key, err);
     if (r == 0)
@@ -245,9 +278,11 @@ static int load(const struct berth_credential_store *store, struct stamp stamps[
     if (r < 0)
         return r;
     berth_subject_read(certificate, &credentials->subject);
-    credentials->ca = berth_strbuf_steal(&ca, NULL);
+    if (store->paths[CA])
+        credentials->ca = berth_strbuf_steal(&ca, NULL);
     credentials->certificate = berth_strbuf_steal(&chain, NULL);
-    return credentials->ca && credentials->certificate ? 0 : berth_error_nomem(err);
+    bool is_whole = credentials->certificate && (credentials->ca || !store->paths[CA]);
+    return is_whole ? 0 : berth_error_nomem(err);
 }
 
 /* ---- The store ---- */
@@ -273,7 +308,7 @@ static bool has_changed(const struct berth_credential_store *store)
     for (int i = 0; i < FILE_COUNT; i++) {
         const struct stamp *known = &store->stamps[i];
         struct stat st;
-        if (stat(store->paths[i], &st) == 0 &&
+        if (store->paths[i] && stat(store->paths[i], &st) == 0 &&
             (st.st_ino != known->inode || st.st_size != known->size ||
              st.st_mtim.tv_sec != known->changed.tv_sec ||
              st.st_mtim.tv_nsec != known->changed.tv_nsec))
@@ -305,12 +340,15 @@ static int set_paths(struct berth_credential_store *store,
         BERTH_SWARM_CERTIFICATES "/swarm-node.crt",
         BERTH_SWARM_CERTIFICATES "/swarm-node.key",
     };
-    store->is_of_swarm = !given[CA] && !given[CERTIFICATE] && !given[KEY];
+    store->is_server = files->is_server;
+    store->is_of_swarm = !store->is_server && !given[CA] && !given[CERTIFICATE] && !given[KEY];
     for (int i = 0; i < FILE_COUNT; i++) {
+        if (store->is_server && i == CA && !given[i])
+            continue;
         if (!store->is_of_swarm && !given[i])
-            return berth_error_set(err, BERTH_E_INVALID,
-                                   "tls_ca, tls_cert and tls_key go together: %s is missing",
-                                   file_keys[i]);
+            return berth_error_set(
+                err, BERTH_E_INVALID, "%s and tls_key go together: %s is missing",
+                store->is_server ? "tls_cert" : "tls_ca, tls_cert", key_of(store, i));
         store->paths[i] = berth_text_dup(store->is_of_swarm ? of_swarm[i] : given[i]);
         if (!store->paths[i])
             return berth_error_nomem(err);

@@ -44,7 +44,7 @@ bool berth_subject_is_node(const struct berth_subject *subject);
 
 /* All text is NUL-terminated PEM. */
 struct berth_credentials {
-    char *ca;
+    char *ca;          /* NULL where a server asks for no certificate */
     char *certificate; /* with the chain that follows it in the file */
     char *key;
     struct berth_subject subject;
@@ -60,6 +60,10 @@ struct berth_credential_files {
     const char *ca;
     const char *certificate;
     const char *key;
+
+    /* Those of a server: ca, which may be NULL, is for its clients (tls_client_ca); the key must
+     * not be open to everybody, and the certificate must hold today. */
+    bool is_server;
 };
 
 struct berth_credential_store;

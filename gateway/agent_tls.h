@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The agent's side of mutual TLS: which certificate it shows, and whose it
- * takes. Both are looked at for each connection, so that certificates may be
- * renewed while it runs.
+ * The agent's side of mutual TLS (gateway/tls.h), and whom it lets in.
  *
  * A client must show a certificate for clients of the authority. Where the
  * agent's own is that of a node of a swarm, the client's must be that of a
- * manager of the same swarm. Sessions are not resumed: that would be a
- * connection without a look.
+ * manager of the same swarm.
  *
  * Threading: connections are made on any thread; open and close with nothing
  * else running.

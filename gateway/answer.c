@@ -70,6 +70,8 @@ static void add_head(struct berth_exchange *exchange, struct berth_strbuf *head,
     add_line(head, "Cache-Control: ", exchange->shared ? "private, no-cache" : "no-store");
     add_line(head, "X-Request-Id: ", exchange->caller.request_id);
     add_line(head, "X-Content-Type-Options: ", "nosniff");
+    if (mg_get_request_info(exchange->connection)->is_ssl)
+        add_line(head, "Strict-Transport-Security: ", "max-age=31536000"); /* RFC 6797 */
     add_connection(head, exchange);
     berth_strbuf_add(head, berth_strbuf_str(&exchange->headers), exchange->headers.len);
     berth_strbuf_adds(head, "\r\n");

@@ -4,6 +4,7 @@
 #include "gateway/berth.h"
 #include "gateway/cli_internal.h"
 #include "gateway/commands.h"
+#include "gateway/config_tls.h"
 #include "gateway/control.h"
 #include "gateway/prompt.h"
 #include "gateway/serve.h"
@@ -52,7 +53,10 @@ static int check_backend(const struct berth_facility_config *facility, struct be
 int cli_run_check_config(const struct cli_invocation *invocation, struct berth_error *err)
 {
     BERTH_CLEANUP(config) struct berth_config *config = NULL;
+    BERTH_CLEANUP(credential_store) struct berth_credential_store *certificates = NULL;
     int r = berth_config_load(invocation->config, &config, err);
+    if (r == 0)
+        r = berth_config_open_tls(config, &certificates, err);
     for (size_t i = 0; r == 0 && i < config->facility_count; i++)
         r = check_backend(&config->facilities[i], err);
     if (r == 0) {

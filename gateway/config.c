@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "gateway/config_file.h"
+#include "gateway/config_tls.h"
 #include "gateway/config_values.h"
 #include "gateway/environment.h"
 
@@ -226,9 +227,11 @@ static int check_gateway(const struct berth_config *config, struct berth_error *
     if (config->postgres)
         return berth_error_set(err, BERTH_E_INVALID,
                                "[store] postgres: this version has the embedded store alone");
-    if (config->listen_tls || config->tls_cert || config->tls_key || config->tls_client_ca)
-        return berth_error_set(err, BERTH_E_INVALID,
-                               "listen_tls and tls_*: this version does not serve HTTPS");
+    if (config->listen.count == 0 && !config->listen_tls)
+        return berth_error_set(
+            err, BERTH_E_INVALID,
+            "listen is empty, and without tls_cert and tls_key there is no HTTPS "
+            "either");
     if (config->listen.count > BERTH_LISTENERS_MAX)
         return berth_error_set(err, BERTH_E_INVALID, "listen is given more than %d times",
                                BERTH_LISTENERS_MAX);
@@ -255,11 +258,23 @@ static int check(const struct berth_config *config, struct berth_error *err)
     return r;
 }
 
+/* What is empty (`listen =`) is no listener, and says that there is to be none by default. */
 static int set_default_listener(struct berth_config *config, struct berth_error *err)
 {
     const struct berth_config_section *gateway = berth_config_find_section("gateway", 7);
-    const struct berth_config_key *listen = berth_config_find_key(gateway, "listen");
-    return config->listen.count > 0 ? 0 : berth_config_set(listen, config, listen->otherwise, err);
+    const struct berth_config_key *key = berth_config_find_key(gateway, "listen");
+    struct berth_strings *listen = &config->listen;
+    size_t kept = 0;
+    if (listen->count == 0)
+        return berth_config_set(key, config, key->otherwise, err);
+    for (size_t i = 0; i < listen->count; i++) {
+        if (listen->items[i][0])
+            listen->items[kept++] = listen->items[i];
+        else
+            free(listen->items[i]);
+    }
+    listen->count = kept;
+    return 0;
 }
 
 static int parse_proxies(struct berth_config *config, struct berth_error *err)
@@ -329,6 +344,8 @@ static int load(const char *path, const struct berth_config *running, struct ber
         r = apply_environment(config, &environment, err);
     if (r == 0)
         r = set_default_listener(config, err);
+    if (r == 0 && berth_config_complete_tls(config, err) < 0)
+        r = berth_error_wrap(err, "%s", config->path);
     if (r == 0)
         r = check(config, err);
     if (r == 0 && running)
@@ -379,13 +396,16 @@ void berth_config_warn(const struct berth_config *config)
                   "DB_HOST is set, but this version has the embedded store alone: it is used");
 }
 
+static bool is_local(const char *listener)
+{
+    return strncmp(listener, "127.", 4) == 0 || strncmp(listener, "[::1]", 5) == 0 ||
+           strncmp(listener, "localhost:", 10) == 0 || strncmp(listener, "unix:", 5) == 0;
+}
+
 bool berth_config_is_local(const struct berth_config *config)
 {
-    for (size_t i = 0; i < config->listen.count; i++) {
-        const char *listener = config->listen.items[i];
-        if (strncmp(listener, "127.", 4) != 0 && strncmp(listener, "[::1]", 5) != 0 &&
-            strncmp(listener, "localhost:", 10) != 0 && strncmp(listener, "unix:", 5) != 0)
+    for (size_t i = 0; i < config->listen.count; i++)
+        if (!is_local(config->listen.items[i]))
             return false;
-    }
-    return true;
+    return !config->listen_tls || is_local(config->listen_tls);
 }

@@ -22,8 +22,8 @@ static const char *const level_words[] = {"debug", "info", "warning", "error", N
 
 /* clang-format off */
 static const struct berth_config_key gateway_keys[] = {
-    {"listen",          BERTH_CONFIG_STRINGS, AT(listen),          1, 256, "127.0.0.1:8080", NULL, berth_config_check_listener, RESTART},
-    {"listen_tls",      BERTH_CONFIG_STRING,  AT(listen_tls),      1, 256, NULL, NULL, NULL, RESTART},
+    {"listen",          BERTH_CONFIG_STRINGS, AT(listen),          0, 256, "127.0.0.1:8080", NULL, berth_config_check_listener, RESTART},
+    {"listen_tls",      BERTH_CONFIG_STRING,  AT(listen_tls),      1, 256, NULL, NULL, berth_config_check_tls_listener, RESTART},
     {"tls_cert",        BERTH_CONFIG_STRING,  AT(tls_cert),        1, PATH_LENGTH, NULL, NULL, NULL, RESTART},
     {"tls_key",         BERTH_CONFIG_STRING,  AT(tls_key),         1, PATH_LENGTH, NULL, NULL, NULL, RESTART},
     {"tls_client_ca",   BERTH_CONFIG_STRING,  AT(tls_client_ca),   1, PATH_LENGTH, NULL, NULL, NULL, RESTART},

@@ -49,9 +49,17 @@ static bool is_listener(const char *value)
     return is_listening_host(host);
 }
 
+int berth_config_check_tls_listener(const char *value, struct berth_error *err)
+{
+    if (is_listener(value) && strncmp(value, "unix:", 5) != 0)
+        return 0;
+    return berth_error_set(err, BERTH_E_INVALID,
+                           "must be ADDRESS:PORT, such as 0.0.0.0:8443 or [::]:8443");
+}
+
 int berth_config_check_listener(const char *value, struct berth_error *err)
 {
-    if (is_listener(value))
+    if (value[0] == '\0' || is_listener(value))
         return 0;
     return berth_error_set(err, BERTH_E_INVALID,
                            "must be ADDRESS:PORT, such as 127.0.0.1:8080 or [::]:8080, or "

@@ -33,8 +33,10 @@ BERTH_MUST_CHECK int berth_config_copy(const struct berth_config_key *key, void 
 /* Frees what the keys of the section put into target. */
 void berth_config_release(const struct berth_config_section *section, void *target);
 
-/* "ADDRESS:PORT" or "unix:/PATH". */
+/* "ADDRESS:PORT", "unix:/PATH", or nothing: none. */
 BERTH_MUST_CHECK int berth_config_check_listener(const char *value, struct berth_error *err);
+/* "ADDRESS:PORT". */
+BERTH_MUST_CHECK int berth_config_check_tls_listener(const char *value, struct berth_error *err);
 /* "https://HOST" or "http://HOST:PORT", as a browser writes it. */
 BERTH_MUST_CHECK int berth_config_check_origin(const char *value, struct berth_error *err);
 /* What berth_proxy_parse takes. */

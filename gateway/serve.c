@@ -41,6 +41,8 @@ static void announce(struct berth *berth)
     const struct berth_config *config = view->config;
     for (size_t i = 0; i < config->listen.count; i++)
         berth_log(BERTH_LOG_INFO, "listening on %s", config->listen.items[i]);
+    if (config->listen_tls)
+        berth_log(BERTH_LOG_INFO, "listening on %s with TLS", config->listen_tls);
     berth_log(BERTH_LOG_INFO, "berth %s serves %zu facilit%s; data in %s", BERTH_VERSION,
               view->facility_count, view->facility_count == 1 ? "y" : "ies", config->data_dir);
 }

@@ -3,7 +3,9 @@
 
 #include "base/clock.h"
 #include "base/thread.h"
+#include "gateway/config_tls.h"
 #include "gateway/router.h"
+#include "gateway/tls.h"
 
 #include <arpa/inet.h>
 #include <civetweb.h>
@@ -21,6 +23,8 @@
 struct berth_server {
     struct berth *berth;
     struct berth_config *config; /* a reference: what the listeners were opened by */
+    struct berth_credential_store *certificates; /* NULL: there is no HTTPS */
+    struct berth_tls *tls;
     struct mg_context *context;
     bool has_started;      /* set before civetweb has a thread that could look */
     char start_error[256]; /* what civetweb said first before that */
@@ -101,6 +105,21 @@ static void on_start(const struct mg_context *context)
     mg_set_websocket_handler(own, "**", on_upgrade, NULL, NULL, NULL, server);
 }
 
+/* 1: civetweb is to leave its context as it is. */
+static int on_init_ssl(void *context, void *ctx)
+{
+    struct berth_server *server = ctx;
+    return berth_tls_prepare(server->tls, context) ? 1 : -1;
+}
+
+static int open_tls(struct berth_server *server, struct berth_error *err)
+{
+    int r = berth_config_open_tls(server->config, &server->certificates, err);
+    if (r < 0 || !server->certificates)
+        return r;
+    return berth_tls_open(server->certificates, NULL, &server->tls, err);
+}
+
 /* ---- Listeners ---- */
 
 static bool is_unix(const char *listener)
@@ -159,6 +178,8 @@ static int build_listeners(const struct berth_config *config, struct berth_strbu
     for (size_t i = 0; i < config->listen.count; i++)
         if (!is_unix(config->listen.items[i]))
             berth_strbuf_addf(out, "%s%s", out->len > 0 ? "," : "", config->listen.items[i]);
+    if (config->listen_tls)
+        berth_strbuf_addf(out, "%s%ss", out->len > 0 ? "," : "", config->listen_tls);
     int r = add_unix(config, out, err);
     return r < 0 ? r : berth_strbuf_check(out, err);
 }
@@ -200,6 +221,7 @@ static int start(struct berth_server *server, const struct berth_strbuf *listene
     };
     struct mg_callbacks callbacks = {
         .init_context = on_start,
+        .init_ssl = on_init_ssl,
         .http_error = on_http_error,
         .log_message = on_log_message,
     };
@@ -230,8 +252,10 @@ int berth_server_open(struct berth *berth, struct berth_server **ret_server,
     server->config = berth_config_ref(view->config);
     (void)pthread_mutex_init(&server->lock, NULL);
     berth_cond_init(&server->idle);
-    (void)mg_init_library(0);
-    r = start(server, &listeners, err);
+    (void)mg_init_library(MG_FEATURES_TLS);
+    r = open_tls(server, err);
+    if (r == 0)
+        r = start(server, &listeners, err);
     if (r < 0)
         return r;
     *ret_server = berth_steal(&server);
@@ -253,6 +277,8 @@ void berth_server_close(struct berth_server *server)
                 (void)unlink(listen->items[i] + sizeof(UNIX_PREFIX) - 1);
     }
     (void)mg_exit_library();
+    berth_tls_close(server->tls);
+    berth_credential_store_close(server->certificates);
     (void)pthread_cond_destroy(&server->idle);
     (void)pthread_mutex_destroy(&server->lock);
     berth_config_unref(server->config);

@@ -210,7 +210,10 @@ START_TEST(texts_with_a_form_of_their_own)
         {berth_config_check_listener, "unix:/run/a,0.0.0.0:80", false},
         {berth_config_check_listener, "unix:/run/a:b", false},
         {berth_config_check_listener, "unix:", false},
-        {berth_config_check_listener, "", false},
+        {berth_config_check_listener, "", true},
+        {berth_config_check_tls_listener, "[::]:8443", true},
+        {berth_config_check_tls_listener, "unix:/run/berth.sock", false},
+        {berth_config_check_tls_listener, "", false},
         {berth_config_check_listener, "8080", false},
         {berth_config_check_listener, "+8080", false},
         {berth_config_check_listener, ":8080", false},
@@ -501,7 +504,10 @@ START_TEST(refusals)
         {"[facility a]\ntls_key = /k\n", 0,
          "[facility a]: tls_cert and tls_key must be set together"},
         {"[store]\npostgres = host=db\n", 0, "[store] postgres: this version has"},
-        {"[gateway]\ntls_cert = /c\n", 0, "listen_tls and tls_*: this version"},
+        {"[gateway]\ntls_cert = /c\n", 0,
+         "tls_cert and tls_key (TLS_CERT_PATH and TLS_KEY_PATH) must"},
+        {"[gateway]\nlisten =\n", 0, "listen is empty"},
+        {"[gateway]\nlisten_tls = unix:/s\n", 2, "listen_tls must be ADDRESS:PORT"},
     };
     for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
         struct berth_config *config = NULL;
