@@ -61,7 +61,7 @@ static struct agent open_agent(const struct certificate_subject *subject)
     certificate_write(&agent.authority, agent.ca);
     certificate_write(&agent.own, agent.certificate);
     certificate_write_key(&agent.own, "raft-dek: CiBq\n", agent.key);
-    const struct berth_credential_files files = {agent.ca, agent.certificate, agent.key};
+    const struct berth_credential_files files = {agent.ca, agent.certificate, agent.key, false};
     ck_assert_int_eq(berth_credential_store_open(&files, &agent.store, NULL), 0);
     ck_assert_int_eq(berth_agent_tls_open(agent.store, &agent.tls, NULL), 0);
     return agent;

@@ -44,7 +44,7 @@ static void release_files(struct files *files)
 static int open_store(const struct files *files, struct berth_credential_store **ret_store,
                       struct berth_error *err)
 {
-    const struct berth_credential_files paths = {files->ca, files->certificate, files->key};
+    const struct berth_credential_files paths = {files->ca, files->certificate, files->key, false};
     return berth_credential_store_open(&paths, ret_store, err);
 }
 
