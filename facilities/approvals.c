@@ -366,8 +366,8 @@ int berth_approvals_find(struct berth_approvals *approvals, const struct berth_i
     decision_init(&decision, approvals, &nobody, &key);
     int r = berth_store_read(approvals->store, load_job, &decision, err);
     if (r == BERTH_E_NOT_FOUND || (r == 0 && decision.approval.state != BERTH_APPROVAL_APPROVED))
-        r = berth_error_set(
-            err, BERTH_E_FORBIDDEN,
+        r = berth_error_set_coded(
+            err, BERTH_E_FORBIDDEN, "IMAGE_NOT_APPROVED",
             "image %s%c%s is not approved in facility %s; request-image asks for it",
             decision.image, ref->digest[0] ? '@' : ':', decision.where.tag, approvals->facility);
     return finish(&decision, r, ret_approval);
