@@ -27,6 +27,17 @@
 #define BERTH_PASSWORD_MAX    256
 #define BERTH_REASON_MAX      500 /* why an image was rejected */
 
+/* Containers of the containers API */
+#define BERTH_VARIABLES_MAX        256
+#define BERTH_VARIABLE_NAME_MAX    128
+#define BERTH_VARIABLE_VALUE_MAX   32768
+#define BERTH_CONTAINER_TAGS_MAX   32
+#define BERTH_CONTAINER_TAG_MAX    64
+#define BERTH_CONTAINER_PORTS_MAX  64
+#define BERTH_CONTAINER_MEMORY_MIN (6 << 20) /* the engine's own */
+#define BERTH_CONTAINER_PIDS_MAX   4194304
+#define BERTH_CONTAINERS_PAGE_MAX  200 /* of one listing */
+
 /* Answers kept for their Idempotency-Key */
 #define BERTH_IDEMPOTENCY_KEY_MAX  255
 #define BERTH_IDEMPOTENCY_BODY_MAX 65536

@@ -7,6 +7,7 @@
 #include "gateway/body_cache.h"
 #include "gateway/dialect.h"
 #include "gateway/framing.h"
+#include "gateway/match.h"
 #include "gateway/router.h"
 
 #include <civetweb.h>
@@ -116,6 +117,19 @@ static void add_chosen(struct berth_json_writer *w, const char *name, const char
                            len > LOG_TEXT_MAX ? berth_text_utf8_prefix(text, LOG_TEXT_MAX) : len);
 }
 
+/* In the words of the family: a page tells people to look for its auth_error. */
+static void add_error(struct berth_json_writer *w, const struct berth_exchange *exchange,
+                      const struct berth_error *failure)
+{
+    BERTH_CLEANUP(strbuf)
+    struct berth_strbuf text = BERTH_STRBUF_INIT((size_t)2 * BERTH_ERROR_MESSAGE_MAX);
+    const struct berth_dialect *dialect = berth_match_dialect(exchange, failure);
+    if (dialect->word)
+        berth_strbuf_addf(&text, "%s: ", dialect->word(failure));
+    berth_strbuf_adds(&text, failure->message);
+    berth_json_add_string(w, "error", berth_strbuf_str(&text));
+}
+
 void berth_answer_log(const struct berth_exchange *exchange, const struct berth_error *failure)
 {
     if (!exchange->berth->actions)
@@ -142,7 +156,7 @@ void berth_answer_log(const struct berth_exchange *exchange, const struct berth_
     berth_json_add_string(&w, "action", exchange->route ? exchange->route->path : "");
     add_chosen(&w, "target", exchange->target ? exchange->target : "");
     if (failure)
-        berth_json_add_string(&w, "error", failure->message);
+        add_error(&w, exchange, failure);
     if (failure && failure->detail[0])
         berth_json_add_string(&w, "detail", failure->detail);
     berth_json_close_object(&w);

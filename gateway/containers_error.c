@@ -30,7 +30,7 @@ const struct berth_containers_code berth_containers_codes[] = {
     {"INVALID_IMAGE", validation, 400},
     {"IMAGE_NOT_FOUND", validation, 400},
     {"INVALID_ENV", validation, 400},
-    {"INVALID_TAGS", validation, 400},
+    {"INVALID_TAG", validation, 400},
     {"INVALID_RESOURCES", validation, 400},
     {"LIMIT_EXCEEDED", validation, 400},
     {"INVALID_PORT", validation, 400},
@@ -180,17 +180,27 @@ void berth_containers_error_add(struct berth_json_writer *w, const char *name,
     add(w, name, exchange, berth_containers_code(err)->http_status, err);
 }
 
-void berth_containers_error_field(struct berth_exchange *exchange, const char *field,
-                                  const char *provided)
+void berth_containers_error_details(struct berth_strbuf *details, const char *field,
+                                    const char *provided)
 {
-    struct berth_json_writer w = BERTH_JSON_WRITER(&exchange->error_details);
-    berth_strbuf_clear(&exchange->error_details);
+    struct berth_json_writer w = BERTH_JSON_WRITER(details);
+    berth_strbuf_clear(details);
     berth_json_open_object(&w, NULL);
     berth_json_add_string(&w, "field", field);
     if (provided)
         berth_json_add_raw(&w, "provided", provided, strlen(provided));
     else
         berth_json_add_null(&w, "provided");
+    berth_json_close_object(&w);
+}
+
+void berth_containers_error_parameter(struct berth_exchange *exchange, const char *name)
+{
+    struct berth_json_writer w = BERTH_JSON_WRITER(&exchange->error_details);
+    berth_strbuf_clear(&exchange->error_details);
+    berth_json_open_object(&w, NULL);
+    berth_json_add_string(&w, "field", name);
+    berth_json_add_string(&w, "provided", berth_params_get(&exchange->params, name));
     berth_json_close_object(&w);
 }
 
@@ -206,6 +216,11 @@ static int http_status_of(const struct berth_error *err)
     return berth_containers_code(err)->http_status;
 }
 
+static const char *word_of(const struct berth_error *err)
+{
+    return berth_containers_code(err)->error;
+}
+
 static void render(struct berth_exchange *exchange, int http_status, const struct berth_error *err)
 {
     struct berth_json_writer w = BERTH_JSON_WRITER(&exchange->body);
@@ -216,4 +231,4 @@ static void render(struct berth_exchange *exchange, int http_status, const struc
 }
 
 const struct berth_dialect berth_containers_dialect = {
-    .serves = serves, .http_status = http_status_of, .render_error = render};
+    .serves = serves, .http_status = http_status_of, .word = word_of, .render_error = render};

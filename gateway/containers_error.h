@@ -35,8 +35,11 @@ void berth_containers_error_add(struct berth_json_writer *w, const char *name,
                                 const struct berth_error *err);
 
 /* The details of a validation error: the field, and what stood there, the text of a JSON value
- * (NULL: nothing). For values that are no secrets alone. */
-void berth_containers_error_field(struct berth_exchange *exchange, const char *field,
-                                  const char *provided);
+ * (NULL: nothing). */
+void berth_containers_error_details(struct berth_strbuf *details, const char *field,
+                                    const char *provided);
+
+/* The same of a parameter of the query, whose value is text. */
+void berth_containers_error_parameter(struct berth_exchange *exchange, const char *name);
 
 #endif

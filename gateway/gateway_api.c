@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "gateway/apps_api.h"
+#include "gateway/containers_api.h"
 #include "gateway/containers_error.h"
 #include "gateway/dialect.h"
 #include "gateway/version.h"
@@ -89,10 +90,22 @@ int berth_gateway_readyz(struct berth_exchange *exchange, struct berth_error *er
     return 0;
 }
 
+/* Of a client of the root facility's containers, healthz is theirs; a reference, or NULL. */
+static struct berth_facility *find_root(struct berth *berth)
+{
+    BERTH_CLEANUP(view) struct berth_view *view = berth_take_view(berth);
+    const char *root = view->config->root_facility;
+    struct berth_facility *facility = root ? berth_view_find(view, root, strlen(root)) : NULL;
+    return facility && berth_containers_dialect.serves(facility) ? berth_facility_ref(facility)
+                                                                 : NULL;
+}
+
 int berth_gateway_healthz(struct berth_exchange *exchange, struct berth_error *err)
 {
     struct berth_json_writer w = BERTH_JSON_WRITER(&exchange->body);
-    (void)err;
+    exchange->facility = find_root(exchange->berth);
+    if (exchange->facility)
+        return berth_containers_health(exchange, err);
     exchange->content_type = BERTH_TYPE_JSON;
     berth_json_open_object(&w, NULL);
     berth_json_add_string(&w, "status", "ok");

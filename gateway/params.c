@@ -13,7 +13,7 @@ static bool is_clean(const char *text, size_t len)
 
 /* Decodes "name=value" behind *cursor in the text of params, and moves it on. */
 static int add_pair(struct berth_params *params, size_t *cursor, const char *pair, size_t len,
-                    struct berth_error *err)
+                    const char *repeatable, struct berth_error *err)
 {
     const char *equals = memchr(pair, '=', len);
     size_t name_len = equals ? (size_t)(equals - pair) : len;
@@ -37,7 +37,7 @@ static int add_pair(struct berth_params *params, size_t *cursor, const char *pai
     if (decoded > BERTH_PARAM_MAX)
         return berth_error_set(err, BERTH_E_INVALID, "parameter %s must not exceed %d bytes", name,
                                BERTH_PARAM_MAX);
-    if (berth_params_get(params, name))
+    if (berth_params_get(params, name) && !(repeatable && strcmp(name, repeatable) == 0))
         return berth_error_set(err, BERTH_E_INVALID, "parameter %s is given twice", name);
     if (params->count == BERTH_PARAMS_MAX)
         return berth_error_set(err, BERTH_E_INVALID, "more than %d parameters", BERTH_PARAMS_MAX);
@@ -46,7 +46,8 @@ static int add_pair(struct berth_params *params, size_t *cursor, const char *pai
     return 0;
 }
 
-int berth_params_parse(const char *query, struct berth_params *ret_params, struct berth_error *err)
+int berth_params_parse(const char *query, const char *repeatable, struct berth_params *ret_params,
+                       struct berth_error *err)
 {
     ret_params->count = 0;
     if (!query)
@@ -62,7 +63,7 @@ int berth_params_parse(const char *query, struct berth_params *ret_params, struc
         if (!stop)
             stop = end;
         if (stop > pair) {
-            int r = add_pair(ret_params, &cursor, pair, (size_t)(stop - pair), err);
+            int r = add_pair(ret_params, &cursor, pair, (size_t)(stop - pair), repeatable, err);
             if (r < 0)
                 return r;
         }

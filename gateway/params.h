@@ -26,9 +26,10 @@ struct berth_params {
     char text[BERTH_TARGET_MAX + BERTH_PARAMS_MAX + 4];
 };
 
-/* query: what follows '?', or NULL. */
-BERTH_MUST_CHECK int berth_params_parse(const char *query, struct berth_params *ret_params,
-                                        struct berth_error *err);
+/* query: what follows '?', or NULL. repeatable: a parameter that may be given several times, or
+ * NULL. */
+BERTH_MUST_CHECK int berth_params_parse(const char *query, const char *repeatable,
+                                        struct berth_params *ret_params, struct berth_error *err);
 
 /* The value, or NULL when it was not given. */
 const char *berth_params_get(const struct berth_params *params, const char *name);

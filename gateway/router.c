@@ -156,7 +156,8 @@ static int admit(struct berth_exchange *exchange, struct berth_error *err)
         if (r < 0)
             return r;
     }
-    return berth_params_parse(mg_get_request_info(exchange->connection)->query_string,
+    const char *repeatable = exchange->route->methods & BERTH_MANY_TAGS ? "tag" : NULL;
+    return berth_params_parse(mg_get_request_info(exchange->connection)->query_string, repeatable,
                               &exchange->params, err);
 }
 

@@ -16,14 +16,17 @@ struct berth_dialect {
     /* Which facilities the family is for; NULL: all, and the gateway itself. */
     bool (*serves)(const struct berth_facility *facility);
     int (*http_status)(const struct berth_error *err);
+    /* What stands before the message in the log; NULL: nothing. */
+    const char *(*word)(const struct berth_error *err);
     /* Fills status, type and body from err. */
     void (*render_error)(struct berth_exchange *exchange, int http_status,
                          const struct berth_error *err);
 };
 
-/* What becomes of a request's body, besides the methods of a route; none of them: it is read and
+/* What more there is to the methods of a route. A body that is wanted neither way is read and
  * thrown away. */
-enum berth_body_use {
+enum berth_route_flag {
+    BERTH_MANY_TAGS = 128,   /* the parameter tag may be given several times */
     BERTH_BODY_WHOLE = 256,  /* read into request_body, up to max_body_bytes */
     BERTH_BODY_STREAM = 512, /* left to the handler; where that leaves some, it closes the
                                 connection */
@@ -33,7 +36,7 @@ struct berth_route {
     const char *path;     /* "start-app" under /FACILITY/, or "/livez" of the gateway itself; one
                              `*` is a segment, which may be empty. Rows of one path have methods of
                              their own. */
-    unsigned methods;     /* enum berth_method and berth_body_use bits; HEAD comes with GET */
+    unsigned methods;     /* enum berth_method and berth_route_flag bits; HEAD comes with GET */
     enum berth_role role; /* least role in the facility; NONE: no credentials asked */
     const struct berth_dialect *dialect;
     int (*handler)(struct berth_exchange *exchange, struct berth_error *err);

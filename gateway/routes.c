@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The one table of routes: what there is, and the least role that may call it. */
 #include "gateway/apps_api.h"
+#include "gateway/containers_api.h"
 #include "gateway/containers_error.h"
 #include "gateway/dialect.h"
 #include "gateway/files_api.h"
@@ -74,12 +75,40 @@ const struct berth_route berth_routes[] = {
     {"remove-image",       BERTH_POST, ADMIN, APPS, berth_images_remove,
      "image=IMAGE[&version=TAG] or id=ID [&purge=yes]  withdraw approval"},
 
+    {"containers",           BERTH_POST | BERTH_BODY_WHOLE, RESEARCHER, CONTAINERS, berth_containers_post,
+     "create a container"},
+    {"containers",           BERTH_GET | BERTH_MANY_TAGS, VIEWER, CONTAINERS, berth_containers_get_list,
+     "[limit=N&cursor=CURSOR&status=STATUS[,STATUS...]&tag=TAG...]  containers, newest first"},
+    {"containers/*",         BERTH_GET, VIEWER, CONTAINERS, berth_containers_get_one,
+     "a container"},
+    {"containers/*",         BERTH_PATCH | BERTH_BODY_WHOLE, RESEARCHER, CONTAINERS, berth_containers_patch,
+     "change variables, tags, resources, ports or image"},
+    {"containers/*",         BERTH_DELETE, RESEARCHER, CONTAINERS, berth_containers_delete,
+     "stop and delete it with its files"},
+    {"containers/*/status",  BERTH_GET, VIEWER, CONTAINERS, berth_containers_get_status,
+     "whether it runs, and since when"},
+    {"containers/*/start",   BERTH_POST, RESEARCHER, CONTAINERS, berth_containers_start,
+     "run /app/boot.py"},
+    {"containers/*/stop",    BERTH_POST, RESEARCHER, CONTAINERS, berth_containers_stop,
+     "stop, with SIGKILL after 10 s"},
+    {"containers/*/restart", BERTH_POST, RESEARCHER, CONTAINERS, berth_containers_restart,
+     "stop, then start"},
+    {"containers/*/pause",   BERTH_POST, RESEARCHER, CONTAINERS, berth_containers_pause,
+     "pause"},
+    {"containers/*/unpause", BERTH_POST, RESEARCHER, CONTAINERS, berth_containers_unpause,
+     "resume a paused one"},
+    {"containers/*/kill",    BERTH_POST, RESEARCHER, CONTAINERS, berth_containers_kill,
+     "stop at once"},
+    {"containers/*/ports",   BERTH_PATCH | BERTH_BODY_WHOLE, RESEARCHER, CONTAINERS, berth_containers_patch_ports,
+     "replace the ports"},
     {"containers/*/upload-zip", BERTH_POST | BERTH_BODY_STREAM, RESEARCHER, CONTAINERS,
      berth_files_upload, "unpack a ZIP archive over its files"},
     {"containers/*/download", BERTH_GET, VIEWER, CONTAINERS, berth_files_download,
      "path=FILE  one of its files"},
     {"containers/*/download-zip", BERTH_GET, VIEWER, CONTAINERS, berth_files_download_zip,
      "[path=FOLDER]  a folder of its files as ZIP archive"},
+    {"healthz",              BERTH_GET, NOBODY, CONTAINERS, berth_containers_health,
+     "versions and uptime"},
 
     {"/",        BERTH_GET, NOBODY, GATEWAY, berth_gateway_outline, "this outline"},
     {"/livez",   BERTH_GET, NOBODY, GATEWAY, berth_gateway_livez, "the process answers"},

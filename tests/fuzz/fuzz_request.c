@@ -122,7 +122,7 @@ static void check_params(const char *query)
     struct berth_error err = BERTH_ERROR_INIT;
     BERTH_CLEANUP(strbuf)
     struct berth_strbuf text = BERTH_STRBUF_INIT(8 * (size_t)BERTH_TARGET_MAX);
-    int r = berth_params_parse(query, &params, &err);
+    int r = berth_params_parse(query, NULL, &params, &err);
     fuzz_check_error(r, &err);
     if (r < 0) {
         FUZZ_CHECK(r == BERTH_E_TOO_LARGE || strstr(err.message, "parameter"));
@@ -140,7 +140,8 @@ static void check_params(const char *query)
     }
     if (text.len > BERTH_TARGET_MAX)
         return;
-    FUZZ_CHECK_MSG(berth_params_parse(berth_strbuf_str(&text), &again, &err) == 0, err.message);
+    FUZZ_CHECK_MSG(berth_params_parse(berth_strbuf_str(&text), NULL, &again, &err) == 0,
+                   err.message);
     FUZZ_CHECK(again.count == params.count);
     for (size_t i = 0; i < params.count; i++) {
         const char *value = berth_params_get(&again, params.items[i].name);

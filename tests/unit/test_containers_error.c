@@ -122,7 +122,7 @@ START_TEST(the_object_has_all_members)
     (void)snprintf(exchange.caller.request_id, sizeof(exchange.caller.request_id), "r-1");
     (void)!berth_error_set_coded(&err, BERTH_E_INVALID, "MISSING_IMAGE", "Image is required");
     berth_error_detail(&err, "for the log");
-    berth_containers_error_field(&exchange, "image", NULL);
+    berth_containers_error_details(&exchange.error_details, "image", NULL);
 
     BERTH_CLEANUP(json) cJSON *object = object_of(&exchange, &err);
     BERTH_CLEANUP(free) char *details = cJSON_PrintUnformatted(berth_json_get(object, "details"));

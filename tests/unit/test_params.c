@@ -48,7 +48,7 @@ START_TEST(values)
     for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
         static struct berth_params params;
         struct berth_error err = BERTH_ERROR_INIT;
-        ck_assert_msg(berth_params_parse(rows[i].query, &params, &err) == 0, "%s: %s",
+        ck_assert_msg(berth_params_parse(rows[i].query, NULL, &params, &err) == 0, "%s: %s",
                       rows[i].query, err.message);
         ck_assert_msg(params.count == rows[i].count, "%s: %zu", rows[i].query, params.count);
         const char *value = berth_params_get(&params, rows[i].name);
@@ -91,7 +91,7 @@ START_TEST(refusals)
     for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
         static struct berth_params params;
         struct berth_error err = BERTH_ERROR_INIT;
-        ck_assert_msg(berth_params_parse(rows[i].query, &params, &err) == BERTH_E_INVALID,
+        ck_assert_msg(berth_params_parse(rows[i].query, NULL, &params, &err) == BERTH_E_INVALID,
                       "%s was taken", rows[i].query);
         ck_assert_str_eq(err.message, rows[i].message);
     }
@@ -112,13 +112,13 @@ START_TEST(as_many_as_there_may_be)
     static struct berth_params params;
     struct berth_error err = BERTH_ERROR_INIT;
     char *query = many(BERTH_PARAMS_MAX);
-    ck_assert_int_eq(berth_params_parse(query, &params, &err), 0);
+    ck_assert_int_eq(berth_params_parse(query, NULL, &params, &err), 0);
     ck_assert_uint_eq(params.count, BERTH_PARAMS_MAX);
     ck_assert_str_eq(berth_params_get(&params, "p31"), "v");
     free(query);
 
     query = many(BERTH_PARAMS_MAX + 1);
-    ck_assert_int_eq(berth_params_parse(query, &params, &err), BERTH_E_INVALID);
+    ck_assert_int_eq(berth_params_parse(query, NULL, &params, &err), BERTH_E_INVALID);
     ck_assert_str_eq(err.message, "more than 32 parameters");
     free(query);
 }
@@ -131,12 +131,13 @@ START_TEST(as_long_as_it_may_be)
     char *value = repeat("x", BERTH_PARAM_MAX + 1);
     struct berth_strbuf query = BERTH_STRBUF_INIT(3 * BERTH_TARGET_MAX);
     berth_strbuf_addf(&query, "name=%s", value);
-    ck_assert_int_eq(berth_params_parse(berth_strbuf_str(&query), &params, &err), BERTH_E_INVALID);
+    ck_assert_int_eq(berth_params_parse(berth_strbuf_str(&query), NULL, &params, &err),
+                     BERTH_E_INVALID);
     ck_assert_str_eq(err.message, "parameter name must not exceed 4096 bytes");
 
     berth_strbuf_clear(&query);
     berth_strbuf_addf(&query, "name=%.*s", BERTH_PARAM_MAX, value);
-    ck_assert_int_eq(berth_params_parse(berth_strbuf_str(&query), &params, &err), 0);
+    ck_assert_int_eq(berth_params_parse(berth_strbuf_str(&query), NULL, &params, &err), 0);
     ck_assert_uint_eq(strlen(berth_params_get(&params, "name")), BERTH_PARAM_MAX);
     free(value);
 
@@ -144,7 +145,7 @@ START_TEST(as_long_as_it_may_be)
     value = repeat("%78", 2700);
     berth_strbuf_clear(&query);
     berth_strbuf_addf(&query, "name=%s", value);
-    ck_assert_int_eq(berth_params_parse(berth_strbuf_str(&query), &params, &err), 0);
+    ck_assert_int_eq(berth_params_parse(berth_strbuf_str(&query), NULL, &params, &err), 0);
     ck_assert_uint_eq(strlen(berth_params_get(&params, "name")), 2700);
     free(value);
     berth_strbuf_release(&query);
@@ -163,11 +164,11 @@ START_TEST(a_query_as_long_as_it_may_be)
         free(name);
     }
     ck_assert_uint_eq(query.len, BERTH_TARGET_MAX);
-    ck_assert_int_eq(berth_params_parse(berth_strbuf_str(&query), &params, &err), 0);
+    ck_assert_int_eq(berth_params_parse(berth_strbuf_str(&query), NULL, &params, &err), 0);
     ck_assert_uint_eq(params.count, BERTH_PARAMS_MAX);
 
     berth_strbuf_addc(&query, 'z');
-    ck_assert_int_eq(berth_params_parse(berth_strbuf_str(&query), &params, &err),
+    ck_assert_int_eq(berth_params_parse(berth_strbuf_str(&query), NULL, &params, &err),
                      BERTH_E_TOO_LARGE);
     ck_assert_str_eq(err.message, "the query is longer than 8192 bytes");
     berth_strbuf_release(&query);
@@ -179,7 +180,7 @@ START_TEST(required)
     static struct berth_params params;
     struct berth_error err = BERTH_ERROR_INIT;
     const char *value = "untouched";
-    ck_assert_int_eq(berth_params_parse("a=1&b=", &params, &err), 0);
+    ck_assert_int_eq(berth_params_parse("a=1&b=", NULL, &params, &err), 0);
     ck_assert_int_eq(berth_params_require(&params, "b", &value, &err), BERTH_E_INVALID);
     ck_assert_str_eq(err.message, "parameter b is missing");
     ck_assert_int_eq(berth_params_require(&params, "c", &value, &err), BERTH_E_INVALID);
@@ -194,7 +195,7 @@ START_TEST(yes_or_no)
     static struct berth_params params;
     struct berth_error err = BERTH_ERROR_INIT;
     bool value = false;
-    ck_assert_int_eq(berth_params_parse("a=yes&b=0&c=perhaps&d=", &params, &err), 0);
+    ck_assert_int_eq(berth_params_parse("a=yes&b=0&c=perhaps&d=", NULL, &params, &err), 0);
     ck_assert_int_eq(berth_params_bool(&params, "a", false, &value, &err), 0);
     ck_assert(value);
     ck_assert_int_eq(berth_params_bool(&params, "b", true, &value, &err), 0);
