@@ -65,7 +65,7 @@ START_TEST(no_path_leads_out)
         {"deep/../inside", 0},
         {"deep/back", 0},
         {"absent", BERTH_E_NOT_FOUND},
-        {"inside/below", BERTH_E_IO},
+        {"inside/below", BERTH_E_NOT_FOUND},
         {"../outside", BERTH_E_INVALID},
         {"deep/../../outside", BERTH_E_INVALID},
         {"up", BERTH_E_INVALID},
