@@ -5,6 +5,8 @@ of the gateway or of Docker Compose, leaves of it."""
 import json
 import pathlib
 import subprocess
+import time
+import zipfile
 
 import pytest
 
@@ -242,3 +244,120 @@ def test_without_docker_compose_apps_are_still_seen_and_operated(demo):
 
 def test_check_config_says_which_compose_there_is(demo):
     assert "Docker Compose 2." in demo.berth.run("check-config").stdout
+
+
+# What boots: an app of the containers API
+
+
+@pytest.fixture(scope="module")
+def python(engine):
+    engine.import_python_image("python:3.12-slim")
+    return "python:3.12-slim"
+
+
+class Booting:
+    """A container that runs boot.py, with these files in its mount."""
+
+    def __init__(self, demo, image, files, **asked):
+        self._demo = demo
+        answer = demo.berth.anyone.request(
+            "POST", "/demo/containers", headers={"Content-Type": "application/json"},
+            body=json.dumps({"image": image, **asked}).encode())
+        assert answer.status == 201, answer
+        self.cuid = answer.json["cuid"]
+        self.mount = demo.berth.data / "demo" / self.cuid / "mount"
+        for name, text in files.items():
+            (self.mount / name).write_text(text)
+
+    def act(self, verb):
+        answer = self._demo.berth.anyone.post(f"/demo/containers/{self.cuid}/{verb}")
+        assert answer.status == 200, answer
+        return answer.json
+
+    @property
+    def name(self):
+        return self._demo.engine.docker("ps", "--all", "--format", "{{.Names}}", "--filter",
+                                        f"label=com.docker.compose.project={self.cuid}")
+
+    def printed(self):
+        return self._demo.engine.docker("logs", self.name).split("\n")
+
+    def ended(self):
+        self._demo.engine.docker("wait", self.name)
+        return self._demo.inspect(self.name)["State"]["ExitCode"]
+
+
+def test_boot_py_is_told_who_it_is(demo, python):
+    app = Booting(demo, python, {"boot.py": """
+import os, sys
+print(os.getcwd(), os.getuid(), sys.argv, __name__)
+print([os.environ.get(name) for name in ("CONTAINER_UID", "TAGS", "HOME", "COST")])
+open("made", "w").close()
+sys.exit(7)
+"""}, env={"COST": "$5"}, tags=["a", "b"])
+    app.act("start")
+    assert app.ended() == 7
+    assert app.printed() == ["/app 1000 ['/app/boot.py'] __main__",
+                             f"['{app.cuid}', 'a,b', '/app', '$5']"]
+    assert (app.mount / "made").stat().st_uid == 1000
+
+
+@pytest.mark.parametrize("handler, code", [
+    ("", 143), ("import signal, sys; signal.signal(15, lambda *_: sys.exit(3))", 3)])
+def test_stop_reaches_boot_py_at_once(demo, python, handler, code):
+    app = Booting(demo, python, {"boot.py": f"""{handler}
+import time
+print("up")
+while True: time.sleep(1)
+"""})
+    app.act("start")
+    wait_until(lambda: app.printed() == ["up"])
+    begun = time.monotonic()
+    app.act("stop")
+    assert time.monotonic() - begun < 5
+    assert app.ended() == code
+
+
+def test_a_gateway_killed_while_it_changes_leaves_the_new(demo, python):
+    app = Booting(demo, python, {"boot.py": "import os, time\nprint(os.environ.get('A'))\n"
+                                            "while True: time.sleep(1)\n"})
+    app.act("start")
+    hold = demo.folder / "hold"
+    began = demo.folder / "began"
+    began.unlink()
+    hold.touch()
+    change = subprocess.Popen(
+        ["curl", "--silent", "--request", "PATCH", "--json", '{"env": {"A": "new"}}',
+         f"http://127.0.0.1:{demo.berth.port}/demo/containers/{app.cuid}"])
+    wait_until(began.exists)
+    demo.berth.kill()
+    change.wait()
+    demo.berth.start()
+    hold.unlink()
+    wait_until(lambda: settled(demo, app.mount.parent))
+    wait_until(lambda: app.printed() == ["new"])
+    assert demo.inspect(app.name)["State"]["Running"]
+
+
+def test_an_index_that_is_out_of_reach_delays_boot_py_by_ten_seconds_at_most(demo, python):
+    app = Booting(demo, python, {"boot.py": "print('ran')\n", "requirements.txt": "requests==2.31.0\n"})
+    app.act("start")
+    begun = time.monotonic()
+    assert app.ended() == 0
+    assert time.monotonic() - begun < 14
+    assert app.printed()[-2:] == ["berth: requirements.txt is not installed, boot.py runs without",
+                                  "ran"]
+
+
+def test_what_can_be_had_of_the_requirements_is_installed(demo, python):
+    app = Booting(demo, python, {"boot.py": "import hello\nprint(hello.__file__)\n",
+                                 "requirements.txt": "./hello-1-py3-none-any.whl\n"})
+    with zipfile.ZipFile(app.mount / "hello-1-py3-none-any.whl", "w") as wheel:
+        wheel.writestr("hello.py", "")
+        wheel.writestr("hello-1.dist-info/METADATA", "Metadata-Version: 2.1\nName: hello\nVersion: 1\n")
+        wheel.writestr("hello-1.dist-info/WHEEL",
+                       "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        wheel.writestr("hello-1.dist-info/RECORD", "hello.py,,\n")
+    app.act("start")
+    assert app.ended() == 0, app.printed()
+    assert app.printed()[-1].startswith("/app/.local/lib/python3")
