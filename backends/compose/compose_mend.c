@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-/* Between two looks: doubled each time, while there is something left to do. */
+/* Between two looks: doubled each time, while something could not be done. */
 #define PAUSE_MIN_MS 250
 #define PAUSE_MAX_MS 60000
 
@@ -69,20 +69,28 @@ static int open_left(struct berth_compose *compose, const char *cuid,
     return rc < 0 ? rc : berth_compose_project_open(compose->root, cuid, 0, project, NULL);
 }
 
+/* How a project, or the worst of all, stands after a look; in the order of what is to be done. */
+enum outcome {
+    MENDED,
+    BUSY, /* somebody is at work: to be looked at again soon */
+    LEFT, /* the engine, or Compose, did not do it */
+};
+
 /* The container of a whole project, which was not listed. */
-static bool mend_whole(struct berth_compose *compose, const struct berth_compose_project *project)
+static enum outcome mend_whole(struct berth_compose *compose,
+                               const struct berth_compose_project *project)
 {
     BERTH_CLEANUP(json) cJSON *entries = NULL;
     if (berth_compose_containers(compose, project->cuid, &entries, NULL) < 0)
-        return false;
+        return LEFT;
     if (cJSON_GetArraySize(entries) == 0) /* made since the listing, else */
         make_again(compose, project);
-    return true;
+    return MENDED;
 }
 
 /* A change of the project was cut short. */
-static bool finish_change(struct berth_compose *compose,
-                          const struct berth_compose_project *project)
+static enum outcome finish_change(struct berth_compose *compose,
+                                  const struct berth_compose_project *project)
 {
     struct berth_error err = BERTH_ERROR_INIT;
     if (berth_compose_carry_out(compose, project, &err) < 0)
@@ -93,31 +101,31 @@ static bool finish_change(struct berth_compose *compose,
         berth_log(BERTH_LOG_INFO,
                   "facility %s: a change of project %s was left unfinished: it is made",
                   compose->host.facility, project->cuid);
-    return berth_compose_project_before(project) == BERTH_BEFORE_NONE;
+    return berth_compose_project_before(project) == BERTH_BEFORE_NONE ? MENDED : LEFT;
 }
 
-/* listed: NULL where only what is unfinished counts. True when nothing is left to do of it. */
-static bool mend_one(struct berth_compose *compose, const char *cuid, const cJSON *listed)
+/* listed: NULL where only what is unfinished counts. */
+static enum outcome mend_one(struct berth_compose *compose, const char *cuid, const cJSON *listed)
 {
     BERTH_CLEANUP(compose_project)
     struct berth_compose_project project = BERTH_COMPOSE_PROJECT_INIT;
     int rc = open_left(compose, cuid, &project);
     if (rc == BERTH_E_NOT_FOUND)
-        return true;
-    if (rc < 0) /* somebody is at work */
-        return false;
+        return MENDED;
+    if (rc < 0)
+        return rc == BERTH_E_BUSY ? BUSY : LEFT;
     bool is_unfinished = berth_compose_project_is_unfinished(&project);
     if (!is_unfinished)
         complete_upload(compose, &project);
     if (!is_unfinished && berth_compose_project_before(&project) != BERTH_BEFORE_NONE)
         return finish_change(compose, &project);
     if (!is_unfinished)
-        return !listed || is_listed(listed, cuid) || mend_whole(compose, &project);
+        return !listed || is_listed(listed, cuid) ? MENDED : mend_whole(compose, &project);
     if (berth_compose_discard(compose, &project, NULL) < 0)
-        return false;
+        return LEFT;
     berth_log(BERTH_LOG_INFO, "facility %s: project %s was left unfinished: it is removed",
               compose->host.facility, cuid);
-    return true;
+    return MENDED;
 }
 
 /* ---- All of them ---- */
@@ -128,20 +136,22 @@ static bool is_closing(struct berth_compose *compose)
     return compose->mend_state == BERTH_MEND_CLOSING;
 }
 
-/* True when nothing is left to do. */
-static bool mend_all(struct berth_compose *compose, bool first)
+static enum outcome mend_all(struct berth_compose *compose, bool first)
 {
     BERTH_CLEANUP(json) cJSON *listed = NULL;
     BERTH_CLEANUP(dir) DIR *list = NULL;
-    bool done = true;
+    enum outcome worst = MENDED;
     if ((first && list_all(compose, &listed, NULL) < 0) ||
         berth_folder_list(compose->root, &list, NULL) < 0)
-        return false;
+        return LEFT;
     const struct dirent *entry;
-    while ((entry = readdir(list)) && !is_closing(compose))
-        if (berth_compose_is_cuid(entry->d_name))
-            done &= mend_one(compose, entry->d_name, listed);
-    return done;
+    while ((entry = readdir(list)) && !is_closing(compose)) {
+        if (!berth_compose_is_cuid(entry->d_name))
+            continue;
+        enum outcome one = mend_one(compose, entry->d_name, listed);
+        worst = one > worst ? one : worst;
+    }
+    return worst;
 }
 
 /* ---- The thread ---- */
@@ -155,15 +165,17 @@ static void *run_mender(void *arg)
         compose->mend_wanted = false;
         bool first = compose->mend_first;
         (void)pthread_mutex_unlock(&compose->mend_lock);
-        bool done = mend_all(compose, first);
+        enum outcome outcome = mend_all(compose, first);
         (void)pthread_mutex_lock(&compose->mend_lock);
-        compose->mend_first &= !done;
+        compose->mend_first &= outcome != MENDED;
         if (compose->mend_state != BERTH_MEND_RUNNING)
             break;
-        if (done && !compose->mend_wanted) {
+        if (outcome == MENDED && !compose->mend_wanted) {
             compose->mend_state = BERTH_MEND_ENDED;
             break;
         }
+        if (outcome != LEFT)
+            pause_ms = PAUSE_MIN_MS;
         int64_t deadline_ms = berth_clock_monotonic_ms() + pause_ms;
         while (compose->mend_state == BERTH_MEND_RUNNING &&
                berth_cond_wait_until(&compose->mend_wake, &compose->mend_lock, deadline_ms))
