@@ -183,6 +183,14 @@ int berth_backend_update(struct berth_backend *backend, const char *id,
     return status;
 }
 
+int berth_backend_plan(struct berth_backend *backend, const struct berth_create_spec *spec,
+                       struct berth_texts *ret_images, struct berth_error *err)
+{
+    if (!backend->ops->plan)
+        return berth_backend_unsupported(backend, "create-project", err);
+    return backend->ops->plan(backend, spec, ret_images, err);
+}
+
 int berth_backend_describe(struct berth_backend *backend, const struct berth_app *app,
                            struct berth_container *ret_container, struct berth_error *err)
 {

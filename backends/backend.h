@@ -47,6 +47,10 @@
 #define BERTH_LABEL_PORTS   "berth.ports"   /* of the host: "8080/tcp,9000/udp" */
 #define BERTH_LABEL_BOOT    "berth.boot"    /* the file of its mount that it cannot start without */
 
+/* On the container that stands for a project of its owner's compose file: its file. The others of
+ * the project have an empty BERTH_LABEL_FACILITY: they are nobody's apps. */
+#define BERTH_LABEL_PROJECT "berth.project"
+
 /* The version of a program, with the terminating NUL. */
 #define BERTH_VERSION_MAX 64
 
@@ -263,6 +267,11 @@ struct berth_backend_ops {
     int (*reset)(struct berth_backend *backend, const char *id,
                  const struct berth_create_spec *spec, char **ret_id, bool *ret_gone,
                  struct berth_error *err);
+    /* Of a spec with container->compose: whether its text may be (BERTH_E_INVALID, with the code
+     * COMPOSE_REFUSED, names the path in it), and the images that it names: each once, that of
+     * the service that stands for the project first. Asks no engine. */
+    int (*plan)(struct berth_backend *backend, const struct berth_create_spec *spec,
+                struct berth_texts *ret_images, struct berth_error *err);
     /* Changes what the app is made of, all or nothing; a running one is made anew and runs.
      * ret_id: malloc'ed, its id from now on. BERTH_E_PORT_IN_USE, BERTH_E_NOT_FOUND (image). */
     int (*update)(struct berth_backend *backend, const char *id,
@@ -390,7 +399,10 @@ BERTH_MUST_CHECK int berth_backend_reset(struct berth_backend *backend, const ch
 BERTH_MUST_CHECK int berth_backend_update(struct berth_backend *backend, const char *id,
                                           const struct berth_container_change *change,
                                           char **ret_id, struct berth_error *err);
-/* Not counted against max_inflight: it asks no engine. */
+/* Not counted against max_inflight: they ask no engine. */
+BERTH_MUST_CHECK int berth_backend_plan(struct berth_backend *backend,
+                                        const struct berth_create_spec *spec,
+                                        struct berth_texts *ret_images, struct berth_error *err);
 BERTH_MUST_CHECK int berth_backend_describe(struct berth_backend *backend,
                                             const struct berth_app *app,
                                             struct berth_container *ret_container,

@@ -8,6 +8,14 @@ const char *berth_protocol_name(enum berth_protocol protocol)
     return protocol == BERTH_UDP ? "udp" : "tcp";
 }
 
+void berth_texts_release(struct berth_texts *texts)
+{
+    for (size_t i = 0; i < texts->count; i++)
+        free(texts->items[i]);
+    free((void *)texts->items);
+    *texts = (struct berth_texts){0};
+}
+
 void berth_container_release(struct berth_container *container)
 {
     for (size_t i = 0; i < container->env_count; i++) {

@@ -50,13 +50,22 @@ struct berth_tags {
     size_t count;
 };
 
+/* An image that a compose file names, and what to run for it. */
+struct berth_project_image {
+    const char *name;          /* as the file has it */
+    const char *image, *label; /* as image and image_label of struct berth_create_spec */
+};
+
 /* What create makes besides an app. Strings are borrowed for the call. */
 struct berth_container_spec {
     struct berth_variables env;
     struct berth_tags tags;
     struct berth_ports ports;
     const char *compose; /* the owner's own compose file, or NULL: one container that runs
-                            /app/boot.py */
+                            /app/boot.py. env and limits are the project's: see
+                            docs/compose-files.md */
+    const struct berth_project_image *images; /* with compose: all that the plan has named */
+    size_t image_count;
 };
 
 /* A change of a container that is there; what is NULL or negative stays as it is. */
@@ -67,6 +76,15 @@ struct berth_container_change {
     int64_t cpu_nano, memory_bytes, pids;
     const char *image, *image_label; /* as in struct berth_create_spec; both or none */
 };
+
+/* Texts that the caller releases. */
+struct berth_texts {
+    char **items; /* none is NULL */
+    size_t count;
+};
+
+void berth_texts_release(struct berth_texts *texts);
+BERTH_DEFINE_CLEANUP_VALUE(texts, struct berth_texts, berth_texts_release)
 
 /* One that a container has. */
 struct berth_container_variable {

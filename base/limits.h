@@ -90,6 +90,7 @@
 /* Compose files of their owners */
 #define BERTH_COMPOSE_TEXT_MAX       65536
 #define BERTH_COMPOSE_CONTAINERS_MAX 16 /* of one project, replicas counted */
+#define BERTH_COMPOSE_PORTS_MAX      64 /* of the host, of one project */
 
 /* Files of apps */
 #define BERTH_FILES_PATH_MAX      1024               /* of one in an archive */

@@ -21,12 +21,11 @@ static bool has_boot(const struct berth_compose *compose, const char *cuid)
            fstat(fd, &status) == 0 && (S_ISREG(status.st_mode) || S_ISLNK(status.st_mode));
 }
 
-static int check_boot(const struct berth_compose *compose, const char *id, struct berth_error *err)
+static int check_boot(const struct berth_compose *compose,
+                      const struct berth_compose_container *container, struct berth_error *err)
 {
-    struct berth_compose_container container;
-    int rc = berth_compose_find(compose, id, &container, err);
-    if (rc < 0 || !container.boots || has_boot(compose, container.cuid))
-        return rc;
+    if (!container->boots || has_boot(compose, container->cuid))
+        return 0;
     return berth_error_set_coded(err, BERTH_E_CONFLICT, "NO_BOOT_FILE",
                                  "there is no %s/%s to run: upload it, then start the app",
                                  BERTH_COMPOSE_MOUNT_TARGET, BERTH_COMPOSE_BOOT);
@@ -48,17 +47,38 @@ int berth_compose_start_container(struct berth_compose *compose, const char *id,
     return tell_port(berth_engine_container_start(compose->host.engine, id, err), err);
 }
 
+static int start_project(struct berth_compose *compose,
+                         const struct berth_compose_container *container, struct berth_error *err)
+{
+    if (container->state == BERTH_APP_PAUSED)
+        return berth_error_set(err, BERTH_E_CONFLICT, "the app is paused");
+    return tell_port(berth_compose_start_project(compose, container->cuid, err), err);
+}
+
 int berth_compose_start(struct berth_backend *backend, const char *id, struct berth_error *err)
 {
     struct berth_compose *compose = berth_compose_of(backend);
-    int rc = check_boot(compose, id, err);
-    return rc < 0 ? rc : berth_compose_start_container(compose, id, err);
+    struct berth_compose_container container;
+    int rc = berth_compose_find(compose, id, &container, err);
+    if (rc == 0)
+        rc = check_boot(compose, &container, err);
+    if (rc < 0)
+        return rc;
+    return container.is_project ? start_project(compose, &container, err)
+                                : berth_compose_start_container(compose, id, err);
 }
 
 int berth_compose_restart(struct berth_backend *backend, const char *id, struct berth_error *err)
 {
     struct berth_compose *compose = berth_compose_of(backend);
-    int rc = check_boot(compose, id, err);
-    return rc < 0 ? rc
-                  : tell_port(berth_engine_container_restart(compose->host.engine, id, err), err);
+    struct berth_compose_container container;
+    int rc = berth_compose_find(compose, id, &container, err);
+    if (rc == 0)
+        rc = check_boot(compose, &container, err);
+    if (rc < 0)
+        return rc;
+    if (!container.is_project)
+        return tell_port(berth_engine_container_restart(compose->host.engine, id, err), err);
+    rc = berth_compose_stop_project(compose, container.cuid, err);
+    return rc < 0 ? rc : tell_port(berth_compose_start_project(compose, container.cuid, err), err);
 }

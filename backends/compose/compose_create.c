@@ -126,6 +126,11 @@ static int make_container(struct berth_compose *compose,
     return rc < 0 ? rc : berth_compose_up(compose, project, err);
 }
 
+static bool is_own(const struct berth_create_spec *spec)
+{
+    return spec->container && spec->container->compose;
+}
+
 /* The container; until it is there, its ports are nobody else's either. */
 static int make_with_ports(struct berth_compose *compose,
                            const struct berth_compose_project *project,
@@ -134,6 +139,8 @@ static int make_with_ports(struct berth_compose *compose,
     BERTH_CLEANUP(fd) int held = -1;
     BERTH_CLEANUP(compose_service) struct berth_compose_service service = {0};
     int rc = choose_service(compose, project, spec, &service, err);
+    if (rc == 0 && is_own(spec))
+        return berth_compose_own_make(compose, project, spec, &service, err);
     if (rc == 0 && service.asked.port_count > 0)
         rc = berth_compose_ports_lock(compose, &held, err);
     if (rc == 0 && spec->container)
@@ -148,7 +155,8 @@ static int make(struct berth_compose *compose, struct berth_compose_project *pro
     BERTH_CLEANUP(free) char *id = NULL;
     int rc = make_with_ports(compose, project, spec, err);
     if (rc == 0)
-        rc = berth_compose_find_made(compose, project->cuid, spec->image, &id, err);
+        rc = is_own(spec) ? berth_compose_own_find_made(compose, project->cuid, spec, &id, err)
+                          : berth_compose_find_made(compose, project->cuid, spec->image, &id, err);
     if (rc == 0)
         rc = berth_compose_project_finish(project, err);
     if (rc == 0)
@@ -254,6 +262,11 @@ int berth_compose_reset(struct berth_backend *backend, const char *id,
     int rc = berth_compose_find_project(compose, id, &container, &project, err);
     if (rc == 0 && project.folder < 0)
         rc = berth_error_set(err, BERTH_E_CONFLICT, "the folder of app %s was lost", spec->app);
+    if (rc == 0 && container.is_project)
+        rc = berth_error_set(err, BERTH_E_CONFLICT,
+                             "app %s is a project of its owner's compose file: delete it, and "
+                             "create it anew",
+                             spec->app);
     if (rc == 0)
         rc = take_down(compose, &project, err);
     if (rc < 0)

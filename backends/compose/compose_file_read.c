@@ -2,6 +2,7 @@
 /* Reads back what compose_file.c writes; whatever else somebody has put into the file is lost with
  * the next change. */
 #include "backends/compose/compose_file.h"
+#include "backends/compose/compose_own.h"
 #include "base/text.h"
 #include "base/yaml_read.h"
 
@@ -156,12 +157,35 @@ static int read_service(const cJSON *from, struct berth_compose_service *service
     int rc = read_texts(from, service, err);
     if (rc == 0)
         rc = read_env(from, service, err);
-    if (rc == 0)
-        rc = read_ports(from, service, err);
     if (rc < 0)
         return rc;
     tags = plain_text(berth_json_string(labels, BERTH_LABEL_TAGS, ""));
     return tags ? berth_compose_service_set_tags(service, tags, err) : berth_error_nomem(err);
+}
+
+/* A project of its owner's file: limits are of all of it, and so are the ports. */
+static int read_project(const cJSON *tree, const cJSON *summary,
+                        struct berth_compose_service *service, struct berth_error *err)
+{
+    const cJSON *services = berth_json_get(tree, "services");
+    const cJSON *main = berth_json_get(services, berth_json_string(summary, "main", ""));
+    int rc = read_service(main, service, err);
+    service->asked.is_project = true;
+    service->asked.cpu_nano = read_cpus(summary);
+    service->asked.memory_bytes = berth_json_int(summary, "mem_limit", 0);
+    service->asked.pids = berth_json_int(summary, "pids_limit", 0);
+    return rc < 0 ? rc : berth_compose_own_ports(services, service, err);
+}
+
+static int read_tree(const cJSON *tree, struct berth_compose_service *service,
+                     struct berth_error *err)
+{
+    const cJSON *summary = berth_json_get(tree, "x-berth");
+    if (summary)
+        return read_project(tree, summary, service, err);
+    const cJSON *app = berth_json_get(berth_json_get(tree, "services"), "app");
+    int rc = read_service(app, service, err);
+    return rc < 0 ? rc : read_ports(app, service, err);
 }
 
 int berth_compose_file_read(const char *text, size_t len, struct berth_compose_service *ret_service,
@@ -171,7 +195,7 @@ int berth_compose_file_read(const char *text, size_t len, struct berth_compose_s
     BERTH_CLEANUP(compose_service) struct berth_compose_service service = {0};
     int rc = berth_yaml_parse(text, len, &tree, err);
     if (rc == 0)
-        rc = read_service(berth_json_get(berth_json_get(tree, "services"), "app"), &service, err);
+        rc = read_tree(tree, &service, err);
     if (rc < 0) {
         if (rc != BERTH_E_NOMEM && err)
             err->status = BERTH_E_CONFLICT;

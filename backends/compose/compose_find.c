@@ -27,6 +27,7 @@ int berth_compose_find(const struct berth_compose *compose, const char *id,
         berth_compose_is_cuid(cuid);
     struct berth_compose_container container = {
         .boots = ours && berth_json_get(labels, BERTH_LABEL_BOOT),
+        .is_project = ours && berth_json_get(labels, BERTH_LABEL_PROJECT),
         .state = berth_app_state_parse(
             berth_json_string(berth_json_get(inspect, "State"), "Status", "")),
     };

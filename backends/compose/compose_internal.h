@@ -67,6 +67,7 @@ BERTH_MUST_CHECK int berth_compose_choose_image(const struct berth_compose *comp
 struct berth_compose_container {
     char cuid[BERTH_CUID_SIZE]; /* of its project; "" where it has none of ours */
     bool boots;                 /* it cannot start without boot.py */
+    bool is_project;            /* it stands for one of its owner's compose file */
     enum berth_app_state state;
 };
 
@@ -97,6 +98,36 @@ int berth_compose_restart(struct berth_backend *backend, const char *id, struct 
 /* Starts a container. BERTH_E_PORT_IN_USE: somebody has one of its ports. */
 BERTH_MUST_CHECK int berth_compose_start_container(struct berth_compose *compose, const char *id,
                                                    struct berth_error *err);
+
+/* ---- compose_parts.c ---- */
+
+/* As the verbs of backend.h. */
+int berth_compose_stop(struct berth_backend *backend, const char *id, struct berth_error *err);
+int berth_compose_pause(struct berth_backend *backend, const char *id, struct berth_error *err);
+int berth_compose_unpause(struct berth_backend *backend, const char *id, struct berth_error *err);
+int berth_compose_kill(struct berth_backend *backend, const char *id, struct berth_error *err);
+/* All containers of a project, each after what it depends on; or before. */
+BERTH_MUST_CHECK int berth_compose_start_project(struct berth_compose *compose, const char *cuid,
+                                                 struct berth_error *err);
+BERTH_MUST_CHECK int berth_compose_stop_project(struct berth_compose *compose, const char *cuid,
+                                                struct berth_error *err);
+
+/* ---- compose_own_make.c ---- */
+
+/* As the verb of backend.h. */
+int berth_compose_plan(struct berth_backend *backend, const struct berth_create_spec *spec,
+                       struct berth_texts *ret_images, struct berth_error *err);
+/* Has Compose make the containers of spec's compose file. service: of the one that stands for
+ * them; its ports become those of all. BERTH_E_INVALID (COMPOSE_REFUSED), BERTH_E_PORT_IN_USE. */
+BERTH_MUST_CHECK int berth_compose_own_make(struct berth_compose *compose,
+                                            const struct berth_compose_project *project,
+                                            const struct berth_create_spec *spec,
+                                            struct berth_compose_service *service,
+                                            struct berth_error *err);
+/* The id of the one that stands for them; all must be of the images that spec has. */
+BERTH_MUST_CHECK int berth_compose_own_find_made(struct berth_compose *compose, const char *cuid,
+                                                 const struct berth_create_spec *spec,
+                                                 char **ret_id, struct berth_error *err);
 
 /* ---- compose_update.c ---- */
 
@@ -161,6 +192,8 @@ BERTH_MUST_CHECK int berth_compose_recover_files(const struct berth_compose_proj
 
 /* ---- compose_up.c ---- */
 
+/* Why Compose failed with BERTH_E_REFUSED: the engine is asked whether it is there. */
+int berth_compose_explain(struct berth_compose *compose, int rc, struct berth_error *err);
 /* Has Compose make the container of the project's file, or make it anew. */
 BERTH_MUST_CHECK int berth_compose_up(struct berth_compose *compose,
                                       const struct berth_compose_project *project,

@@ -152,33 +152,6 @@ int berth_compose_policy_read(const char *text, size_t len, cJSON **ret_file,
     return rc;
 }
 
-static int check_file(struct berth_policy_walk *w)
-{
-    static const struct berth_policy_rule map = {.of = top};
-    if (!cJSON_IsObject(w->file))
-        return berth_policy_refuse(w, "the compose file must be a map");
-    int rc = check_variables(w, w->file);
-    if (rc == 0)
-        rc = berth_policy_map(w, w->file, &map);
-    const cJSON *services = berth_json_get(w->file, "services");
-    if (rc == 0 && (!services || !services->child))
-        rc = berth_policy_refuse(w, "the compose file has no services");
-    return rc < 0 ? rc : berth_policy_check_binds(w);
-}
-
-int berth_compose_policy_check(const struct berth_compose_policy *policy, const cJSON *file,
-                               struct berth_error *err)
-{
-    struct berth_policy_walk w = {.policy = policy,
-                                  .file = file,
-                                  .path = BERTH_STRBUF_INIT(BERTH_POLICY_PATH_MAX),
-                                  .err = err};
-    int rc = check_file(&w);
-    berth_policy_release_binds(&w);
-    berth_strbuf_release(&w.path);
-    return rc;
-}
-
 static bool publishes(const cJSON *service)
 {
     return cJSON_GetArraySize(berth_json_get(service, "ports")) > 0;
@@ -193,4 +166,37 @@ const char *berth_compose_policy_main(const cJSON *file)
         return named;
     cJSON_ArrayForEach(service, services) if (publishes(service)) return service->string;
     return services->child->string;
+}
+
+static int check_file(struct berth_policy_walk *w)
+{
+    static const struct berth_policy_rule map = {.of = top};
+    if (!cJSON_IsObject(w->file))
+        return berth_policy_refuse(w, "the compose file must be a map");
+    int rc = check_variables(w, w->file);
+    if (rc == 0)
+        rc = berth_policy_map(w, w->file, &map);
+    const cJSON *services = berth_json_get(w->file, "services");
+    if (rc == 0 && (!services || !services->child))
+        rc = berth_policy_refuse(w, "the compose file has no services");
+    if (rc == 0 &&
+        berth_policy_replicas(berth_json_get(services, berth_compose_policy_main(w->file))) > 1)
+        rc = berth_policy_refuse(w,
+                                 "services.%s: not allowed: it stands for the project, and so runs "
+                                 "once (x-berth.main can name another)",
+                                 berth_compose_policy_main(w->file));
+    return rc < 0 ? rc : berth_policy_check_binds(w);
+}
+
+int berth_compose_policy_check(const struct berth_compose_policy *policy, const cJSON *file,
+                               struct berth_error *err)
+{
+    struct berth_policy_walk w = {.policy = policy,
+                                  .file = file,
+                                  .path = BERTH_STRBUF_INIT(BERTH_POLICY_PATH_MAX),
+                                  .err = err};
+    int rc = check_file(&w);
+    berth_policy_release_binds(&w);
+    berth_strbuf_release(&w.path);
+    return rc;
 }

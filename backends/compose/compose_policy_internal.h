@@ -74,6 +74,8 @@ berth_policy_check berth_policy_seconds; /* a duration of min seconds at least *
 /* ---- compose_policy_service.c ---- */
 
 berth_policy_check berth_policy_service;
+/* How many containers it is, as far as it says so in numbers that are allowed. */
+int64_t berth_policy_replicas(const cJSON *service);
 
 /* ---- compose_policy_mounts.c ---- */
 

@@ -337,7 +337,7 @@ static const struct berth_policy_rule rules_of_service[] = {
     {.key = "working_dir", .check = berth_policy_text},
     {0}};
 
-static int64_t replicas(const cJSON *service)
+int64_t berth_policy_replicas(const cJSON *service)
 {
     const cJSON *scale = berth_json_get(service, "scale");
     if (!scale)
@@ -359,7 +359,7 @@ int berth_policy_service(struct berth_policy_walk *w, const cJSON *value,
     (void)rule;
     if (!cJSON_IsObject(value))
         return berth_policy_refuse(w, "must be a map");
-    w->replicas = replicas(value);
+    w->replicas = berth_policy_replicas(value);
     w->containers += w->replicas;
     int rc = berth_policy_map(w, value, &map);
     if (rc == 0 && !*berth_json_string(value, "image", ""))

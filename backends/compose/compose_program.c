@@ -172,8 +172,9 @@ static int refusal(struct berth_strbuf *complaints, int code, struct berth_error
     return berth_error_set(err, BERTH_E_REFUSED, "%s", line);
 }
 
-int berth_compose_program_run(struct berth_compose_program *program, const char *const *args,
-                              int folder, int held, int64_t timeout_ms, struct berth_error *err)
+static int run(struct berth_compose_program *program, const char *const *args,
+               const char *const *envp, int folder, int held, int64_t timeout_ms,
+               struct berth_strbuf *out, struct berth_error *err)
 {
     char version[BERTH_VERSION_MAX];
     int rc = berth_compose_program_find(program, version, err);
@@ -183,21 +184,36 @@ int berth_compose_program_run(struct berth_compose_program *program, const char 
     size_t count = 3;
     while (*args && count < ARGS_MAX - 1)
         argv[count++] = *args++;
-    const char *const envp[] = {program->engine, program->home, program->config, NULL};
     const struct berth_process process = {.argv = argv,
                                           .envp = envp,
                                           .directory = folder,
                                           .handed_on = held,
                                           .timeout_ms = timeout_ms};
-    BERTH_CLEANUP(strbuf) struct berth_strbuf out = BERTH_STRBUF_INIT(BERTH_PROCESS_OUTPUT_MAX);
     BERTH_CLEANUP(strbuf)
     struct berth_strbuf complaints = BERTH_STRBUF_INIT(BERTH_PROCESS_OUTPUT_MAX);
     int code = 0;
-    rc = berth_process_run(&process, &out, &complaints, &code, err);
+    rc = berth_process_run(&process, out, &complaints, &code, err);
     if (rc == BERTH_E_NOT_FOUND) /* it was found before */
         return berth_error_set(err, BERTH_E_UNREACHABLE, "Docker Compose is gone from %s",
                                program->path);
     if (rc < 0)
         return rc;
     return code == 0 ? 0 : refusal(&complaints, code, err);
+}
+
+int berth_compose_program_run(struct berth_compose_program *program, const char *const *args,
+                              int folder, int held, int64_t timeout_ms, struct berth_error *err)
+{
+    const char *const envp[] = {program->engine, program->home, program->config, NULL};
+    BERTH_CLEANUP(strbuf) struct berth_strbuf out = BERTH_STRBUF_INIT(BERTH_PROCESS_OUTPUT_MAX);
+    return run(program, args, envp, folder, held, timeout_ms, &out, err);
+}
+
+int berth_compose_program_ask(struct berth_compose_program *program, const char *const *args,
+                              int folder, int held, int64_t timeout_ms, struct berth_strbuf *out,
+                              struct berth_error *err)
+{
+    const char *const envp[] = {program->home, program->config, NULL};
+    int rc = run(program, args, envp, folder, held, timeout_ms, out, err);
+    return rc < 0 ? rc : berth_strbuf_check(out, err);
 }

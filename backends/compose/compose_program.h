@@ -49,4 +49,13 @@ BERTH_MUST_CHECK int berth_compose_program_run(struct berth_compose_program *pro
                                                const char *const *args, int folder, int held,
                                                int64_t timeout_ms, struct berth_error *err);
 
+/*
+ * The same, for what it prints: out takes as much as its cap allows, and
+ * BERTH_E_TOO_LARGE tells that there was more. It is not told of the engine.
+ */
+BERTH_MUST_CHECK int berth_compose_program_ask(struct berth_compose_program *program,
+                                               const char *const *args, int folder, int held,
+                                               int64_t timeout_ms, struct berth_strbuf *out,
+                                               struct berth_error *err);
+
 #endif

@@ -254,7 +254,7 @@ int berth_compose_service_init(const struct berth_create_spec *spec, const char 
         .image_label = berth_text_dup(spec->image_label),
         .run_as = berth_text_dup(spec->run_as),
         .gpus = spec->gpus,
-        .boots = asked != NULL,
+        .boots = asked && !asked->compose,
     };
     if (!service.app || !service.user || !service.container || !service.image ||
         !service.image_label || (spec->run_as && !service.run_as))

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What Compose is run for. */
 #include "backends/compose/compose_internal.h"
+#include "backends/compose/compose_own.h"
 #include "backends/engine/engine_container.h"
 #include "base/clock.h"
 #include "base/folder.h"
@@ -12,7 +13,7 @@
 #define TEXT_OF_(number) #number
 
 /* The engine is asked why: Compose gives up in many words when it is not there. */
-static int explain(struct berth_compose *compose, int rc, struct berth_error *err)
+int berth_compose_explain(struct berth_compose *compose, int rc, struct berth_error *err)
 {
     static const struct berth_engine_request ping = {.method = "GET", .path = BERTH_ENGINE_PING};
     struct berth_error why = BERTH_ERROR_INIT;
@@ -35,7 +36,7 @@ int berth_compose_up(struct berth_compose *compose, const struct berth_compose_p
     int64_t timeout_ms = compose->request_timeout_ms + GRACE_MS;
     int rc = berth_compose_program_run(&compose->program, args, project->folder, project->folder,
                                        timeout_ms, err);
-    return explain(compose, rc, err);
+    return berth_compose_explain(compose, rc, err);
 }
 
 int berth_compose_down(struct berth_compose *compose, const struct berth_compose_project *project,
@@ -53,7 +54,7 @@ int berth_compose_down(struct berth_compose *compose, const struct berth_compose
     int64_t timeout_ms = compose->request_timeout_ms + GRACE_MS;
     int rc =
         berth_compose_program_run(&compose->program, args, -1, project->folder, timeout_ms, err);
-    return explain(compose, rc, err);
+    return berth_compose_explain(compose, rc, err);
 }
 
 static int remove_containers(struct berth_compose *compose, const char *cuid,
@@ -86,6 +87,8 @@ int berth_compose_discard(struct berth_compose *compose, struct berth_compose_pr
     int rc = berth_compose_project_unmount(project, &why);
     if (rc == 0)
         rc = remove_containers(compose, project->cuid, &why);
+    if (rc == 0 && berth_folder_has(project->folder, BERTH_COMPOSE_ORIGINAL))
+        rc = berth_compose_down(compose, project, &why); /* it has networks and volumes */
     if (rc == 0)
         rc = berth_compose_project_remove(compose->root, project, &why);
     if (rc < 0) {

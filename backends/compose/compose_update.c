@@ -165,6 +165,10 @@ int berth_compose_update(struct berth_backend *backend, const char *id,
     if (project.folder < 0)
         return berth_error_set(err, BERTH_E_CONFLICT,
                                "the app was not created here, or its folder was lost");
+    if (container.is_project)
+        return berth_error_set(err, BERTH_E_CONFLICT,
+                               "the app is a project of its owner's compose file: delete it, and "
+                               "create it anew");
     if (berth_compose_project_before(&project) != BERTH_BEFORE_NONE)
         return berth_error_set(err, BERTH_E_BUSY, "another change of the app is under way");
     rc = change_project(compose, &project, change, container.state, err);

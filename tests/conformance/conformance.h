@@ -167,5 +167,6 @@ TCase *case_logs(void);
 TCase *case_sharing(void);
 TCase *case_watch(void);
 TCase *case_containers(void);
+TCase *case_projects(void);
 
 #endif

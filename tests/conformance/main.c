@@ -54,6 +54,7 @@ int main(void)
     suite_add_tcase(suite, case_sharing());
     suite_add_tcase(suite, case_watch());
     suite_add_tcase(suite, case_containers());
+    suite_add_tcase(suite, case_projects());
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
     int failed = srunner_ntests_failed(runner);

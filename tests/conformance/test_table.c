@@ -34,6 +34,7 @@ static const struct {
     {VERB(kill), ONE_HOST | SWARM},
     {VERB(remove), ONE_HOST},
     {VERB(reset), ONE_HOST},
+    {VERB(plan), COMPOSE},
     {VERB(update), COMPOSE | ROOTFS},
     {VERB(describe), COMPOSE | ROOTFS},
     {VERB(versions), COMPOSE},
@@ -94,6 +95,8 @@ static int call(struct berth_backend *backend, const char *verb, struct berth_er
             return berth_backend_act(backend, (enum berth_verb)i, unknown_id, err);
     if (strcmp(verb, "reset") == 0)
         return berth_backend_reset(backend, unknown_id, NULL, NULL, NULL, err);
+    if (strcmp(verb, "plan") == 0)
+        return berth_backend_plan(backend, NULL, NULL, err);
     if (strcmp(verb, "update") == 0)
         return berth_backend_update(backend, unknown_id, NULL, NULL, err);
     if (strcmp(verb, "describe") == 0)
@@ -129,6 +132,7 @@ static const char *endpoint_of(const char *verb)
         {"remove", "delete-app"},
         {"reset", "hard-reset-app"},
         {"update", "update-container"},
+        {"plan", "create-project"},
         {"describe", "describe-container"},
         {"versions", "healthz"},
         {"put_archive", "upload-zip"},

@@ -47,8 +47,8 @@ static void check_volume(const cJSON *volume)
     const char *text = cJSON_IsString(volume) ? volume->valuestring : "";
     const char *source = berth_json_string(volume, "source", "");
     FUZZ_CHECK_MSG(!strchr(text, ':') || (text[0] != '/' && text[0] != '~'), text);
-    FUZZ_CHECK_MSG(strncmp(text, "..", 2) != 0 && !strstr(text, "/../"), text);
-    FUZZ_CHECK_MSG(source[0] != '/' && source[0] != '~' && strncmp(source, "..", 2) != 0, source);
+    FUZZ_CHECK_MSG(strncmp(text, "../", 3) != 0 && strncmp(text, "..:", 3) != 0, text);
+    FUZZ_CHECK_MSG(source[0] != '/' && source[0] != '~' && strncmp(source, "../", 3) != 0, source);
     FUZZ_CHECK(!berth_json_get(berth_json_get(volume, "bind"), "propagation"));
 }
 

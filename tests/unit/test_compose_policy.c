@@ -60,7 +60,8 @@ START_TEST(what_ordinary_files_say_is_allowed)
         "services: {a: {image: x, env_file: [a.env, {path: ./b.env, required: false}]}}",
         "services: {a: {image: x, volumes: ['.:/app']}, b: {image: x, volumes: ['./:/srv']}}",
         "services: {a: {image: x}}\nx-berth: {main: a}\nx-else: {privileged: true}\n",
-        "services: {a: {image: x, scale: 8}, b: {image: x, deploy: {replicas: 8}}}",
+        "services: {a: {image: x, scale: 8}, b: {image: x, deploy: {replicas: 7}}, c: {image: x}}\n"
+        "x-berth: {main: c}",
         "services: {a: {image: x}}\nvolumes: {v: {external: false}}\n",
     };
     for (size_t i = 0; i < UNIT_COUNT(files); i++) {
@@ -83,7 +84,7 @@ START_TEST(what_a_service_may_say)
         "depends_on: {db: {condition: service_healthy, restart: true, required: true}}",
         "deploy: {resources: {limits: {cpus: '0.5', memory: 1g, pids: 5}, reservations: {cpus: "
         "1}}}",
-        "deploy: {mode: replicated, replicas: 2, restart_policy: {condition: on-failure, delay: "
+        "deploy: {mode: replicated, replicas: 1, restart_policy: {condition: on-failure, delay: "
         "5s, max_attempts: 3, window: 1m}, placement: {}}",
         "deploy: {resources: {reservations: {devices: [{driver: nvidia, count: 2, capabilities: "
         "[gpu]}]}}}",
@@ -230,6 +231,9 @@ static const struct refusal refused_of_service[] = {
     {"scale: 1.5", "services.web.scale: must be a whole number from 1 to 16"},
     {"scale: 16", "services.db: not allowed: a project has at most 16 containers"},
     {"deploy: {replicas: 16}", "services.db: not allowed: a project has at most 16 containers"},
+    {"scale: 2", "services.web: not allowed: it stands for the project, and so runs once "
+                 "(x-berth.main can name "
+                 "another)"},
     {"deploy: {mode: global}", "services.web.deploy.mode: not allowed but for: replicated"},
     {"deploy: {placement: {constraints: [a]}}", "services.web.deploy.placement: not allowed"},
     {"deploy: {endpoint_mode: vip}", "services.web.deploy.endpoint_mode: not allowed"},
