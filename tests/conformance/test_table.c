@@ -124,24 +124,15 @@ static int call(struct berth_backend *backend, const char *verb, struct berth_er
 static const char *endpoint_of(const char *verb)
 {
     static const char *const endpoints[][2] = {
-        {"start", "start-app"},
-        {"stop", "stop-app"},
-        {"pause", "pause-app"},
-        {"unpause", "unpause-app"},
-        {"restart", "restart-app"},
-        {"remove", "delete-app"},
-        {"reset", "hard-reset-app"},
-        {"update", "update-container"},
-        {"plan", "create-project"},
-        {"describe", "describe-container"},
-        {"versions", "healthz"},
-        {"put_archive", "upload-zip"},
-        {"get_archive", "download-zip"},
-        {"get_file", "download"},
-        {"images", "get-images"},
-        {"pull", "request-image"},
-        {"image_remove", "remove-image"},
-        {"node_inspect", "get-node-info"},
+        {"start", "start-app"},           {"stop", "stop-app"},
+        {"pause", "pause-app"},           {"unpause", "unpause-app"},
+        {"restart", "restart-app"},       {"remove", "delete-app"},
+        {"reset", "hard-reset-app"},      {"update", "update-container"},
+        {"plan", "create-project"},       {"describe", "describe-container"},
+        {"versions", "healthz"},          {"put_archive", "upload-zip"},
+        {"get_archive", "download-zip"},  {"get_file", "download"},
+        {"images", "get-images"},         {"pull", "request-image"},
+        {"image_remove", "remove-image"}, {"node_inspect", "get-node-info"},
     };
     for (size_t i = 0; i < COUNT(endpoints); i++)
         if (strcmp(endpoints[i][0], verb) == 0)
