@@ -7,6 +7,7 @@ import io
 import os
 import signal
 import sqlite3
+import subprocess
 import threading
 import zipfile
 
@@ -15,14 +16,21 @@ import pytest
 from harness import wait_until
 from lab import Engine, compose
 
+DEMO = "berth/demo:latest"
 BOOT = b"print('up')\n"
 
 
 @pytest.fixture(scope="module")
 def engine():
+    """No engine is asked for files: one will do."""
     with Engine("26.1") as engine:
-        engine.import_image("berth/demo:latest")
+        engine.import_image(DEMO)
         yield engine
+
+
+def facility(engine, **keys):
+    return {"backend": "compose", "engine": engine.url, "image_policy": "open",
+            "compose": compose(), **keys}
 
 
 class App:
@@ -54,8 +62,7 @@ class App:
 
 @pytest.fixture
 def app(engine, gateway):
-    berth = gateway({"demo": {"backend": "compose", "engine": engine.url, "auth": "open",
-                              "image_policy": "open", "compose": compose()}},
+    berth = gateway({"demo": facility(engine, auth="open")},
                     settings={"limits": {"max_upload_bytes": "8m", "request_timeout_s": 2}})
     app = App(berth)
     yield app
@@ -139,6 +146,32 @@ def test_nothing_is_left_of_an_upload_that_is_cut_short(app):
     assert silent.startswith(b"HTTP/1.1 408 "), silent
     assert os.listdir(app.mount) == [] and app.left() == []
     assert os.statvfs(app.berth.data).f_blocks == used.f_blocks
+
+
+def test_a_full_disk_changes_nothing(gateway):
+    """The data is on a disk of 24 MiB: what does not fit as it comes, and what does not unpacked."""
+    berth = gateway(start=False)
+    berth.data.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", berth.data], check=True)
+    try:
+        with Engine("26.1") as engine:  # which sees what was mounted before it started
+            engine.import_image(DEMO)
+            berth.configure({"demo": facility(engine, auth="open")}, {"gateway": {
+                "data_dir": berth.data, "listen": f"127.0.0.1:{berth.port}"}})
+            berth.start()
+            app = App(berth)
+            assert app.upload(archive(a="old")).status == 200
+            for body in (os.urandom(25 << 20), archive(a="new", noise=os.urandom(13 << 20)),
+                         archive(a="new", text=b"text" * (6 << 20))):
+                refused = app.client.again().request("POST", f"{app.path}/upload-zip", body=body)
+                assert (refused.status, refused.json["code"]) == (500, "NO_SPACE"), refused
+                assert os.listdir(app.mount) == ["a"] and (app.mount / "a").read_text() == "old"
+                assert app.left() == []
+            assert app.upload(archive(a="new")).status == 200
+            assert app.client.post("/demo/delete-app", name="berth_demo--ana").status == 200
+            berth.stop()
+    finally:
+        subprocess.run(["umount", "--lazy", berth.data], check=True)
 
 
 def test_an_upload_is_watched(app):
@@ -276,9 +309,8 @@ def test_who_stops_reading_holds_up_nobody(app):
 
 
 def test_files_are_for_who_may_see_the_app(engine, gateway):
-    berth = gateway({"demo": {"backend": "compose", "engine": engine.url, "compose": compose(),
-                              "image_policy": "open"}}, environment={"APP_USER": "root",
-                                                                     "APP_PASS": "roots-password"})
+    berth = gateway({"demo": facility(engine)},
+                    environment={"APP_USER": "root", "APP_PASS": "roots-password"})
     root = berth.client("root", "roots-password")
     ana, eve = berth.user("ana", demo="researcher"), berth.user("eve", demo="researcher")
     viewer = berth.user("vic", demo="viewer")
