@@ -144,13 +144,14 @@ static int exists(const char *app, struct berth_error *err)
 }
 
 /* Whether the service is a job whose end has come: by the manager, or, which is sooner, by the
- * engine of its node. */
+ * engine of its node. The manager may be so late that it does not even know yet that it began. */
 static int has_ended(struct swarm *swarm, const char *id, bool *ret_ended, struct berth_error *err)
 {
     BERTH_CLEANUP(swarm_found) struct berth_swarm_found found = {0};
     BERTH_CLEANUP(app_list) struct berth_app_list apps = {0};
     int status = berth_swarm_find(swarm, id, &found, err);
-    if (status == 0 && found.service.is_job && found.task.phase == BERTH_TASK_RUNNING)
+    if (status == 0 && found.service.is_job && found.task.container[0] &&
+        found.task.phase != BERTH_TASK_ENDED)
         status = berth_swarm_list(&swarm->head, id, &apps, err);
     if (status < 0)
         return status;
