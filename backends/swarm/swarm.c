@@ -20,6 +20,7 @@ static void swarm_close(struct berth_backend *backend)
     berth_swarm_nodes_close(swarm->nodes);
     berth_engine_close(swarm->manager);
     berth_image_list_unref(swarm->images);
+    berth_swarm_node_list_release(&swarm->known);
     (void)pthread_mutex_destroy(&swarm->lock);
     free(swarm->facility);
     free(swarm);

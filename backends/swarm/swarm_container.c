@@ -10,7 +10,8 @@ static int reach(struct swarm *swarm, const struct berth_swarm_task *task, const
                  struct berth_swarm_endpoint **ret_endpoint, struct berth_error *err)
 {
     BERTH_CLEANUP(swarm_node_list) struct berth_swarm_node_list nodes = {0};
-    int status = berth_swarm_get_nodes(swarm, &nodes, err);
+    const char *id = task->node;
+    int status = berth_swarm_nodes_with(swarm, &id, 1, &nodes, err);
     if (status < 0)
         return status;
     const struct berth_swarm_node *node = berth_swarm_node_find(&nodes, task->node);

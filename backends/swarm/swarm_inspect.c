@@ -68,8 +68,9 @@ int berth_swarm_inspect(struct berth_backend *backend, const char *id, struct be
     BERTH_CLEANUP(swarm_node_list) struct berth_swarm_node_list nodes = {0};
     BERTH_CLEANUP(strbuf) struct berth_strbuf reason = BERTH_STRBUF_INIT(BERTH_SWARM_PATH_MAX);
     int status = berth_swarm_find(swarm, id, &found, err);
+    const char *node_id = found.task.node;
     if (status == 0)
-        status = berth_swarm_get_nodes(swarm, &nodes, err);
+        status = berth_swarm_nodes_with(swarm, &node_id, 1, &nodes, err);
     if (status < 0)
         return status;
     const struct berth_swarm_node *node = berth_swarm_node_find(&nodes, found.task.node);

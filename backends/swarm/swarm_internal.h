@@ -31,6 +31,8 @@ struct swarm {
     pthread_mutex_t lock;
     struct berth_error condition;    /* lock; what is wrong although the manager answers */
     struct berth_image_list *images; /* lock; those told last, NULL: none yet */
+    struct berth_swarm_node_list
+        known; /* lock; the nodes while the watch follows them, else none */
 };
 
 static inline struct swarm *swarm_of(struct berth_backend *backend)
@@ -55,6 +57,12 @@ int berth_swarm_restate(int status, struct berth_error *err);
 BERTH_MUST_CHECK int berth_swarm_get_nodes(struct swarm *swarm,
                                            struct berth_swarm_node_list *ret_nodes,
                                            struct berth_error *err);
+
+/* The nodes as the watch knows them; as the manager has them now where one of these ids is not
+ * among those. Empty ids are of no node. */
+BERTH_MUST_CHECK int berth_swarm_nodes_with(struct swarm *swarm, const char *const *ids,
+                                            size_t count, struct berth_swarm_node_list *ret_nodes,
+                                            struct berth_error *err);
 
 /* Appends "/services?filters=…": those of the facility; app NULL: all of them. */
 void berth_swarm_services_path(const struct berth_engine_scope *scope, const char *app,
@@ -141,6 +149,8 @@ void berth_swarm_image_id(struct swarm *swarm, const char *reference, struct ber
 /* Lists the images, where nobody has yet. */
 BERTH_MUST_CHECK int berth_swarm_know_images(struct swarm *swarm, struct berth_error *err);
 void berth_swarm_set_images(struct swarm *swarm, struct berth_image_list *images);
+/* NULL: they are not followed any more. Without memory they are not known for now. */
+void berth_swarm_set_nodes(struct swarm *swarm, const struct berth_swarm_node_list *nodes);
 /* why NULL: nothing is wrong. */
 void berth_swarm_set_condition(struct swarm *swarm, const struct berth_error *why);
 

@@ -52,6 +52,17 @@ static int collect(struct killing *killing, const cJSON *tasks, struct berth_err
     return 0;
 }
 
+static int find_nodes(const struct killing *killing, struct berth_swarm_node_list *ret_nodes,
+                      struct berth_error *err)
+{
+    BERTH_CLEANUP(free) const char **ids = calloc(killing->count + 1, sizeof(*ids));
+    if (!ids)
+        return berth_error_nomem(err);
+    for (size_t i = 0; i < killing->count; i++)
+        ids[i] = killing->tasks[i].node;
+    return berth_swarm_nodes_with(killing->swarm, ids, killing->count, ret_nodes, err);
+}
+
 int berth_swarm_kill(struct berth_backend *backend, const char *id, struct berth_error *err)
 {
     struct swarm *swarm = swarm_of(backend);
@@ -60,9 +71,9 @@ int berth_swarm_kill(struct berth_backend *backend, const char *id, struct berth
     struct killing killing = {.swarm = swarm, .nodes = &nodes};
     int status = berth_swarm_find(swarm, id, &found, err);
     if (status == 0)
-        status = berth_swarm_get_nodes(swarm, &nodes, err);
-    if (status == 0)
         status = collect(&killing, found.tasks_json, err);
+    if (status == 0)
+        status = find_nodes(&killing, &nodes, err);
     BERTH_CLEANUP(free) struct berth_swarm_task *tasks = killing.tasks;
     if (status < 0)
         return status;

@@ -98,8 +98,9 @@ static int list_one(struct swarm *swarm, const char *id, struct berth_app_list *
     int status = berth_swarm_find(swarm, id, &found, err);
     if (status == BERTH_E_NOT_FOUND)
         return 0;
+    const char *node_id = found.task.node;
     if (status == 0)
-        status = berth_swarm_get_nodes(swarm, &nodes, err);
+        status = berth_swarm_nodes_with(swarm, &node_id, 1, &nodes, err);
     if (status < 0)
         return status;
     struct berth_swarm_sight sight = {.hostname = ""};

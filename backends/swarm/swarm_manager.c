@@ -87,6 +87,36 @@ int berth_swarm_get_nodes(struct swarm *swarm, struct berth_swarm_node_list *ret
     return status < 0 ? status : berth_swarm_nodes_parse(nodes, ret_nodes, err);
 }
 
+static bool has_all(const struct berth_swarm_node_list *nodes, const char *const *ids, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (ids[i][0] && !berth_swarm_node_find(nodes, ids[i]))
+            return false;
+    return true;
+}
+
+int berth_swarm_nodes_with(struct swarm *swarm, const char *const *ids, size_t count,
+                           struct berth_swarm_node_list *ret_nodes, struct berth_error *err)
+{
+    {
+        BERTH_LOCK_SCOPE(held, &swarm->lock);
+        if (swarm->known.count > 0 && has_all(&swarm->known, ids, count))
+            return berth_swarm_node_list_copy(&swarm->known, ret_nodes, err);
+    }
+    return berth_swarm_get_nodes(swarm, ret_nodes, err);
+}
+
+void berth_swarm_set_nodes(struct swarm *swarm, const struct berth_swarm_node_list *nodes)
+{
+    BERTH_CLEANUP(swarm_node_list) struct berth_swarm_node_list next = {0};
+    if (nodes)
+        (void)!berth_swarm_node_list_copy(nodes, &next, NULL);
+    BERTH_LOCK_SCOPE(held, &swarm->lock);
+    struct berth_swarm_node_list before = swarm->known;
+    swarm->known = next;
+    next = before;
+}
+
 /*
  * Swarm 20.10 lets the container of a job run on when its service is removed,
  * unless the job is first told to want no completions. What comes of that is

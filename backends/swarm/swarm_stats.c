@@ -41,6 +41,21 @@ static bool is_running(const struct berth_app *app)
     return app->state == BERTH_APP_RUNNING || app->state == BERTH_APP_PAUSED;
 }
 
+/* The nodes where they run. */
+static int find_nodes(struct swarm *swarm, const struct berth_app *const *apps, size_t count,
+                      struct berth_swarm_node_list *ret_nodes, struct berth_error *err)
+{
+    BERTH_CLEANUP(free) const char **ids = calloc(count + 1, sizeof(*ids));
+    if (!ids)
+        return berth_error_nomem(err);
+    for (size_t i = 0; i < count; i++) {
+        const char *id =
+            is_running(apps[i]) ? berth_app_label(apps[i], BERTH_SWARM_NODE_ID_LABEL) : NULL;
+        ids[i] = id ? id : "";
+    }
+    return berth_swarm_nodes_with(swarm, ids, count, ret_nodes, err);
+}
+
 static int make_shares(struct swarm *swarm, size_t count, struct shares *shares,
                        struct berth_error *err)
 {
@@ -127,7 +142,7 @@ int berth_swarm_stats(struct berth_backend *backend, const struct berth_app *con
     struct berth_stats_list list = {.items = calloc(count + 1, sizeof(*list.items))};
     if (!list.items)
         return berth_error_nomem(err);
-    int status = count > 0 ? berth_swarm_get_nodes(swarm, &nodes, err) : 0;
+    int status = count > 0 ? find_nodes(swarm, apps, count, &nodes, err) : 0;
     if (status == 0)
         status = make_shares(swarm, count, &shares, err);
     for (size_t i = 0; status == 0 && i < count; i++) {

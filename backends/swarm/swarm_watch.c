@@ -22,6 +22,7 @@ bool berth_swarm_watch_is_read(const struct berth_swarm_watch *watch)
 static void stop(struct berth_swarm_watch *watch)
 {
     watch->state = BERTH_SWARM_DOWN;
+    berth_swarm_set_nodes(watch->swarm, NULL);
     berth_engine_stream_free(berth_steal(&watch->stream));
     berth_engine_timer_clear(watch->io, &watch->retry_timer);
     berth_engine_timer_clear(watch->io, &watch->open_timer);

@@ -65,6 +65,7 @@ static bool take_nodes(struct berth_swarm_watch *watch, const cJSON *json)
     watch->nodes = nodes;
     int status = berth_swarm_nodes_check(&watch->nodes, &err);
     berth_swarm_set_condition(watch->swarm, status < 0 ? &err : NULL);
+    berth_swarm_set_nodes(watch->swarm, &watch->nodes);
     berth_swarm_spread_nodes(watch->swarm->spread, &watch->nodes);
     if (berth_swarm_links_ensure(watch, &err)) {
         berth_swarm_watch_lose(watch, &err);
