@@ -156,6 +156,23 @@ bool berth_swarm_entry_tell(struct berth_swarm_watch *watch, const struct berth_
     return true;
 }
 
+bool berth_swarm_entry_lose(struct berth_swarm_watch *watch, const struct berth_swarm_entry *entry,
+                            int64_t alive_ns)
+{
+    BERTH_CLEANUP(app) struct berth_app *app = NULL;
+    struct berth_error err = BERTH_ERROR_INIT;
+    if (watch->state != BERTH_SWARM_LIVE || !entry->service.shape)
+        return true;
+    if (berth_swarm_entry_app(watch, entry, &app, &err)) {
+        berth_swarm_watch_lose(watch, &err);
+        return false;
+    }
+    if (app->state == BERTH_APP_UNKNOWN && alive_ns > 0)
+        watch->sink.changed(watch->sink.ctx, entry->id, app->state, alive_ns);
+    watch->sink.app(watch->sink.ctx, watch->sink.ticket(watch->sink.ctx), app);
+    return true;
+}
+
 void berth_swarm_entry_end(struct berth_swarm_watch *watch, struct berth_swarm_entry *entry,
                            uint64_t ticket, int64_t at_ns)
 {

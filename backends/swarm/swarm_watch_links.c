@@ -122,22 +122,31 @@ static uint64_t on_ticket(void *ctx)
     return link->watch->sink.ticket(link->watch->sink.ctx);
 }
 
+struct speech {
+    const struct berth_swarm_link *link;
+    int64_t alive_ns; /* of one that is lost */
+};
+
 /* What changes with the link: the apps on its node. */
 static bool retell(struct berth_swarm_watch *watch, struct berth_swarm_entry *entry, void *ctx)
 {
-    const struct berth_swarm_link *link = ctx;
+    const struct speech *speech = ctx;
     const struct berth_swarm_node *node =
         entry->task.node[0] ? berth_swarm_node_find(&watch->nodes, entry->task.node) : NULL;
-    if (!node || berth_swarm_link_find(watch, node) != link)
+    if (!node || berth_swarm_link_find(watch, node) != speech->link)
         return true;
+    if (!speech->link->is_live)
+        return berth_swarm_entry_lose(watch, entry, speech->alive_ns);
     return berth_swarm_entry_tell(watch, entry, watch->sink.ticket(watch->sink.ctx));
 }
 
-static void spoke(struct berth_swarm_link *link)
+/* alive_ns: of one that is lost. */
+static void spoke(struct berth_swarm_link *link, int64_t alive_ns)
 {
     struct berth_swarm_watch *watch = link->watch;
+    struct speech speech = {link, alive_ns};
     link->has_spoken = true;
-    berth_swarm_entries_walk(watch, retell, link);
+    berth_swarm_entries_walk(watch, retell, &speech);
     berth_swarm_watch_greet(watch);
     berth_swarm_poll_wake(watch);
 }
@@ -158,7 +167,7 @@ static void on_listing(void *ctx, uint64_t ticket, const struct berth_app_list *
     link->is_live = true;
     berth_swarm_endpoint_set(link->watch->swarm->nodes, link->endpoint, NULL);
     if (!is_manager(link))
-        spoke(link);
+        spoke(link, 0);
     else if (link->watch->state == BERTH_SWARM_DOWN) {
         link->has_spoken = true;
         berth_swarm_watch_begin(link->watch);
@@ -241,14 +250,13 @@ static void on_alive(void *ctx, int64_t at_ns)
 static void on_lost(void *ctx, const struct berth_error *why, int64_t last_alive_ns)
 {
     struct berth_swarm_link *link = ctx;
-    (void)last_alive_ns;
     link->is_live = false;
     berth_swarm_endpoint_set(link->watch->swarm->nodes, link->endpoint, why);
     if (is_manager(link)) {
         berth_swarm_nodes_set_self(link->watch->swarm->nodes, "");
         berth_swarm_watch_lose(link->watch, why);
     } else {
-        spoke(link);
+        spoke(link, last_alive_ns);
     }
 }
 

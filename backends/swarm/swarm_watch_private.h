@@ -195,6 +195,10 @@ BERTH_MUST_CHECK int berth_swarm_entry_app(struct berth_swarm_watch *watch,
 /* Tells the sink of it, while live. False: contact was given up over it. */
 bool berth_swarm_entry_tell(struct berth_swarm_watch *watch, const struct berth_swarm_entry *entry,
                             uint64_t ticket);
+/* Tells the sink of it, while live: its node's engine has fallen silent, and answered last at
+ * alive_ns (wall; 0: never). False as above. */
+bool berth_swarm_entry_lose(struct berth_swarm_watch *watch, const struct berth_swarm_entry *entry,
+                            int64_t alive_ns);
 /* The service is no more: tells so, and removes the entry. */
 void berth_swarm_entry_end(struct berth_swarm_watch *watch, struct berth_swarm_entry *entry,
                            uint64_t ticket, int64_t at_ns);
