@@ -75,6 +75,57 @@ int berth_image_list_add(struct berth_image_list *list, const struct berth_image
     return 0;
 }
 
+/* The last one goes behind those that are as young, or younger. */
+static void place_last(struct berth_image_list *list)
+{
+    struct berth_image last = list->items[list->count - 1];
+    size_t at = list->count - 1;
+    for (; at > 0 && list->items[at - 1].created_ns < last.created_ns; at--)
+        list->items[at] = list->items[at - 1];
+    list->items[at] = last;
+}
+
+/* The names that list lacks, borrowed; NULL when out of memory. */
+static char **new_names(const struct berth_image_list *list, char *const *names)
+{
+    size_t count = 0;
+    while (names[count])
+        count++;
+    char **fresh = calloc(count + 1, sizeof(char *));
+    for (size_t kept = 0; fresh && *names; names++)
+        if (!berth_image_list_find(list, *names))
+            fresh[kept++] = *names;
+    return fresh;
+}
+
+static int merge_one(struct berth_image_list *list, const struct berth_image *one,
+                     struct berth_error *err)
+{
+    struct berth_image image = *one;
+    BERTH_CLEANUP(free) char **tags = new_names(list, one->tags);
+    BERTH_CLEANUP(free) char **digests = new_names(list, one->digests);
+    if (!tags || !digests)
+        return berth_error_nomem(err);
+    bool is_pinned_alone = !one->tags[0] && digests[0] && !berth_image_list_find(list, one->id);
+    if (!tags[0] && !is_pinned_alone)
+        return 0;
+    image.tags = tags;
+    image.digests = digests;
+    int status = berth_image_list_add(list, &image, err);
+    if (status == 0)
+        place_last(list);
+    return status;
+}
+
+int berth_image_list_merge(struct berth_image_list *list, const struct berth_image_list *more,
+                           struct berth_error *err)
+{
+    int status = 0;
+    for (size_t i = 0; status == 0 && i < more->count; i++)
+        status = merge_one(list, &more->items[i], err);
+    return status;
+}
+
 struct berth_image_list *berth_image_list_ref(struct berth_image_list *list)
 {
     (void)__atomic_fetch_add(&list->refs, 1, __ATOMIC_RELAXED);

@@ -34,6 +34,13 @@ BERTH_MUST_CHECK int berth_image_list_new(struct berth_image_list **ret_list,
 /* Appends a deep copy; only before the list is shared. */
 BERTH_MUST_CHECK int berth_image_list_add(struct berth_image_list *list,
                                           const struct berth_image *image, struct berth_error *err);
+
+/* Adds what list lacks of another engine's images, in their place by age: a name that list has
+ * already is the one that counts, and what has no name is its engine's own affair. Only before the
+ * list is shared; after a failure it has some of them. */
+BERTH_MUST_CHECK int berth_image_list_merge(struct berth_image_list *list,
+                                            const struct berth_image_list *more,
+                                            struct berth_error *err);
 struct berth_image_list *berth_image_list_ref(struct berth_image_list *list);
 void berth_image_list_unref(struct berth_image_list *list);
 BERTH_DEFINE_CLEANUP(image_list, struct berth_image_list *, berth_image_list_unref)

@@ -330,14 +330,20 @@ static int purge_image(struct berth_approvals *approvals, const struct berth_app
                        struct berth_error *err)
 {
     BERTH_CLEANUP(strbuf) struct berth_strbuf reference = BERTH_STRBUF_INIT(1024);
+    struct berth_error why = BERTH_ERROR_INIT;
     berth_approval_reference(approval, &reference);
     int r = berth_strbuf_check(&reference, err);
     if (r == 0)
         r = berth_backend_image_remove(approvals->backend, berth_strbuf_str(&reference), err);
     if (r == BERTH_E_NOT_FOUND)
         r = 0;
-    if (r == 0)
-        r = berth_mirror_refresh_images(approvals->mirror, err);
+    int refreshed =
+        berth_mirror_refresh_images(approvals->mirror, &why); /* some node may lack it */
+    if (r == 0 && refreshed < 0) {
+        r = refreshed;
+        if (err)
+            *err = why;
+    }
     return r < 0 ? berth_error_wrap(err, "approval is withdrawn, but the image stays") : 0;
 }
 

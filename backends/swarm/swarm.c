@@ -17,6 +17,7 @@ static void swarm_close(struct berth_backend *backend)
     struct swarm *swarm = swarm_of(backend);
     berth_swarm_watch_close(swarm->watch);
     berth_swarm_spread_close(swarm->spread);
+    berth_swarm_stock_free(swarm->stock);
     berth_swarm_nodes_close(swarm->nodes);
     berth_engine_close(swarm->manager);
     berth_image_list_unref(swarm->images);
@@ -75,6 +76,8 @@ static int open_parts(struct swarm *swarm, const struct berth_backend_config *co
         status = berth_engine_open(&manager, &swarm->manager, err);
     if (status == 0)
         status = berth_swarm_nodes_open(config, swarm->manager, &swarm->nodes, err);
+    if (status == 0)
+        status = berth_swarm_stock_new(swarm->nodes, &swarm->stock, err);
     if (status == 0)
         status = berth_swarm_spread_open(swarm, &swarm->spread, err);
     return status;

@@ -1,39 +1,93 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Images: listed as the manager's engine has them, which is what services are
- * pinned by; pulled there, then brought to every node (swarm_spread.h).
+ * Images: listed as the engines have them together (swarm_stock.h); pulled to
+ * the manager, whose digest services are pinned by, then brought to every node
+ * (swarm_spread.h).
  */
 #include "backends/swarm/swarm_internal.h"
 
 #include "backends/engine/engine_image.h"
 #include "backends/engine/engine_name.h"
 #include "backends/swarm/swarm_spread.h"
+#include "backends/swarm/swarm_watch.h"
 #include "base/log.h"
 
 /* Nodes that take longer get it behind the request's back. */
 #define NODES_WAIT_MS 600000
 
+/* ---- Listing ---- */
+
+struct asking {
+    struct swarm *swarm;
+    uint64_t ticket;
+    struct berth_error manager_error; /* which alone counts */
+};
+
+static int ask_engine(const struct asking *asking, struct berth_swarm_endpoint *endpoint,
+                      struct berth_error *err)
+{
+    BERTH_CLEANUP(json) cJSON *json = NULL;
+    BERTH_CLEANUP(image_list) struct berth_image_list *images = NULL;
+    int status = berth_engine_get_json(endpoint->engine, "/images/json", &json, err);
+    if (status == 0)
+        status = berth_engine_images_parse(json, &images, err);
+    return status < 0
+               ? status
+               : berth_swarm_stock_put(asking->swarm->stock, endpoint, asking->ticket, images, err);
+}
+
+static void ask_one(void *ctx, size_t i)
+{
+    struct asking *asking = ctx;
+    struct berth_swarm_nodes *nodes = asking->swarm->nodes;
+    struct berth_swarm_endpoint *endpoint = berth_swarm_nodes_at(nodes, i);
+    struct berth_error why = BERTH_ERROR_INIT;
+    if (i > 0 && berth_swarm_endpoint_check(nodes, endpoint, NULL) < 0)
+        return;
+    int status = ask_engine(asking, endpoint, &why);
+    if (status < 0 && i == 0)
+        asking->manager_error = why;
+    else if (status < 0)
+        berth_log_error(BERTH_LOG_DEBUG, &why, "the images of node %s are not known",
+                        endpoint->hostname);
+}
+
+int berth_swarm_gather_images(struct swarm *swarm, struct berth_image_list **ret_images,
+                              struct berth_error *err)
+{
+    struct berth_image_list *all;
+    int status = berth_swarm_stock_all(swarm->stock, &all, err);
+    if (status < 0)
+        return status;
+    *ret_images = all;
+    if (!all)
+        return 0;
+    BERTH_LOCK_SCOPE(held, &swarm->lock);
+    berth_image_list_unref(swarm->images);
+    swarm->images = berth_image_list_ref(all);
+    return 0;
+}
+
 int berth_swarm_images(struct berth_backend *backend, struct berth_image_list **ret_images,
                        struct berth_error *err)
 {
     struct swarm *swarm = swarm_of(backend);
-    BERTH_CLEANUP(json) cJSON *json = NULL;
-    struct berth_image_list *images = NULL;
-    int status = berth_swarm_get_json(swarm, "/images/json", &json, err);
-    if (status == 0)
-        status = berth_engine_images_parse(json, &images, err);
-    if (status < 0)
+    struct asking asking = {.swarm = swarm, .manager_error = BERTH_ERROR_INIT};
+    size_t count = 0;
+    while (berth_swarm_nodes_at(swarm->nodes, count))
+        count++;
+    if (swarm->watch)
+        asking.ticket = berth_swarm_watch_ticket(swarm->watch);
+    berth_parallel_for(count, (unsigned)count, ask_one, &asking);
+    int status = berth_swarm_restate(asking.manager_error.status, &asking.manager_error);
+    if (status < 0) {
+        if (err)
+            *err = asking.manager_error;
         return status;
-    berth_swarm_set_images(swarm, images);
-    *ret_images = images;
-    return 0;
-}
-
-void berth_swarm_set_images(struct swarm *swarm, struct berth_image_list *images)
-{
-    BERTH_LOCK_SCOPE(held, &swarm->lock);
-    berth_image_list_unref(swarm->images);
-    swarm->images = berth_image_list_ref(images);
+    }
+    if (swarm->watch)
+        berth_swarm_watch_images(swarm->watch);
+    return berth_swarm_gather_images(swarm, ret_images, err);
 }
 
 int berth_swarm_know_images(struct swarm *swarm, struct berth_error *err)
@@ -70,28 +124,67 @@ void berth_swarm_image_id(struct swarm *swarm, const char *reference, struct ber
         berth_strbuf_adds(id, image->id);
 }
 
+/* ---- Removing ---- */
+
+/* Where an image is in use. */
+struct leftovers {
+    struct berth_strbuf places; /* "the manager, n2" */
+    struct berth_error why;     /* of the first */
+};
+
+static void note_leftover(struct leftovers *left, const struct berth_swarm_endpoint *endpoint,
+                          const struct berth_error *why)
+{
+    if (left->places.len == 0)
+        left->why = *why;
+    berth_strbuf_addf(&left->places, "%s%s", left->places.len > 0 ? ", " : "",
+                      endpoint->hostname[0] ? endpoint->hostname : "the manager");
+}
+
+/* BERTH_E_NOT_FOUND: it was not there. An engine that only reads, or does not answer, keeps it. */
+static int remove_from(struct swarm *swarm, struct berth_swarm_endpoint *endpoint,
+                       const char *reference, struct berth_error *err)
+{
+    int status = berth_swarm_endpoint_check(swarm->nodes, endpoint, err);
+    if (status == 0)
+        status = berth_engine_image_remove(endpoint->engine, reference, err);
+    return status;
+}
+
+/* It goes where nothing uses it, on one node as on all. */
 int berth_swarm_image_remove(struct berth_backend *backend, const char *reference,
                              struct berth_error *err)
 {
     struct swarm *swarm = swarm_of(backend);
+    struct leftovers left = {.places = BERTH_STRBUF_INIT(BERTH_SWARM_PATH_MAX)};
+    struct berth_error manager = BERTH_ERROR_INIT;
     struct berth_swarm_endpoint *endpoint;
-    for (size_t i = 1; (endpoint = berth_swarm_nodes_at(swarm->nodes, i)); i++) {
+    bool was_there = false;
+    for (size_t i = 0; (endpoint = berth_swarm_nodes_at(swarm->nodes, i)); i++) {
         struct berth_error why = BERTH_ERROR_INIT;
         if (endpoint->is_agent)
             continue;
-        int status = berth_swarm_endpoint_check(swarm->nodes, endpoint, &why);
-        if (status == 0)
-            status = berth_engine_image_remove(endpoint->engine, reference, &why);
-        if (status == BERTH_E_CONFLICT) { /* in use there: it stays everywhere */
-            if (err)
-                *err = why;
-            return status;
-        }
-        if (status < 0 && status != BERTH_E_NOT_FOUND)
+        int status = remove_from(swarm, endpoint, reference, &why);
+        was_there |= status == 0;
+        if (status == BERTH_E_CONFLICT)
+            note_leftover(&left, endpoint, &why);
+        else if (i == 0)
+            manager = why;
+        else if (status < 0 && status != BERTH_E_NOT_FOUND)
             berth_log_error(BERTH_LOG_WARNING, &why, "image %s stays on node %s", reference,
                             endpoint->hostname);
     }
-    return berth_engine_image_remove(swarm->manager, reference, err);
+    int status = manager.status == BERTH_E_NOT_FOUND && was_there ? 0 : manager.status;
+    if (status == 0 && left.places.len > 0) {
+        status = BERTH_E_CONFLICT;
+        (void)berth_error_set(&manager, BERTH_E_CONFLICT, "it is in use on %s%s: %s",
+                              berth_strbuf_str(&left.places),
+                              was_there ? ", and gone from the others" : "", left.why.message);
+    }
+    berth_strbuf_release(&left.places);
+    if (status < 0 && err)
+        *err = manager;
+    return status;
 }
 
 /* ---- On all nodes ---- */

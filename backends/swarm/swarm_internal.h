@@ -11,6 +11,7 @@
 #include "backends/swarm/swarm.h"
 #include "backends/swarm/swarm_app.h"
 #include "backends/swarm/swarm_nodes.h"
+#include "backends/swarm/swarm_stock.h"
 #include "base/thread.h"
 
 #define BERTH_SWARM_PATH_MAX 8192
@@ -26,6 +27,7 @@ struct swarm {
     struct berth_engine_io *io;
     struct berth_engine *manager;
     struct berth_swarm_nodes *nodes;
+    struct berth_swarm_stock *stock;
     struct berth_swarm_spread *spread;
     struct berth_swarm_watch *watch; /* NULL: nobody watches */
     pthread_mutex_t lock;
@@ -148,7 +150,10 @@ int berth_swarm_check(const struct berth_backend_config *config, struct berth_st
 void berth_swarm_image_id(struct swarm *swarm, const char *reference, struct berth_strbuf *id);
 /* Lists the images, where nobody has yet. */
 BERTH_MUST_CHECK int berth_swarm_know_images(struct swarm *swarm, struct berth_error *err);
-void berth_swarm_set_images(struct swarm *swarm, struct berth_image_list *images);
+/* Makes one list of all that is in stock: ret_images, a reference (NULL: not known yet). */
+BERTH_MUST_CHECK int berth_swarm_gather_images(struct swarm *swarm,
+                                               struct berth_image_list **ret_images,
+                                               struct berth_error *err);
 /* NULL: they are not followed any more. Without memory they are not known for now. */
 void berth_swarm_set_nodes(struct swarm *swarm, const struct berth_swarm_node_list *nodes);
 /* why NULL: nothing is wrong. */

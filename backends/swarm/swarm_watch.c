@@ -220,6 +220,21 @@ void berth_swarm_watch_touch(struct berth_swarm_watch *watch)
         berth_engine_io_post(watch->io, &watch->touch_task);
 }
 
+uint64_t berth_swarm_watch_ticket(const struct berth_swarm_watch *watch)
+{
+    return watch->sink.ticket(watch->sink.ctx);
+}
+
+static void tell_images_on_thread(void *ctx)
+{
+    berth_swarm_links_tell_images(ctx);
+}
+
+void berth_swarm_watch_images(struct berth_swarm_watch *watch)
+{
+    berth_engine_io_call(watch->io, tell_images_on_thread, watch);
+}
+
 struct wish {
     struct berth_swarm_watch *watch;
     const char *service;

@@ -46,6 +46,12 @@ void berth_swarm_watch_close(struct berth_swarm_watch *watch);
 /* Somebody is reading; cheap. */
 void berth_swarm_watch_touch(struct berth_swarm_watch *watch);
 
+/* As the sink's, for what is asked past the watch. */
+uint64_t berth_swarm_watch_ticket(const struct berth_swarm_watch *watch);
+/* What is in stock has changed: the images are told anew before it returns. Not on the I/O thread.
+ */
+void berth_swarm_watch_images(struct berth_swarm_watch *watch);
+
 /* The service was changed, or asked about past the watch: it is asked about and told anew. */
 void berth_swarm_watch_want(struct berth_swarm_watch *watch, const char *service);
 

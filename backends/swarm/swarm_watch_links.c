@@ -230,14 +230,26 @@ static void on_changed(void *ctx, const char *id, enum berth_app_state state, in
         watch->sink.changed(watch->sink.ctx, entry->id, state, at_ns);
 }
 
+void berth_swarm_links_tell_images(struct berth_swarm_watch *watch)
+{
+    BERTH_CLEANUP(image_list) struct berth_image_list *images = NULL;
+    struct berth_error err = BERTH_ERROR_INIT;
+    uint64_t ticket = watch->sink.ticket(watch->sink.ctx);
+    if (berth_swarm_gather_images(watch->swarm, &images, &err) < 0)
+        berth_swarm_watch_lose(watch, &err);
+    else if (images)
+        watch->sink.images(watch->sink.ctx, ticket, images);
+}
+
 static void on_images(void *ctx, uint64_t ticket, struct berth_image_list *images)
 {
     struct berth_swarm_link *link = ctx;
     struct berth_swarm_watch *watch = link->watch;
-    if (!is_manager(link))
-        return;
-    berth_swarm_set_images(watch->swarm, images);
-    watch->sink.images(watch->sink.ctx, ticket, images);
+    struct berth_error err = BERTH_ERROR_INIT;
+    if (berth_swarm_stock_put(watch->swarm->stock, link->endpoint, ticket, images, &err) < 0)
+        berth_swarm_watch_lose(watch, &err);
+    else
+        berth_swarm_links_tell_images(watch);
 }
 
 static void on_alive(void *ctx, int64_t at_ns)
@@ -257,6 +269,7 @@ static void on_lost(void *ctx, const struct berth_error *why, int64_t last_alive
         berth_swarm_watch_lose(link->watch, why);
     } else {
         spoke(link, last_alive_ns);
+        berth_swarm_links_tell_images(link->watch);
     }
 }
 
@@ -314,6 +327,7 @@ static void close_link(struct berth_swarm_link *link, const struct berth_error *
 /* Nobody waits any more for the agent of a node that has left. */
 static void drop_left(struct berth_swarm_watch *watch)
 {
+    bool is_less = false;
     for (struct berth_swarm_link **slot = &watch->links; *slot;) {
         struct berth_swarm_link *link = *slot;
         struct berth_error why = BERTH_ERROR_INIT;
@@ -325,7 +339,10 @@ static void drop_left(struct berth_swarm_watch *watch)
         (void)berth_error_set(&why, BERTH_E_UNREACHABLE, "node %s has left the swarm",
                               link->endpoint->hostname);
         close_link(link, &why);
+        is_less = true;
     }
+    if (is_less)
+        berth_swarm_links_tell_images(watch);
 }
 
 int berth_swarm_links_ensure(struct berth_swarm_watch *watch, struct berth_error *err)

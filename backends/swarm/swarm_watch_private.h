@@ -139,6 +139,8 @@ BERTH_MUST_CHECK int berth_swarm_link_open(struct berth_swarm_watch *watch,
                                            struct berth_error *err);
 void berth_swarm_links_close(struct berth_swarm_watch *watch);
 void berth_swarm_links_touch(struct berth_swarm_watch *watch);
+/* Tells the sink of the images of all nodes. */
+void berth_swarm_links_tell_images(struct berth_swarm_watch *watch);
 bool berth_swarm_links_have_spoken(const struct berth_swarm_watch *watch);
 /* The link of the node's engine, or NULL. */
 struct berth_swarm_link *berth_swarm_link_find(const struct berth_swarm_watch *watch,

@@ -278,6 +278,18 @@ def test_a_terminal_in_a_task_on_another_node(swarm, berth):
 # ---- Images
 
 
+def test_images_are_those_of_all_nodes(swarm, berth):
+    def listed():
+        return [image["Repository"] for image in berth.get("get-images").json]
+
+    worker = swarm.nodes[1]
+    worker.import_image("only/here:1", files={"www/index.html": "here\n"})
+    wait_until(lambda: "only/here" in listed(), 5, "the worker's image")
+    assert listed().count(DEMO) == 1
+    worker.docker("rmi", "only/here:1")
+    wait_until(lambda: "only/here" not in listed(), 5, "it to be gone")
+
+
 def test_a_pull_reaches_every_node_and_services_run_by_digest(swarm, berth):
     swarm.manager.import_image("berth/pulled:1", files={"www/index.html": "pulled\n"})
     name = f"{swarm.network.registry}/berth/pulled"

@@ -4,7 +4,7 @@
 import pytest
 
 from harness import wait_until
-from test_swarm import DEMO, Berth, facility
+from test_swarm import DEMO, Berth, facility, node_of
 
 TOOL = "tool:1"
 LABEL = "berth.pull"
@@ -127,6 +127,28 @@ def test_a_node_that_cannot_get_it_is_named(swarm, open_berth, digest):
     failed = request_of(berth)["nodes"][1]
     assert failed["state"] == "failed" and failed["error"].startswith("No such image: tool:1@")
     check_nothing_is_left(swarm)
+
+
+def test_a_purge_deletes_it_where_nothing_uses_it(swarm, open_berth, digest):
+    berth = open_berth()
+    clear(swarm.manager)
+    approve(swarm, berth)
+    assert berth.post("create-app", image="tool", version="1", user="ana").status == 200
+    row = berth.wait("running", "tool--ana")
+    using = node_of(swarm, row)
+    kept = berth.post("remove-image", image=TOOL, purge="yes")
+    name = "the manager" if using is swarm.manager else using.name
+    assert kept.status == 409 and kept.text.startswith(
+        "approval is withdrawn, but the image stays: "
+        f"it is in use on {name}, and gone from the others: conflict: "), kept
+    assert request_of(berth)["state"] == "removed" and "nodes" not in request_of(berth)
+    assert [node for node in swarm.nodes if has(node, digest)] == [using]
+    assert "tool" in [image["Repository"] for image in berth.get("get-images").json]
+    assert berth.post("kill-app", name="tool--ana").status == 200
+    wait_until(lambda: berth.post("remove-image", image=TOOL, purge="yes").status == 200, 20,
+               "swarm to have removed the container")
+    assert not has(using, digest)
+    assert "tool" not in [image["Repository"] for image in berth.get("get-images").json]
 
 
 def test_what_an_earlier_run_left_behind_is_removed(swarm, open_berth):

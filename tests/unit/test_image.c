@@ -5,8 +5,8 @@
 #include <string.h>
 
 /* Arrays of the caller's that the list must not keep. */
-static int add(struct berth_image_list *list, const char *id_text, const char *tag_text,
-               const char *digest_text)
+static int add_aged(struct berth_image_list *list, const char *id_text, const char *tag_text,
+                    const char *digest_text, int64_t created_ns)
 {
     char id[64];
     char tag[64];
@@ -19,10 +19,15 @@ static int add(struct berth_image_list *list, const char *id_text, const char *t
     const struct berth_image image = {.id = id,
                                       .tags = tags,
                                       .digests = digests,
-                                      .created_ns = 5,
+                                      .created_ns = created_ns,
                                       .size_bytes = 6,
                                       .virtual_size_bytes = 7};
     return berth_image_list_add(list, &image, NULL);
+}
+
+static int add(struct berth_image_list *list, const char *id, const char *tag, const char *digest)
+{
+    return add_aged(list, id, tag, digest, 5);
 }
 
 static struct berth_image_list *list_new(void)
@@ -130,5 +135,44 @@ START_TEST(running_out_of_memory_adds_nothing)
 }
 END_TEST
 
-UNIT_SUITE("image", images_are_copied, arrays_may_be_missing, images_are_found_by_each_name,
-           references_keep_the_list, running_out_of_memory_adds_nothing)
+START_TEST(what_another_engine_has_besides_is_added_by_age)
+{
+    static const struct {
+        const char *name;
+        const char *id;
+        const char *tag;
+        const char *digest;
+        int64_t created_ns;
+        const char *merged; /* the ids */
+    } rows[] = {
+        {"new", "n", "b:1", "", 5, "y n o"},
+        {"as old as another", "n", "b:1", "", 2, "y o n"},
+        {"the same", "y", "a:1", "a@1", 9, "y o"},
+        {"the same by another name", "y", "b:1", "a@1", 9, "y y o"},
+        {"another of that name", "n", "a:1", "a@2", 5, "y o"},
+        {"by its digest alone", "n", "", "b@1", 5, "y n o"},
+        {"the same, by its digest alone", "y", "", "b@1", 9, "y o"},
+        {"without a name", "n", "", "", 5, "y o"},
+    };
+    for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
+        BERTH_CLEANUP(image_list) struct berth_image_list *list = list_new();
+        BERTH_CLEANUP(image_list) struct berth_image_list *more = list_new();
+        char merged[100] = "";
+        ck_assert_int_eq(add_aged(list, "y", "a:1", "a@1", 9), 0);
+        ck_assert_int_eq(add_aged(list, "o", "old:1", "", 2), 0);
+        ck_assert_int_eq(
+            add_aged(more, rows[i].id, rows[i].tag, rows[i].digest, rows[i].created_ns), 0);
+        ck_assert_int_eq(berth_image_list_merge(list, more, NULL), 0);
+        for (size_t k = 0; k < list->count; k++) {
+            size_t len = strlen(merged);
+            (void)snprintf(merged + len, sizeof(merged) - len, "%s%s", k > 0 ? " " : "",
+                           list->items[k].id);
+        }
+        ck_assert_msg(strcmp(merged, rows[i].merged) == 0, "%s: %s", rows[i].name, merged);
+    }
+}
+END_TEST
+
+UNIT_SUITE("image", what_another_engine_has_besides_is_added_by_age, images_are_copied,
+           arrays_may_be_missing, images_are_found_by_each_name, references_keep_the_list,
+           running_out_of_memory_adds_nothing)

@@ -131,4 +131,86 @@ START_TEST(a_job_that_has_ended_makes_way)
 }
 END_TEST
 
-UNIT_SUITE("swarm_calls", a_job_that_has_ended_makes_way)
+/* ---- Images ---- */
+
+#define IN_USE   "409 {\"message\":\"conflict: in use\"}"
+#define NO_IMAGE "404 {\"message\":\"No such image: a:1\"}"
+
+START_TEST(an_image_goes_where_nothing_uses_it)
+{
+    static const struct {
+        const char *name;
+        const char *manager;
+        const char *node;
+        int status;
+        const char *message;
+    } rows[] = {
+        {"everywhere", "200 []", "200 []", 0, ""},
+        {"where it is", "200 []", NO_IMAGE, 0, ""},
+        {"on a node alone", NO_IMAGE, "200 []", 0, ""},
+        {"nowhere", NO_IMAGE, NO_IMAGE, BERTH_E_NOT_FOUND, "No such image: a:1"},
+        {"used on the node", "200 []", IN_USE, BERTH_E_CONFLICT,
+         "it is in use on n2, and gone from the others: conflict: in use"},
+        {"used at the manager", IN_USE, "200 []", BERTH_E_CONFLICT,
+         "it is in use on the manager, and gone from the others: conflict: in use"},
+        {"used on both", IN_USE, IN_USE, BERTH_E_CONFLICT,
+         "it is in use on the manager, n2: conflict: in use"},
+        {"the node does not want to", "200 []", "500 {\"message\":\"no\"}", 0, ""},
+        {"the manager does not want to", "500 {\"message\":\"no\"}", "200 []", BERTH_E_REFUSED,
+         "no"},
+    };
+    for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
+        const struct canned_rule manager[] = {
+            {"GET " V "/nodes", NODES, 0, 0}, {"DELETE " V "/images/", rows[i].manager, 0, 0}, {0}};
+        const struct canned_rule node[] = {{"DELETE " V "/images/", rows[i].node, 0, 0}, {0}};
+        BERTH_CLEANUP(scene) struct scene scene = scene_open(manager, node);
+        struct berth_error err = BERTH_ERROR_INIT;
+        int status = berth_backend_image_remove(scene.backend, "a:1", &err);
+        ck_assert_msg(status == rows[i].status, "%s: %s", rows[i].name, err.message);
+        ck_assert_msg(strcmp(err.message, rows[i].message) == 0, "%s: %s", rows[i].name,
+                      err.message);
+        ck_assert_uint_eq(times(canned_server_asked(scene.node), "DELETE "), 1);
+    }
+}
+END_TEST
+
+#define IMAGE(id, tag)                                                                             \
+    "{\"Id\":\"" id "\",\"RepoTags\":[\"" tag "\"],\"RepoDigests\":[],\"Created\":1}"
+
+START_TEST(images_are_those_of_all_engines_that_answer)
+{
+    static const struct {
+        const char *name;
+        const char *manager;
+        const char *node;
+        int status;
+        const char *ids; /* of a:1 and b:1 */
+    } rows[] = {
+        {"both", "200 [" IMAGE("1", "a:1") "]", "200 [" IMAGE("2", "a:1") "," IMAGE("3", "b:1") "]",
+         0, "1 3"},
+        {"no answer of the node", "200 [" IMAGE("1", "a:1") "]", "500 {\"message\":\"no\"}", 0,
+         "1 none"},
+        {"no answer of the manager", "500 {\"message\":\"no\"}", "200 [" IMAGE("3", "b:1") "]",
+         BERTH_E_REFUSED, NULL},
+    };
+    for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
+        const struct canned_rule manager[] = {{"GET " V "/nodes", NODES, 0, 0},
+                                              {"GET " V "/images/json", rows[i].manager, 0, 0},
+                                              {0}};
+        const struct canned_rule node[] = {{"GET " V "/images/json", rows[i].node, 0, 0}, {0}};
+        BERTH_CLEANUP(scene) struct scene scene = scene_open(manager, node);
+        BERTH_CLEANUP(image_list) struct berth_image_list *images = NULL;
+        char ids[32];
+        ck_assert_int_eq(berth_backend_images(scene.backend, &images, NULL), rows[i].status);
+        if (!images)
+            continue;
+        const struct berth_image *a = berth_image_list_find(images, "a:1");
+        const struct berth_image *b = berth_image_list_find(images, "b:1");
+        (void)snprintf(ids, sizeof(ids), "%s %s", a ? a->id : "none", b ? b->id : "none");
+        ck_assert_msg(strcmp(ids, rows[i].ids) == 0, "%s: %s", rows[i].name, ids);
+    }
+}
+END_TEST
+
+UNIT_SUITE("swarm_calls", a_job_that_has_ended_makes_way, an_image_goes_where_nothing_uses_it,
+           images_are_those_of_all_engines_that_answer)
