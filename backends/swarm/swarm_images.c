@@ -213,13 +213,20 @@ struct pull {
     const char *reference;
     berth_pull_progress *progress;
     void *ctx;
+    int percent; /* told last: it does not fall because a node joins */
 };
 
-static bool on_progress(void *ctx, int percent)
+static bool on_all(void *ctx, int percent)
+{
+    struct pull *pull = ctx;
+    pull->percent = percent > pull->percent ? percent : pull->percent;
+    return !pull->progress || pull->progress(pull->ctx, pull->percent);
+}
+
+static bool on_manager(void *ctx, int percent)
 {
     const struct pull *pull = ctx;
-    percent = berth_swarm_spread_manager(pull->swarm->spread, pull->reference, percent);
-    return !pull->progress || pull->progress(pull->ctx, percent);
+    return on_all(ctx, berth_swarm_spread_manager(pull->swarm->spread, pull->reference, percent));
 }
 
 /* The nodes as they are now, where nobody watches them. */
@@ -240,7 +247,7 @@ int berth_swarm_pull(struct berth_backend *backend, const char *reference,
                      struct berth_error *err)
 {
     struct swarm *swarm = swarm_of(backend);
-    struct pull pull = {swarm, reference, progress, ctx};
+    struct pull pull = {swarm, reference, progress, ctx, 0};
     BERTH_CLEANUP(free) char *digest = NULL;
     BERTH_CLEANUP(free) char *id = NULL;
     look_at_nodes(swarm);
@@ -248,12 +255,12 @@ int berth_swarm_pull(struct berth_backend *backend, const char *reference,
     if (status < 0)
         return status;
     status =
-        berth_engine_image_pull(swarm->manager, reference, on_progress, &pull, &digest, &id, err);
+        berth_engine_image_pull(swarm->manager, reference, on_manager, &pull, &digest, &id, err);
     if (status == 0)
         status = berth_swarm_spread_keep(swarm->spread, reference, digest, false, err);
     if (status == 0)
         status =
-            berth_swarm_spread_wait(swarm->spread, reference, progress, ctx, NODES_WAIT_MS, err);
+            berth_swarm_spread_wait(swarm->spread, reference, on_all, &pull, NODES_WAIT_MS, err);
     if (status < 0) {
         berth_swarm_spread_abandon(swarm->spread, reference);
         return status;

@@ -100,7 +100,7 @@ int berth_swarm_spread_wait(struct berth_swarm_spread *spread, const char *refer
                                             step_ms < deadline_ms ? step_ms : deadline_ms);
             }
         }
-        if (progress && !progress(ctx, percent))
+        if (!progress(ctx, percent))
             return berth_error_set(err, BERTH_E_CANCELLED, "cancelled");
         if (pending == 0)
             break;

@@ -84,13 +84,14 @@ BERTH_MUST_CHECK int berth_spread_image_get(struct berth_swarm_spread *spread,
                                             const char *reference, bool is_old,
                                             struct berth_spread_image **ret_image,
                                             struct berth_error *err);
-/* The digest is known, NULL where there is none: nodes are to have that and no other. */
+/* The digest is known, NULL where there is none: nodes are to have that and no other. Where the
+ * manager was at it, it has it. */
 BERTH_MUST_CHECK int berth_spread_image_settle(struct berth_spread_image *image, const char *digest,
                                                struct berth_error *err);
 /* Takes it out of the table. What runs for it is told by is_gone, and frees it at its end. */
 void berth_spread_image_remove(struct berth_swarm_spread *spread, struct berth_spread_image *image);
 
-/* The manager begins to pull it, is so far, and is no longer at it. */
+/* The manager begins to pull it, is so far, and gave up. */
 void berth_spread_image_begin(struct berth_spread_image *image);
 void berth_spread_image_pulled(struct berth_swarm_nodes *nodes, struct berth_spread_image *image,
                                int percent);

@@ -166,29 +166,39 @@ static bool is_same(const char *a, const char *b)
     return a && b ? strcmp(a, b) == 0 : a == b;
 }
 
-/* What was known of the copies holds no more; without is_all, of those that are not there. */
-static void await_all(struct berth_spread_image *image, bool is_all)
+/* The manager is at it, not one of our threads. */
+static bool is_managers(const struct berth_spread_copy *copy)
 {
-    for (struct berth_spread_copy *copy = image->copies; copy; copy = copy->next)
-        if (!copy->is_running &&
-            (is_all || (copy->state != BERTH_COPY_PRESENT && copy->state != BERTH_COPY_UNKNOWN)))
-            await(copy);
+    return copy->state == BERTH_COPY_PULLING && !copy->is_running;
+}
+
+static void be_present(struct berth_spread_copy *copy)
+{
+    copy->state = BERTH_COPY_PRESENT;
+    copy->percent = 100;
+    copy->failures = 0;
+    copy->why[0] = '\0';
 }
 
 int berth_spread_image_settle(struct berth_spread_image *image, const char *digest,
                               struct berth_error *err)
 {
-    BERTH_CLEANUP(free) char *copy = berth_text_dup(digest);
-    if (digest && !copy)
+    BERTH_CLEANUP(free) char *wanted = berth_text_dup(digest);
+    bool is_other = image->is_settled && !is_same(image->digest, digest);
+    if (digest && !wanted)
         return berth_error_nomem(err);
-    if (!image->is_settled || !is_same(image->digest, digest)) {
+    if (is_other || !image->is_settled) {
         free(image->digest);
-        image->digest = berth_steal(&copy);
+        image->digest = berth_steal(&wanted);
         image->generation++; /* what is under way finds that there is another */
-        await_all(image, image->is_settled);
         image->is_settled = true;
     }
-    berth_spread_image_unpull(image);
+    for (struct berth_spread_copy *copy = image->copies; copy; copy = copy->next) {
+        if (is_managers(copy))
+            be_present(copy);
+        else if (is_other && !copy->is_running)
+            await(copy);
+    }
     return 0;
 }
 
@@ -196,7 +206,9 @@ int berth_spread_image_settle(struct berth_spread_image *image, const char *dige
 
 void berth_spread_image_begin(struct berth_spread_image *image)
 {
-    await_all(image, true);
+    for (struct berth_spread_copy *copy = image->copies; copy; copy = copy->next)
+        if (!copy->is_running)
+            await(copy);
 }
 
 void berth_spread_image_pulled(struct berth_swarm_nodes *nodes, struct berth_spread_image *image,
@@ -212,7 +224,7 @@ void berth_spread_image_pulled(struct berth_swarm_nodes *nodes, struct berth_spr
 void berth_spread_image_unpull(struct berth_spread_image *image)
 {
     for (struct berth_spread_copy *copy = image->copies; copy; copy = copy->next)
-        if (!copy->is_running && copy->state == BERTH_COPY_PULLING)
+        if (is_managers(copy))
             await(copy);
 }
 
@@ -300,19 +312,17 @@ void berth_spread_copy_begin(struct berth_spread_copy *copy)
 
 static void settle(struct berth_spread_copy *copy, int status, const char *why, int64_t now_ms)
 {
-    copy->why[0] = '\0';
+    if (status == 0) {
+        be_present(copy);
+        return;
+    }
     copy->percent = 0;
-    if (status < 0 && copy->trouble) {
+    if (copy->trouble) {
         copy->state = BERTH_COPY_WAITING;
         set_trouble(copy);
         return;
     }
-    copy->state = status < 0 ? BERTH_COPY_FAILED : BERTH_COPY_PRESENT;
-    if (status == 0) {
-        copy->percent = 100;
-        copy->failures = 0;
-        return;
-    }
+    copy->state = BERTH_COPY_FAILED;
     copy->retry_ms =
         now_ms + (copy->failures < RETRY_DOUBLINGS ? RETRY_MS << copy->failures : RETRY_MAX_MS);
     copy->failures++;

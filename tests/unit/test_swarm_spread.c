@@ -310,8 +310,15 @@ START_TEST(the_managers_pull_counts_as_one_of_all)
     ck_assert_int_eq(berth_spread_image_percent(image, &pending), (60 + 100) / 4);
     ck_assert_uint_eq(pending, 3);
     ck_assert_int_eq(berth_spread_image_settle(image, DIGEST, NULL), 0);
-    ck_assert_uint_eq(see_to_all(table, 0, "", 0), 3);
+    ck_assert_str_eq(told(table, "a:1"),
+                     "n1 present, n2 waiting, n3 waiting (node n3 is down), n4 waiting");
+    ck_assert_uint_eq(see_to_all(table, 0, "", 0), 2);
     ck_assert_int_eq(berth_spread_image_percent(image, &pending), 100);
+    berth_spread_image_begin(image);
+    berth_spread_image_pulled(table->swarm.nodes, image, 10);
+    berth_spread_image_unpull(image); /* it failed */
+    ck_assert_str_eq(told(table, "a:1"),
+                     "n1 waiting, n2 waiting, n3 waiting (node n3 is down), n4 waiting");
     ck_assert_uint_eq(pending, 0);
     table_free(table);
 }
