@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "base/encoding.h"
 #include "base/thread.h"
-#include "facilities/apps_internal.h"
+#include "facilities/containers_internal.h"
 
 #include <string.h>
 
@@ -169,13 +169,11 @@ int berth_containers_create(struct berth_facility *facility, const struct berth_
         return berth_error_set(err, BERTH_E_FORBIDDEN,
                                "owner must be %s: a researcher creates own containers alone",
                                by->user);
-    if (!request->image)
-        return berth_backend_unsupported(facility->backend, "compose", err);
     int r = berth_random_uuid(uuid, err);
     if (r < 0)
         return r;
     (void)snprintf(name, sizeof(name), "c%s--%s", uuid, owner);
-    const struct berth_apps_order order = {
+    struct berth_apps_order order = {
         .app = name,
         .user = owner,
         .ref = request->image,
@@ -185,7 +183,9 @@ int berth_containers_create(struct berth_facility *facility, const struct berth_
         .container = &request->spec,
         .pulls = true,
     };
-    return berth_apps_make(facility, by, &order, ret_app, err);
+    return request->spec.compose
+               ? berth_containers_create_project(facility, by, request, &order, ret_app, err)
+               : berth_apps_make(facility, by, &order, ret_app, err);
 }
 
 int berth_containers_act(struct berth_facility *facility, const struct berth_caller *by,

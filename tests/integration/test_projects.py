@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: MIT
+"""Projects of their owners' compose files, over HTTP: what policy lets be, and what an end in the
+middle leaves."""
+
+import json
+import threading
+
+import pytest
+
+from harness import clear_engine, wait_until
+from lab import Engine, compose
+
+IMAGE = "berth/demo"
+OTHER = "berth/other"
+
+# web asks store over the project's own network, and writes what it heard to its mount.
+TWO_SERVICES = """
+x-common: &common
+  image: berth/demo
+  init: true
+services:
+  store:
+    <<: *common
+    command: [sh, -c, 'echo kept > /data/index.html; exec httpd -f -p 8000 -h /data']
+    volumes: [data:/data]
+  web:
+    <<: *common
+    depends_on: [store]
+    command: [sh, -c, 'until wget -q -O /app/heard http://store:8000/; do sleep 0.1; done;
+      exec httpd -f -p 80 -h /app']
+    volumes: ['./web:/app']
+    ports: ['18961:80']
+volumes: {data: {}}
+"""
+
+# Docker Compose that begins to create when told so.
+PROGRAM = """#!/bin/sh
+case " $* " in
+*" create "*)
+    {compose} "$@" || exit
+    touch {folder}/began
+    while [ -e {folder}/hold ]; do sleep 0.05; done ;;
+*) exec {compose} "$@" ;;
+esac
+"""
+
+
+@pytest.fixture(scope="module")
+def engine():
+    with Engine("26.1") as engine:
+        engine.import_image(IMAGE)
+        engine.import_image(OTHER)
+        yield engine
+
+
+@pytest.fixture
+def program(tmp_path):
+    program = tmp_path / "docker-compose"
+    program.write_text(PROGRAM.format(folder=tmp_path, compose=compose()))
+    program.chmod(0o755)
+    return program
+
+
+@pytest.fixture
+def berth(engine, gateway, program):
+    yield gateway({"demo": {"backend": "compose", "engine": engine.url, "auth": "open",
+                            "image_policy": "open", "compose": program,
+                            "app_memory_bytes": "64m"}})
+    clear_engine(engine)
+
+
+def create(berth, text, **more):
+    return berth.anyone.request("POST", "/demo/containers", body=json.dumps(
+        {"compose": text, **more}).encode(), headers={"Content-Type": "application/json"})
+
+
+def cut_short(berth):
+    with pytest.raises(OSError):
+        create(berth, TWO_SERVICES)
+
+
+def left(engine):
+    """All that projects may leave on an engine."""
+    return [engine.docker(*what).split() for what in (
+        ["ps", "--all", "--quiet"], ["volume", "ls", "--quiet"],
+        ["network", "ls", "--quiet", "--filter", "label=com.docker.compose.project"])]
+
+
+def test_services_of_a_project_work_together(engine, berth):
+    made = create(berth, TWO_SERVICES, env={"MORE": "x"}, tags=["two"])
+    assert made.status == 201, made
+    container = made.json
+    assert container["project"] is True and container["status"] == "created"
+    assert container["image"].startswith(IMAGE) and container["tags"] == ["two"]
+    assert container["ports"] == [{"host": 18961, "container": 80, "protocol": "tcp"}]
+    assert container["env"] == {"MORE": "x"}
+    path = f"/demo/containers/{container['cuid']}"
+    folder = berth.data / "demo" / container["cuid"]
+    assert (folder / "compose.orig.yaml").read_text() == TWO_SERVICES
+    assert berth.anyone.post(f"{path}/start").json["status"] == "running"
+    wait_until(lambda: (folder / "mount/web/heard").exists()
+               and (folder / "mount/web/heard").read_text() == "kept\n", what="web to hear of store")
+    # One container is listed, and its port is taken.
+    assert [c["cuid"] for c in berth.anyone.get("/demo/containers").json["containers"]] == [
+        container["cuid"]]
+    again = create(berth, TWO_SERVICES)
+    assert (again.status, again.json["code"]) == (409, "PORT_IN_USE"), again
+    assert berth.anyone.post(f"{path}/stop").json["status"] == "exited"
+    assert engine.docker("ps", "--quiet") == ""
+    assert berth.anyone.request("DELETE", path).status == 200
+    assert left(engine) == [[], [], []] and not folder.exists()
+
+
+def test_a_hostile_file_is_refused_by_its_path(engine, berth):
+    for text, said in {
+        "services: {web: {image: berth/demo, privileged: true}}":
+            "services.web.privileged: not allowed",
+        "x-a: &a {volumes: ['/var/run/docker.sock:/s']}\nservices: {web: {<<: *a, "
+        "image: berth/demo}}": "services.web.volumes[0]: not allowed",
+        "services: {web: {image: berth/demo, mem_limit: 1g}}": "services: together they ask",
+    }.items():
+        answer = create(berth, text)
+        assert (answer.status, answer.json["code"]) == (400, "COMPOSE_REFUSED"), answer
+        assert answer.json["message"].startswith(said), answer
+    assert left(engine) == [[], [], []] and not list((berth.data / "demo").glob("c*"))
+
+
+def test_each_image_must_be_approved(engine, gateway):
+    berth = gateway({"demo": {"backend": "compose", "engine": engine.url, "auth": "open",
+                              "compose": compose()}})
+    text = f"services: {{a: {{image: {IMAGE}}}, b: {{image: {OTHER}}}}}"
+    for image in (IMAGE, OTHER):
+        refused = create(berth, text)
+        assert (refused.status, refused.json["code"]) == (403, "IMAGE_NOT_APPROVED"), refused
+        assert berth.anyone.post("/demo/approve-image", image=image).status == 200
+        wait_until(lambda name=image: any(
+            row["image"].startswith(name) and row["state"] == "approved"
+            for row in berth.anyone.get("/demo/get-image-requests").json), what=f"{image} to be approved")
+    made = create(berth, text)
+    assert made.status == 201, made
+    assert berth.anyone.request("DELETE", f"/demo/containers/{made.json['cuid']}").status == 200
+    assert left(engine) == [[], [], []]
+
+
+def test_a_kill_in_the_middle_leaves_nothing(engine, berth, tmp_path):
+    (tmp_path / "hold").touch()
+    asking = threading.Thread(target=cut_short, args=[berth])
+    asking.start()
+    wait_until((tmp_path / "began").exists, what="the containers to be there")
+    assert len(left(engine)[0]) == 2
+    berth.kill()
+    asking.join()
+    (tmp_path / "hold").unlink()
+    berth.start()
+    wait_until(lambda: left(engine) == [[], [], []], what="the project to go")
+    wait_until(lambda: not list((berth.data / "demo").glob("c*")), what="its folder to go")
