@@ -109,6 +109,7 @@ static void add_mounts(struct berth_yaml_writer *w, const struct berth_compose_s
 /* In place of what the image would run. */
 static void add_start(struct berth_yaml_writer *w)
 {
+    berth_yaml_add_plain(w, "init", "true");
     berth_yaml_add_plain(w, "working_dir", BERTH_COMPOSE_MOUNT_TARGET);
     berth_yaml_open_list(w, "entrypoint");
     berth_yaml_add_plain(w, NULL, "python3");

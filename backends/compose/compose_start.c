@@ -3,40 +3,27 @@
 #include "backends/compose/compose_file.h"
 
 /*
- * It stays as process 1, which gets no signal it has no handler for, so that
- * boot.py ends on SIGTERM as any program does, and nobody's children are left.
- * pip is ended when no index has answered in time: what it prints tells.
+ * The engine's own init is process 1: it hands signals on, whatever this one is
+ * at, and leaves nobody's children. pip is ended when no index has answered in
+ * time: what it prints tells.
  */
 const char berth_compose_start_text[] =
     "# Runs /app/boot.py. Written by berth; what is changed here is lost.\n"
     "import os\n"
     "import signal\n"
-    "import subprocess\n"
     "import sys\n"
-    "import threading\n"
     "\n"
     "PATIENCE_S = 10\n"
     "CONTACT = ('Downloading', 'Using cached', 'Processing', 'Building', 'Installing')\n"
-    "running = None\n"
-    "ending = False\n"
     "\n"
     "\n"
     "def say(text):\n"
     "    print('berth: ' + text, flush=True)\n"
     "\n"
     "\n"
-    "def hand_on(number, frame):\n"
-    "    global ending\n"
-    "    ending = ending or number in (signal.SIGTERM, signal.SIGINT)\n"
-    "    if running is not None:\n"
-    "        try:\n"
-    "            os.kill(running, number)\n"
-    "        except ProcessLookupError:\n"
-    "            pass\n"
-    "\n"
-    "\n"
     "def install():\n"
-    "    global running\n"
+    "    import subprocess\n"
+    "    import threading\n"
     "    command = [sys.executable, '-m', 'pip', 'install', '--no-cache-dir', '--no-input',\n"
     "               '--disable-pip-version-check', '--no-warn-script-location',\n"
     "               '--progress-bar', 'off', '--retries', '1', '-r', 'requirements.txt']\n"
@@ -46,7 +33,6 @@ const char berth_compose_start_text[] =
     "                           universal_newlines=True, errors='replace',\n"
     "                           start_new_session=True,\n"
     "                           env=dict(os.environ, PIP_BREAK_SYSTEM_PACKAGES='1'))\n"
-    "    running = pip.pid\n"
     "    late = threading.Event()\n"
     "\n"
     "    def give_up():\n"
@@ -64,7 +50,6 @@ const char berth_compose_start_text[] =
     "        print(line, end='', flush=True)\n"
     "    clock.cancel()\n"
     "    code = pip.wait()\n"
-    "    running = None\n"
     "    if late.is_set():\n"
     "        say('no package index answered within %d s' % PATIENCE_S)\n"
     "    if code != 0:\n"
@@ -75,17 +60,6 @@ const char berth_compose_start_text[] =
     "if not os.path.isfile('boot.py'):\n"
     "    say('there is no /app/boot.py')\n"
     "    sys.exit(1)\n"
-    "for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT,\n"
-    "               signal.SIGUSR1, signal.SIGUSR2):\n"
-    "    signal.signal(number, hand_on)\n"
     "if os.path.isfile('requirements.txt'):\n"
     "    install()\n"
-    "if ending:\n"
-    "    sys.exit(128 + signal.SIGTERM)\n"
-    "boot = subprocess.Popen([sys.executable, '-u', '/app/boot.py'])\n"
-    "running = boot.pid\n"
-    "while True:\n"
-    "    pid, status = os.wait()\n"
-    "    if pid == running:\n"
-    "        ended = os.WIFSIGNALED(status)\n"
-    "        sys.exit(128 + os.WTERMSIG(status) if ended else os.WEXITSTATUS(status))\n";
+    "os.execv(sys.executable, [sys.executable, '-u', '/app/boot.py'])\n";

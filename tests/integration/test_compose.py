@@ -318,6 +318,15 @@ while True: time.sleep(1)
     assert app.ended() == code
 
 
+def test_stop_reaches_what_has_hardly_begun(demo, python):
+    app = Booting(demo, python, {"boot.py": "while True: pass\n"})
+    app.act("start")
+    begun = time.monotonic()
+    app.act("stop")
+    assert time.monotonic() - begun < 5
+    assert app.ended() == 143
+
+
 def test_a_gateway_killed_while_it_changes_leaves_the_new(demo, python):
     app = Booting(demo, python, {"boot.py": "import os, time\nprint(os.environ.get('A'))\n"
                                             "while True: time.sleep(1)\n"})
