@@ -32,7 +32,7 @@ static void add_routes(struct berth_strbuf *out, const struct berth_dialect *dia
         char path[64];
         (void)snprintf(path, sizeof(path), "%s%.*s%s%s", route->path[0] == '/' ? "" : "/FACILITY/",
                        (int)before, route->path, route->path[before] ? item : "", after);
-        berth_strbuf_addf(out, "  %-7s%-36s%s\n", method_of(route), path, route->summary);
+        berth_strbuf_addf(out, "  %-7s%-40s%s\n", method_of(route), path, route->summary);
     }
 }
 

@@ -13,9 +13,11 @@ import pytest
 
 from harness import BINARY, wait_until
 from harness.transcript import Shell, agrees, blocks
+from lab import compose
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 API = (ROOT / "docs/facility-api.md").read_text()
+CONTAINERS = (ROOT / "docs/containers-api.md").read_text()
 ADMIN = {"APP_USER": "admin", "APP_PASS": "admins-password"}
 ROLES = ("viewer", "researcher", "operator", "admin")
 
@@ -124,6 +126,32 @@ def test_a_page_is_right(reader, page):
     assert any(block.commands for block in blocks(text) if block.language != "ini")
     wrong = reader.follow(text)
     assert not wrong, f"{page}\n{wrong}"
+
+
+@pytest.fixture
+def lab_reader(engine, gateway, tmp_path):
+    """Follows the containers' page: lab, with the image that it names."""
+    engine.import_python_image("python:3.12-slim")
+    berth = gateway({"lab": {"backend": "compose", "engine": engine.url, "image_policy": "open",
+                             "compose": compose()}}, environment=ADMIN)
+    reader = Reader(berth, engine, tmp_path)
+    yield reader
+    reader.close()
+
+
+def test_the_page_of_containers_is_right(lab_reader):
+    wrong = lab_reader.follow(CONTAINERS)
+    assert not wrong, wrong
+
+
+def test_the_table_of_containers_has_every_endpoint(trial):
+    text = trial.anyone.get("/").text.partition("The containers API")[2].partition("\nThe ")[0]
+    served = re.findall(r"^  ([A-Z]+) +/FACILITY/(\S+)", text, re.MULTILINE)
+    listed = re.findall(r"^\| ([A-Z]+) \[`([a-z/{}-]+)`\]\(#[a-z-]+\) \|", CONTAINERS, re.MULTILINE)
+    assert sorted(listed) == sorted((method, path.replace("CUID", "{cuid}"))
+                                    for method, path in served)
+    assert all(re.search(rf"^##+ {anchor}$", CONTAINERS, re.MULTILINE | re.IGNORECASE)
+               for anchor in re.findall(r"\]\(#([a-z-]+)\)", CONTAINERS))
 
 
 # The page against the program's own table of endpoints
