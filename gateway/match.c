@@ -160,8 +160,10 @@ int berth_match(struct berth_exchange *exchange, const struct berth_view *view,
 const struct berth_dialect *berth_match_dialect(const struct berth_exchange *exchange,
                                                 const struct berth_error *err)
 {
-    if (exchange->route)
-        return exchange->route->dialect;
+    /* healthz of the gateway speaks for the root facility where that has containers. */
+    const struct berth_route *route = exchange->route;
+    if (route && !(route->dialect == &berth_gateway_dialect && exchange->facility))
+        return route->dialect;
     if (exchange->facility && berth_containers_dialect.serves(exchange->facility))
         return &berth_containers_dialect;
     return exchange->facility || err->status == BERTH_E_INVALID ? &berth_apps_dialect
