@@ -94,6 +94,7 @@ def test_an_empty_listen_switches_http_off(secure, gateway, pair):
     assert "listen is empty" in refusal(nothing)
 
 
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1_1:DeprecationWarning")
 @pytest.mark.parametrize("version, is_good", [
     (ssl.TLSVersion.TLSv1_1, False), (ssl.TLSVersion.TLSv1_2, True), (ssl.TLSVersion.TLSv1_3, True)])
 def test_old_versions_of_tls_are_refused(secure, pair, version, is_good):
