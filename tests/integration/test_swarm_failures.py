@@ -9,7 +9,7 @@ import pytest
 from harness import wait_until
 from lab import Swarm
 from lab.swarm import GATEWAY
-from test_swarm import ANA, Berth, facility, node_of
+from test_swarm import ANA, Berth, facility, labels, node_of
 
 DEMO = "berth/demo"
 
@@ -149,6 +149,32 @@ def test_two_nodes_of_one_name(swarm, gateway, berth):
     finally:
         swarm.remove(twin)
     wait_until(lambda: berth.client.get("/readyz").status == 200, 10, "it to be over")
+
+
+def test_a_renamed_node_is_followed_by_its_id_and_asked_by_its_name(swarm, gateway, berth):
+    row, node = run_on_a_worker(swarm, berth)
+    before = facility(swarm, swarm_mode="service")  # as the running gateway has it
+    old = node.name
+    for other in swarm.nodes:  # what ran there comes back there
+        swarm.set_availability(other, "active" if other is node else "pause")
+    node.rename("lab7")
+    swarm.wait_ready()
+    wait_until(lambda: berth.status()["State"] == "running" and berth.status()["ID"] != row["ID"],
+               60, "it to run again")
+    assert labels(berth.status())["com.docker.swarm.node.id"] == node.id
+    assert "lab7" in berth.get("get-node-names").json and old not in \
+        berth.get("get-node-names").json
+    assert berth.get("get-node-status", hostname="lab7").json["ID"] == node.id
+    assert berth.get("get-node-status", hostname=old).status == 400
+    assert berth.get("get-app-info", name=ANA, fresh="yes").json["Reason"] == \
+        "node lab7 has no endpoint"
+    refused = gateway({"demo": before}, start=False)
+    assert f"node.{old}: the swarm has no node of that name" in refused.run("check-config").stdout
+    again = Berth(gateway({"demo": facility(swarm, swarm_mode="service")}))
+    assert again.get("get-app-info", name=ANA, fresh="yes").json["Id"].startswith(
+        again.status()["ID"])
+    assert again.post("kill-app", name=ANA).status == 200
+    wait_until(lambda: berth.get("get-app-names").json == [], 5, "the other gateway to see it")
 
 
 def test_an_engine_that_is_no_manager(swarm, gateway):
