@@ -12,7 +12,7 @@
 #include <string.h>
 
 #define V          "/v1.41"
-#define WAIT_MS    5000
+#define WAIT_MS    20000
 #define NEWS_MAX   64
 #define APPS_MAX   16
 #define TEXT_MAX   512
@@ -287,6 +287,9 @@ static size_t await_news(struct scene *scene, const char *news)
 
 /* ---- Listings ---- */
 
+#define NOWHERE                                                                                    \
+    "nowhere created Pending: no suitable node (scheduling constraints not satisfied on 3 nodes)"
+
 START_TEST(what_managers_say_becomes_apps)
 {
     static const struct {
@@ -297,17 +300,11 @@ START_TEST(what_managers_say_becomes_apps)
         {"20.10",
          "20.10",
          {"job exited", "jobfail exited", "jobretry exited", "jobrun running",
-          "missing exited Rejected: No such image: berth/missing:1",
-          "nowhere created Pending: no suitable node (scheduling constraints not satisfied on 3 "
-          "nodes)",
-          "web running"}},
+          "missing exited Rejected: No such image: berth/missing:1", NOWHERE, "web running"}},
         {"26.1",
          "26.1",
          {"job exited", "jobfail exited", "jobretry exited", "jobrun running",
-          "missing exited Rejected: No such image: berth/missing:1",
-          "nowhere created Pending: no suitable node (scheduling constraints not satisfied on 3 "
-          "nodes)",
-          "web running"}},
+          "missing exited Rejected: No such image: berth/missing:1", NOWHERE, "web running"}},
         {"20.10",
          "20.10/one-down",
          {"fast running", "job running", "once unknown Unknown (node node2 is down)",
