@@ -220,7 +220,8 @@ int berth_changes_join(struct berth_changes *changes, unsigned max, struct berth
         return r;
     if (changes->watchers >= max) {
         r = berth_error_set(err, BERTH_E_BUSY,
-                            "this facility is watched by %u clients, the most that may", max);
+                            "this facility has %u long answers under way, the most that may be",
+                            max);
         if (err)
             err->retry_after_s = BERTH_WATCH_RETRY_AFTER_S;
         return r;

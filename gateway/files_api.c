@@ -19,14 +19,15 @@
 
 #define PIECE (256U << 10)
 
-/* A reference: the snapshot would keep all that is changed and removed meanwhile. */
+/* A reference: the snapshot would keep all that is changed and removed meanwhile. That may be old:
+ * whose an app is does not change, and its files are not the engine's. */
 static int find_app(struct berth_exchange *exchange, struct berth_app **ret_app,
                     struct berth_error *err)
 {
     BERTH_CLEANUP(snapshot) struct berth_snapshot *snapshot = NULL;
     const struct berth_app *app = NULL;
     exchange->target = exchange->item;
-    int r = berth_mirror_snapshot(exchange->facility->mirror, false, &snapshot, err);
+    int r = berth_mirror_snapshot(exchange->facility->mirror, true, &snapshot, err);
     if (r == 0)
         r = berth_containers_find(snapshot, &exchange->caller, exchange->item, &app, err);
     if (r == 0)

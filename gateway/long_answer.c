@@ -17,7 +17,8 @@ int berth_long_answer_join(struct berth_exchange *exchange, struct berth_error *
     int r = 0;
     if (__atomic_add_fetch(&berth->watchers, 1, __ATOMIC_RELAXED) > most) {
         r = berth_error_set(err, BERTH_E_BUSY,
-                            "the gateway is watched by %u clients, the most that may", most);
+                            "the gateway has %u long answers under way, the most that may be",
+                            most);
         err->retry_after_s = BERTH_WATCH_RETRY_AFTER_S;
     }
     if (r == 0)

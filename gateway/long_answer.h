@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Answers that go on for as long as their client listens: watch, logs that are
- * followed. Each takes a worker, so their number is bounded; and each asks now
- * and then whether its caller still may.
+ * Requests that go on for as long as their client likes: watch, logs that are
+ * followed, uploads and downloads. Each takes a worker, so their number is
+ * bounded; and each asks now and then whether its caller still may.
  *
  * Threading: on the request's thread.
  */

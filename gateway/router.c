@@ -300,7 +300,11 @@ static int handle(struct berth_exchange *exchange, struct berth_error *err)
         r = berth_framing_read(exchange, &exchange->request_body, err);
     if (r == 0)
         r = berth_replay_begin(exchange, &replayed, err);
-    return r < 0 || replayed ? r : exchange->route->handler(exchange, err);
+    if (r == 0 && !replayed)
+        return exchange->route->handler(exchange, err);
+    if (exchange->route->methods & BERTH_BODY_STREAM) /* which nobody reads */
+        exchange->must_close = true;
+    return r;
 }
 
 static int dispatch(struct berth_exchange *exchange, struct berth_error *err)

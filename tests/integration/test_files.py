@@ -294,6 +294,28 @@ def test_a_folder_is_sent_as_an_archive(app):
     assert app.upload(app.client.get(f"{app.path}/download-zip").body).status == 200
 
 
+def test_no_engine_is_needed(app, engine):
+    engine.freeze()
+    try:
+        wait_until(lambda: app.client.get("/demo/get-app-names").status == 503)
+        assert app.upload(archive(a="x")).status == 200
+        assert app.download("a").body == b"x"
+        assert app.download(".", "download-zip").status == 200
+    finally:
+        engine.thaw()
+    wait_until(lambda: app.client.get("/demo/get-app-names").status == 200)
+
+
+def test_a_repeated_upload_is_answered_alone(app):
+    key = {"Idempotency-Key": "once"}
+    first = app.upload(archive(a="1"), **key)
+    again = app.client.again()
+    second = again.request("POST", f"{app.path}/upload-zip", body=archive(a="2"), headers=key)
+    assert (second.status, second.json) == (200, first.json)
+    assert second.headers["Connection"] == "close"  # what was sent is not read
+    assert app.download("a").body == b"1"
+
+
 def test_who_stops_reading_holds_up_nobody(app):
     with open(app.mount / "big", "wb") as file:
         file.truncate(64 << 20)

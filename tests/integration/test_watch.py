@@ -534,7 +534,7 @@ def test_a_client_that_is_gone_frees_its_place(gateway):
     second = berth.anyone.watch(WATCH)
     assert second.status == 503
     assert second.headers["Retry-After"] == "5"
-    assert b"this facility is watched by 1 clients, the most that may" in second.read_body()
+    assert b"this facility has 1 long answers under way, the most that may be" in second.read_body()
     first.close()
 
     def watches():
@@ -550,7 +550,7 @@ def test_how_many_may_watch_in_all(gateway):
         assert (first.status, second.status) == (200, 200)
         with berth.anyone.watch("/c/watch") as third:
             assert third.status == 503
-            assert b"the gateway is watched by 2 clients" in third.read_body()
+            assert b"the gateway has 2 long answers under way" in third.read_body()
         assert berth.anyone.get("/c/get-app-names").status == 200
 
 
