@@ -39,22 +39,24 @@ static int fail(const struct pack *pack, struct berth_error *err)
 
 /* ---- The archive ---- */
 
-static la_ssize_t put(struct archive *archive, void *ctx, const void *data, size_t len)
+/* Never fails: libarchive (3.6) would not free what packs the entry that is open. */
+static la_ssize_t put(struct archive *archive __attribute__((unused)), void *ctx, const void *data,
+                      size_t len)
 {
     struct pack *pack = ctx;
-    if (len > 0 && !pack->output(pack->ctx, data, len)) {
-        pack->is_stopped = true;
-        archive_set_error(archive, ECANCELED, "stopped");
-        return -1;
-    }
+    if (len > 0 && !pack->is_stopped)
+        pack->is_stopped = !pack->output(pack->ctx, data, len);
     return (la_ssize_t)len;
+}
+
+static int refuse_stopped(struct berth_error *err)
+{
+    return berth_error_set(err, BERTH_E_CANCELLED, "the archive is not wanted any more");
 }
 
 static int refuse(const struct pack *pack, struct berth_error *err)
 {
     const char *why = archive_error_string(pack->archive);
-    if (pack->is_stopped)
-        return berth_error_set(err, BERTH_E_CANCELLED, "the archive is not wanted any more");
     if (archive_errno(pack->archive) == ENOMEM)
         return berth_error_nomem(err);
     return berth_error_set(err, BERTH_E_IO, "%s cannot be packed: %s",
@@ -129,6 +131,8 @@ static int add_content(struct pack *pack, int fd, int64_t left, struct berth_err
         }
         if (archive_write_data(pack->archive, pack->buffer, (size_t)len) < 0)
             return refuse(pack, err);
+        if (pack->is_stopped)
+            return refuse_stopped(err);
         left -= len;
     }
     return 0;
@@ -204,7 +208,7 @@ static int add_folder(struct pack *pack, int folder, unsigned depth, struct bert
         if (len > 0)
             berth_strbuf_addc(&pack->path, '/');
         berth_strbuf_adds(&pack->path, entry->d_name);
-        rc = berth_strbuf_check(&pack->path, err);
+        rc = pack->is_stopped ? refuse_stopped(err) : berth_strbuf_check(&pack->path, err);
         if (rc == 0)
             rc = add_one(pack, dirfd(list), entry->d_name, depth + 1, err);
         berth_strbuf_truncate(&pack->path, len);
@@ -222,8 +226,9 @@ static int pack_folder(struct pack *pack, int folder, struct berth_error *err)
         rc = add_folder(pack, folder, 0, err);
     if (rc == 0 && archive_write_close(pack->archive) != ARCHIVE_OK)
         rc = refuse(pack, err);
-    if (rc < 0 && pack->archive)
-        (void)archive_write_fail(pack->archive); /* or freeing it would write its end */
+    if (rc == 0 && pack->is_stopped)
+        rc = refuse_stopped(err);
+    pack->is_stopped = true; /* the end that freeing it would write is nobody's */
     if (pack->entry)
         archive_entry_free(pack->entry);
     if (pack->archive)
@@ -240,7 +245,7 @@ int berth_files_pack(int mount, const char *path, berth_files_output *output, vo
     if (rc < 0)
         return rc;
     if (!output(ctx, "", 0))
-        return berth_error_set(err, BERTH_E_CANCELLED, "the archive is not wanted any more");
+        return refuse_stopped(err);
     locale_t locale = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
     if (!locale)
         return berth_error_nomem(err);
