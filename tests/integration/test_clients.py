@@ -150,6 +150,11 @@ def log_of(berth, cuid):
     return berth.admin.get("/get-app-logs", name=name).text
 
 
+def logged(berth, is_it):
+    """The line of the log of actions, which is written after the answer."""
+    return wait_until(lambda: next(filter(is_it, berth.actions()), None), what="a line of the log")
+
+
 @contextlib.contextmanager
 def waiting(name, step, environment):
     """What a program of Python saw up to a step, after which it waits until this block has ended;
@@ -295,8 +300,8 @@ def test_python_is_told_what_is_wrong(run, berth):
     assert saw["no image"]["answer"]["details"] == {"field": "image", "provided": None}
     assert "Basic" in saw["no credentials"]["headers"]["WWW-Authenticate"]
     assert "PATCH" in saw["wrong method"]["headers"]["Allow"]
-    logged = {line["request_id"]: line for line in berth.actions()}
-    wrong = logged[saw["wrong password"]["answer"]["request_id"]]
+    wrong_id = saw["wrong password"]["answer"]["request_id"]
+    wrong = logged(berth, lambda line: line["request_id"] == wrong_id)
     assert "auth_error" in wrong["error"] and wrong["duration_ms"] >= 0
 
 
@@ -348,12 +353,14 @@ def test_go_updates(run, running):
 # Ruby
 
 
-def test_ruby_controls(run, running):
+def test_ruby_controls(run, berth, running):
     actions = {"stop": "exited", "start": "running", "pause": "paused", "unpause": "running",
                "restart": "running"}
     saw = run("ruby", CLIENTS / "ruby" / "control.rb", running, *actions)
     assert {step: (facts["status"], facts["answer"]["status"]) for step, facts in saw.items()} == {
         action: (200, status) for action, status in actions.items()}
+    assert logged(berth, lambda line: line["path"].endswith(f"{running}/restart"))[
+        "duration_ms"] < 5000  # told to end as soon as it had begun, it did
 
 
 # What the app itself sees
