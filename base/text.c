@@ -74,9 +74,21 @@ size_t berth_text_utf8_prefix(const char *text, size_t len)
     return announced_length((unsigned char)text[lead]) > len - lead ? lead : len;
 }
 
+/* Whether none of the next eight bytes is one of a longer character. */
+static bool is_ascii_word(const char *text)
+{
+    uint64_t word;
+    memcpy(&word, text, sizeof(word));
+    return (word & UINT64_C(0x8080808080808080)) == 0;
+}
+
 bool berth_text_is_utf8(const char *text, size_t len)
 {
     for (size_t i = 0; i < len;) {
+        while (len - i >= sizeof(uint64_t) && is_ascii_word(text + i))
+            i += sizeof(uint64_t);
+        if (i == len)
+            break;
         size_t width = berth_text_utf8_char(text + i, len - i);
         if (width == 0)
             return false;

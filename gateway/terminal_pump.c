@@ -34,6 +34,7 @@ struct link {
     size_t replay_end;
     int64_t rest_ms; /* monotonic: since when characters wait for their rest; 0: none */
     int64_t checked_ms;
+    bool is_readable; /* the process may have printed something */
     enum fate fate;
     char why[BERTH_ERROR_MESSAGE_MAX];
 };
@@ -176,12 +177,14 @@ static bool move_output(struct link *link)
         return true;
     }
     struct berth_error err = BERTH_ERROR_INIT;
-    struct berth_exec_output output;
+    struct berth_exec_output output = {0};
     char data[PIECE];
-    if (berth_exec_read(terminal->exec, data, sizeof(data), &output, &err) < 0) {
+    if (link->is_readable &&
+        berth_exec_read(terminal->exec, data, sizeof(data), &output, &err) < 0) {
         fail(link, &err, BERTH_WS_INTERNAL);
         return true;
     }
+    link->is_readable = output.len > 0;
     if (output.len > 0) {
         berth_terminal_keep(terminal, output.stream, data, output.len);
         link->rest_ms = 0;
@@ -331,6 +334,7 @@ static void wait_for_events(struct link *link, int timeout_ms)
     if (fds[1].events == 0)
         fds[1].fd = -1; /* its end is not asked for yet, and would be told at once */
     (void)poll(fds, 3, timeout_ms);
+    link->is_readable |= fds[1].revents != 0;
     if (is_held(link) && (fds[0].revents & (POLLRDHUP | POLLHUP | POLLERR)))
         lose_client(link, "the client is gone");
     if (fds[2].revents & POLLIN)
@@ -418,7 +422,7 @@ int berth_terminal_pump(struct berth_exchange *exchange, struct berth_terminal *
                         bool is_resumed, struct berth_error *err)
 {
     struct berth_terminals *terminals = exchange->berth->terminals;
-    struct link link = {.exchange = exchange, .terminal = terminal};
+    struct link link = {.exchange = exchange, .terminal = terminal, .is_readable = true};
     int r = upgrade(&link, err);
     if (r < 0) {
         release(&link);

@@ -24,6 +24,8 @@ struct berth_ws {
     char input[4096]; /* read, and not looked at from input_at on */
     size_t input_at;
     size_t input_len;
+    bool is_plain;               /* no TLS, which may hold more than the socket shows */
+    bool is_dry;                 /* what was read last was all there was */
     struct berth_strbuf out;     /* frames, sent up to out_at */
     struct berth_strbuf control; /* whole frames that go before the next one of out */
     size_t out_at;

@@ -14,6 +14,7 @@
 #define BODY_MAX_BYTES (1U << 20)
 #define NOISE_MAX      4096 /* printed before the greeting */
 #define FRAME_HEAD     8
+#define AHEAD          1024
 #define HANG_UP_MS     5000 /* until what a process has started has ended */
 #define SETTLE_MS      2000 /* until an engine knows of an end that its stream has told */
 #define SETTLE_STEP_MS 50
@@ -29,9 +30,13 @@ struct engine_exec {
     bool tty;
     struct berth_engine_hijack *stream;
     struct berth_engine_hijack *keeper;
-    unsigned char frame[FRAME_HEAD]; /* without a terminal: the head of the frame that is read */
+    /* Without a terminal, output comes in frames. */
+    unsigned char frame[FRAME_HEAD]; /* the head of the one that is read */
     size_t frame_len;
     uint32_t frame_left; /* bytes of it still to come */
+    char ahead[AHEAD];   /* read with a head: a short frame takes one call */
+    size_t ahead_at;
+    size_t ahead_len;
 };
 
 static struct engine_exec *exec_of(struct berth_exec *exec)
@@ -58,14 +63,34 @@ static int begin_frame(struct engine_exec *exec, struct berth_error *err)
     return 0;
 }
 
+/* Takes what was read ahead first; else, where that is for a head, reads ahead. */
+static int read_some(struct engine_exec *exec, char *data, size_t size, bool is_head,
+                     size_t *ret_len, bool *ret_has_ended, struct berth_error *err)
+{
+    if (exec->ahead_at == exec->ahead_len) {
+        if (!is_head)
+            return berth_engine_hijack_read(exec->stream, data, size, ret_len, ret_has_ended, err);
+        exec->ahead_at = exec->ahead_len = 0;
+        int rc = berth_engine_hijack_read(exec->stream, exec->ahead, sizeof(exec->ahead),
+                                          &exec->ahead_len, ret_has_ended, err);
+        if (rc < 0)
+            return rc;
+    }
+    size_t left = exec->ahead_len - exec->ahead_at;
+    size = size < left ? size : left;
+    memcpy(data, exec->ahead + exec->ahead_at, size);
+    exec->ahead_at += size;
+    *ret_len = size;
+    return 0;
+}
+
 static int read_frame(struct engine_exec *exec, char *data, size_t size,
                       struct berth_exec_output *output, struct berth_error *err)
 {
     while (exec->frame_left == 0) {
         size_t len = 0;
-        int rc =
-            berth_engine_hijack_read(exec->stream, (char *)exec->frame + exec->frame_len,
-                                     FRAME_HEAD - exec->frame_len, &len, &output->has_ended, err);
+        int rc = read_some(exec, (char *)exec->frame + exec->frame_len,
+                           FRAME_HEAD - exec->frame_len, true, &len, &output->has_ended, err);
         exec->frame_len += len;
         if (rc == 0 && exec->frame_len == FRAME_HEAD)
             rc = begin_frame(exec, err);
@@ -76,8 +101,14 @@ static int read_frame(struct engine_exec *exec, char *data, size_t size,
     }
     size = size < exec->frame_left ? size : exec->frame_left;
     output->stream = exec->frame[0] == 2 ? BERTH_OUTPUT_STDERR : BERTH_OUTPUT_STDOUT;
-    int rc =
-        berth_engine_hijack_read(exec->stream, data, size, &output->len, &output->has_ended, err);
+    int rc = read_some(exec, data, size, false, &output->len, &output->has_ended, err);
+    if (rc == 0 && output->len > 0 && output->len < size) {
+        bool ignored; /* an end is told by the next call */
+        size_t more = 0;
+        if (berth_engine_hijack_read(exec->stream, data + output->len, size - output->len, &more,
+                                     &ignored, NULL) == 0)
+            output->len += more;
+    }
     exec->frame_left -= (uint32_t)output->len;
     return rc;
 }

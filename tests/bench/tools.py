@@ -2,6 +2,7 @@
 """What the measurements are made with: load, servers to compare with, clocks."""
 
 import http.client
+import json
 import os
 import pathlib
 import re
@@ -69,6 +70,36 @@ class EngineConnection(http.client.HTTPConnection):
         response = self.getresponse()
         response.read()
         assert response.status in (204, 304), (path, response.status)
+
+
+class EngineExec:
+    """A process on a terminal in a container, straight through the engine."""
+
+    def __init__(self, url, container, *command):
+        body = {"AttachStdin": True, "AttachStdout": True, "Tty": True, "Cmd": command}
+        connection = EngineConnection(url)
+        made = self._post(connection, f"/containers/{container}/exec", body)
+        exec_id = json.loads(made.read())["Id"]
+        started = self._post(connection, f"/exec/{exec_id}/start", {"Detach": False, "Tty": True},
+                             Connection="Upgrade", Upgrade="tcp")
+        assert started.status == 101, started.status
+        self._socket = connection.sock
+
+    @staticmethod
+    def _post(connection, path, body, **headers):
+        connection.request("POST", path, json.dumps(body),
+                           {"Content-Type": "application/json", **headers})
+        return connection.getresponse()
+
+    def send(self, data):
+        self._socket.sendall(data)
+
+    def receive(self):
+        """What is there; b"" at the end."""
+        return self._socket.recv(65536)
+
+    def close(self):
+        self._socket.close()
 
 
 def request_rate(connection, path, seconds):
