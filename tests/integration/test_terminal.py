@@ -10,7 +10,9 @@ import pytest
 from conftest import DEMO
 from harness import wait_until
 from harness.terminal import Refused, Terminal
+from harness.websocket import WebSocket
 from lab import compose
+from test_reload import reload
 
 
 # On the memory backend
@@ -271,6 +273,50 @@ def test_stopping_the_gateway_ends_them(gateway):
         assert terminal.rest() == (1001, "the gateway is stopping")
         stopping.join(15)
         assert not stopping.is_alive()
+
+
+def test_five_hundred_at_once(gateway):
+    """One that floods and is not read, and one that floods and is: they delay nobody."""
+    berth = gateway({"demo": {"backend": "memory", "image_policy": "open", "auth": "open"}},
+                    settings={"gateway": {"worker_threads": 2016}})
+    anyone = berth.anyone
+    assert anyone.post("/demo/request-image", image="demo").status == 200
+    assert anyone.post("/demo/create-app", image="demo", user="ana").status == 200
+    assert anyone.post("/demo/start-app", name="demo--ana").status == 200
+    opened = [WebSocket(anyone, "/demo/ws/demo--ana") for _ in range(502)]
+    for flooding in opened[:2]:
+        flooding.send(type="stdin", data="flood 2000000000\n")
+    reader = threading.Thread(target=lambda: [opened[1].receive() for _ in range(500)])
+    reader.start()
+    slowest = 0
+    for number, terminal in enumerate(opened[2:]):
+        begun = time.monotonic()
+        terminal.send(type="stdin", data=f"echo n{number}\n")
+        terminal.until(b"\\nn%d\\r" % number)
+        slowest = max(slowest, time.monotonic() - begun)
+    reader.join(30)
+    resident = int(open(f"/proc/{berth.process.pid}/statm").read().split()[1]) * 4096
+    assert (slowest < 0.5, resident < 150 << 20) == (True, True), (slowest, resident)
+    opened[0].send(type="close")  # is heard, though nothing is read
+    opened[1].send(type="ping")
+    opened[1].until(b"pong")
+    for terminal in opened[2:]:
+        terminal.close()
+    begun = time.monotonic()
+    berth.stop()
+    assert time.monotonic() - begun < 10
+
+
+def test_it_ends_with_the_facility(gateway):
+    demo = {"backend": "memory", "image_policy": "open", "auth": "open"}
+    berth = gateway({"demo": demo, "other": demo})
+    anyone = berth.anyone
+    assert anyone.post("/demo/request-image", image="demo").status == 200
+    assert anyone.post("/demo/create-app", image="demo", user="ana").status == 200
+    assert anyone.post("/demo/start-app", name="demo--ana").status == 200
+    with Terminal(anyone, "/demo/ws/demo--ana") as terminal:
+        reload(berth, {"other": demo})
+        assert terminal.rest(10) == (1001, "the facility was closed")
 
 
 # On an engine
