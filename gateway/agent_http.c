@@ -180,11 +180,19 @@ static int on_http_error(struct mg_connection *connection, int status, const cha
 static int on_log_message(const struct mg_connection *connection, const char *message)
 {
     struct berth_agent_server *server = mg_get_user_data(mg_get_context(connection));
-    if (server && !server->context && server->start_error[0] == '\0')
+    if (server && !server->has_started && server->start_error[0] == '\0')
         (void)snprintf(server->start_error, sizeof(server->start_error), "%s", message);
     else
         berth_log(BERTH_LOG_DEBUG, "civetweb: %s", message);
     return 1;
+}
+
+/* All listens, but nothing is accepted yet: no request can come before its handler. */
+static void on_start(const struct mg_context *context)
+{
+    struct berth_agent_server *server = mg_get_user_data(context);
+    server->has_started = true;
+    mg_set_request_handler((struct mg_context *)(uintptr_t)context, "**", on_request, server);
 }
 
 /* The TLS is ours: civetweb changes nothing of it, and does not free it. */
@@ -245,6 +253,7 @@ static int start(struct berth_agent_server *server, const char *listen, struct b
         NULL,
     };
     struct mg_callbacks callbacks = {
+        .init_context = on_start,
         .http_error = on_http_error,
         .log_message = on_log_message,
         .external_ssl_ctx = on_external_ssl,
@@ -252,12 +261,10 @@ static int start(struct berth_agent_server *server, const char *listen, struct b
     struct mg_init_data init = {&callbacks, server, options};
     char text[256] = "";
     struct mg_error_data error = {.text = text, .text_buffer_size = sizeof(text)};
-    struct mg_context *context = mg_start2(&init, &error);
-    if (!context)
+    server->context = mg_start2(&init, &error);
+    if (!server->context)
         return berth_error_set(err, BERTH_E_IO, "cannot listen on %s: %s", listen,
                                server->start_error[0] ? server->start_error : text);
-    mg_set_request_handler(context, "**", on_request, server);
-    server->context = context;
     return 0;
 }
 

@@ -23,7 +23,8 @@ struct berth_agent_server {
     struct berth_engine *engine;
     struct berth_agent_tls *tls;
     struct mg_context *context;
-    char start_error[256]; /* what civetweb said while starting */
+    bool has_started;      /* set before civetweb has a thread that could look */
+    char start_error[256]; /* what civetweb said first before that */
     pthread_mutex_t lock;
     pthread_cond_t idle; /* with lock: in_flight fell to 0 */
     unsigned in_flight;  /* lock */

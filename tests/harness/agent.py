@@ -86,11 +86,6 @@ class Agent:
             process.kill()
             process.wait()
 
-    def rss_mib(self):
-        """The memory it has, resident."""
-        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
-        return int(status.split("VmRSS:")[1].split()[0]) / 1024
-
     @property
     def log(self):
         return pathlib.Path(self._log.name).read_text(errors="replace")
