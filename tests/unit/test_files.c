@@ -508,10 +508,29 @@ START_TEST(an_upload_can_be_stopped)
 }
 END_TEST
 
+START_TEST(without_memory_nothing_changes)
+{
+    struct place place = make_place();
+    BERTH_CLEANUP(fd) int archive = zip_of(&(struct zip_entry){.name = "a/b", .text = "x"});
+    for (size_t n = 0;; n++) {
+        struct berth_files_upload upload = BERTH_FILES_UPLOAD_INIT;
+        struct berth_error err = BERTH_ERROR_INIT;
+        unit_alloc_fail_after(n);
+        int rc = berth_files_stage(place.home, place.mount, archive, NULL, NULL, &upload, &err);
+        bool failed = unit_alloc_restore();
+        berth_files_upload_release(&upload);
+        ck_clean(&place);
+        ck_assert_int_eq(rc, failed ? BERTH_E_NOMEM : 0);
+        if (!failed)
+            break;
+    }
+}
+END_TEST
+
 UNIT_SUITE("files", files_come_with_folders_modes_and_times, an_upload_merges,
            an_empty_archive_changes_nothing, zip64_is_read, hostile_entries_are_refused,
            hostile_pairs_are_refused, names_are_bounded, entries_are_counted,
            cut_archives_are_refused, what_is_of_another_kind_is_not_replaced,
            links_are_replaced_and_not_followed, what_was_not_whole_is_removed,
            what_was_whole_is_completed, a_link_that_comes_into_the_way_is_set_aside,
-           an_upload_can_be_stopped)
+           an_upload_can_be_stopped, without_memory_nothing_changes)
