@@ -66,6 +66,7 @@ struct berth_container_spec {
                             docs/compose-files.md */
     const struct berth_project_image *images; /* with compose: all that the plan has named */
     size_t image_count;
+    const int *archive; /* with compose: a ZIP whose files are the mount's, open; or NULL */
 };
 
 /* A change of a container that is there; what is NULL or negative stays as it is. */

@@ -4,6 +4,7 @@
 #include "base/body.h"
 #include "base/clock.h"
 #include "gateway/auth.h"
+#include "gateway/containers_archive.h"
 #include "gateway/containers_error.h"
 #include "gateway/containers_json.h"
 #include "gateway/containers_request.h"
@@ -122,6 +123,10 @@ int berth_containers_post(struct berth_exchange *exchange, struct berth_error *e
 {
     BERTH_CLEANUP(containers_body) struct berth_containers_body body = {0};
     BERTH_CLEANUP(app) struct berth_app *app = NULL;
+    if (berth_containers_is_archive(exchange)) {
+        int made = berth_containers_create_of_archive(exchange, &app, err);
+        return made < 0 ? made : answer(exchange, 201, app, err);
+    }
     int r = berth_containers_body_decode(BERTH_CONTAINERS_CREATE, &exchange->request_body,
                                          &exchange->facility->config, &body,
                                          &exchange->error_details, err);

@@ -5,6 +5,7 @@
 #include "backends/compose/compose_own.h"
 #include "backends/compose/compose_policy.h"
 #include "backends/engine/engine_create.h"
+#include "backends/files/files.h"
 #include "base/folder.h"
 #include "base/limits.h"
 #include "base/text.h"
@@ -253,6 +254,17 @@ static int complete(struct berth_compose *compose, const struct berth_compose_pr
     return rc < 0 ? rc : write_tree(project, file, err);
 }
 
+/* The project is new, and its lock is ours. */
+static int unpack(const struct berth_compose_project *project, int mount, const int *archive,
+                  struct berth_error *err)
+{
+    BERTH_CLEANUP(files_upload) struct berth_files_upload upload = BERTH_FILES_UPLOAD_INIT;
+    if (!archive)
+        return 0;
+    int rc = berth_files_stage(project->folder, mount, *archive, NULL, NULL, &upload, err);
+    return rc < 0 ? rc : berth_files_move(&upload, mount, err);
+}
+
 /* Both texts are written, and what the containers bind is there. */
 static int prepare(struct berth_compose *compose, const struct berth_compose_project *project,
                    const struct berth_create_spec *spec, struct berth_compose_service *service,
@@ -272,6 +284,8 @@ static int prepare(struct berth_compose *compose, const struct berth_compose_pro
     if (rc == 0)
         rc = berth_folder_open(project->folder, BERTH_COMPOSE_MOUNT, O_RDONLY | O_DIRECTORY, 0,
                                &mount, err);
+    if (rc == 0)
+        rc = unpack(project, mount, spec->container->archive, err);
     if (rc == 0)
         rc = find_path(mount, path, err);
     if (rc == 0)

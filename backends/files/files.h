@@ -23,7 +23,7 @@
 #ifndef BERTH_BACKENDS_FILES_FILES_H
 #define BERTH_BACKENDS_FILES_FILES_H
 
-#include "base/error.h"
+#include "base/strbuf.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -73,6 +73,11 @@ BERTH_MUST_CHECK int berth_files_stage(int home, int mount, int archive,
                                        berth_files_progress *progress, void *ctx,
                                        struct berth_files_upload *ret_upload,
                                        struct berth_error *err);
+
+/* Appends the file of that path in the archive. BERTH_E_NOT_FOUND; BERTH_E_TOO_LARGE: past the cap
+ * of out. */
+BERTH_MUST_CHECK int berth_files_peek(int archive, const char *path, struct berth_strbuf *out,
+                                      struct berth_error *err);
 
 /*
  * Moves all of it into mount, over the files that are there; what the archive

@@ -2,8 +2,10 @@
 """Projects of their owners' compose files, over HTTP: what policy lets be, and what an end in the
 middle leaves."""
 
+import io
 import json
 import threading
+import zipfile
 
 import pytest
 
@@ -109,6 +111,39 @@ def test_services_of_a_project_work_together(engine, berth):
     assert engine.docker("ps", "--quiet") == ""
     assert berth.anyone.request("DELETE", path).status == 200
     assert left(engine) == [[], [], []] and not folder.exists()
+
+
+def archive(**files):
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w") as written:
+        for name, content in files.items():
+            written.writestr(name.replace("__", "/").replace("_", "."), content)
+    return data.getvalue()
+
+
+def test_an_archive_brings_the_files_of_its_project(engine, berth):
+    body = archive(
+        compose_yml="services: {a: {image: berth/demo, init: true, env_file: a.env, command: "
+                    "[sh, -c, 'cat /etc/set.conf /run/secrets/s; echo $$HEARD; sleep 60'], "
+                    "volumes: ['./conf/set.conf:/etc/set.conf:ro'], secrets: [s]}}\n"
+                    "secrets: {s: {file: s.txt}}\n",
+        a_env="HEARD=five\n", _env="HEARD=never\n", conf__set_conf="set\n", s_txt="secret\n")
+    made = berth.anyone.request("POST", "/demo/containers", body=body,
+                                headers={"Content-Type": "application/zip"})
+    assert made.status == 201 and made.json["env"]["HEARD"] == "five", made
+    path = f"/demo/containers/{made.json['cuid']}"
+    assert berth.anyone.post(f"{path}/start").status == 200
+    name = engine.docker("ps", "--quiet").strip()
+    wait_until(lambda: engine.docker("logs", name).split() == ["set", "secret", "five"], what="its output")
+    assert berth.anyone.request("GET", f"{path}/download", {"path": "s.txt"}).body == b"secret\n"
+    for refused, code in {archive(other_yml="x"): "COMPOSE_REFUSED", b"no zip": "BAD_ARCHIVE",
+                          archive(compose_yml="services: {a: {image: berth/demo, pid: host}}"):
+                          "COMPOSE_REFUSED"}.items():
+        answer = berth.anyone.request("POST", "/demo/containers", body=refused,
+                                      headers={"Content-Type": "application/zip"})
+        assert (answer.status, answer.json["code"]) == (400, code), answer
+    assert berth.anyone.request("DELETE", path).status == 200
+    assert left(engine) == [[], [], []]
 
 
 def test_a_hostile_file_is_refused_by_its_path(engine, berth):
