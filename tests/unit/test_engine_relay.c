@@ -356,7 +356,7 @@ static void open_engine(void)
     const struct berth_engine_config config = {
         .facility = "demo",
         .endpoint = engine_server_endpoint(server),
-        .request_timeout_ms = 300,
+        .request_timeout_ms = 2000,
         .connections = 2,
     };
     ck_assert_int_eq(berth_engine_open(&config, &engine, NULL), 0);
