@@ -102,6 +102,21 @@ def test_a_node_that_is_cut_off_from_the_gateway(swarm, berth):
     berth.wait("running", timeout_s=10)
 
 
+def test_a_worker_that_is_cut_off_from_its_manager(swarm, berth):
+    row, node = run_on_a_worker(swarm, berth)
+    swarm.partition(node, swarm.manager)
+    wait_until(lambda: berth.status()["State"] == "running" and berth.status()["ID"] != row["ID"],
+               60, "it to run elsewhere")
+    again = berth.status()
+    assert node_of(swarm, again) is not node
+    assert row["ID"] in node.docker("ps", "-q")  # which nobody there knows better
+    assert [each["ID"] for each in berth.get("get-app-status").json] == [again["ID"]]
+    swarm.heal()
+    swarm.wait_ready()
+    wait_until(lambda: row["ID"] not in node.docker("ps", "-q"), 20, "the old one to end")
+    assert berth.status()["ID"] == again["ID"]
+
+
 def test_a_drained_node_is_left(swarm, berth):
     row, node = run_on_a_worker(swarm, berth)
     swarm.set_availability(node, "drain")
