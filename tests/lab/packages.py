@@ -11,8 +11,8 @@ import tempfile
 # The Debian releases that carry each engine. Debian 12's runc serves both: Debian 13's needs a
 # newer C library than Debian 12 has.
 _PACKAGES = {
-    "20.10": {"bookworm": ["docker.io", "containerd", "runc", "libdevmapper1.02.1"]},
-    "26.1": {"trixie": ["docker.io", "docker-cli", "containerd"], "bookworm": ["runc"]},
+    "20.10": {"bookworm": ["docker.io", "containerd", "runc", "libdevmapper1.02.1", "tini"]},
+    "26.1": {"trixie": ["docker.io", "docker-cli", "containerd"], "bookworm": ["runc", "tini"]},
 }
 VERSIONS = tuple(_PACKAGES)
 _PACKAGES["compose"] = {"trixie": ["docker-compose"]}
