@@ -52,9 +52,7 @@ START_TEST(what_is_no_cursor)
                       "%s", rows[i].name);
         ck_assert_str_eq(err.code, "INVALID_CURSOR");
     }
-    static const char *const raw[] = {"x", "nonsense!", "====", "MTcg",
-                                      "MTcgYzEyM2U0NTY3LWU4OWItMTJkMy1hNDU2LTQyNjYxNDE3NDAwMA=="
-                                      "MTcgYzEyM2U0NTY3LWU4OWItMTJkMy1hNDU2LTQyNjYxNDE3NDAwMA=="};
+    static const char *const raw[] = {"x", "nonsense!", "====", "MTcg"};
     for (size_t i = 0; i < UNIT_COUNT(raw); i++)
         ck_assert_msg(berth_containers_cursor_parse(raw[i], &place, NULL) == BERTH_E_INVALID, "%s",
                       raw[i]);
