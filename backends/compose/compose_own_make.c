@@ -20,6 +20,9 @@
 #define NORMAL_MAX      (1U << 20) /* what Compose prints of a file */
 #define CONFIG_LIMIT_MS 30000
 
+/* From the mount, which Compose runs in. */
+static const char file_of_mount[] = "../" BERTH_COMPOSE_FILE;
+
 /* ---- The owner's text ---- */
 
 static struct berth_compose_policy policy_of(const struct berth_create_spec *spec)
@@ -113,8 +116,8 @@ static int ask_normal(struct berth_compose *compose, const struct berth_compose_
                       int mount, const char *path, cJSON **ret_file, struct berth_error *err)
 {
     const char *const args[] = {
-        "--project-name", project->cuid, "--project-directory",    ".",      "--env-file",
-        "/dev/null",      "--file",      "../" BERTH_COMPOSE_FILE, "config", "--format",
+        "--project-name", project->cuid, "--project-directory", ".",      "--env-file",
+        "/dev/null",      "--file",      file_of_mount,         "config", "--format",
         "json",           NULL};
     BERTH_CLEANUP(strbuf) struct berth_strbuf out = BERTH_STRBUF_INIT(NORMAL_MAX);
     int rc = berth_compose_program_ask(&compose->program, args, mount, project->folder,

@@ -28,6 +28,7 @@ START_TEST(limits_are_those_of_the_project_as_a_whole)
          100, 20, 30},
         {"{a: {scale: 3}, b: {}}", 100, 25, 25},
         {"{a: {deploy: {replicas: 3}}, b: {mem_limit: 41943040}}", 100, 20, 40},
+        {"{a: {mem_limit: 20971520, scale: 3}, b: {}}", 100, 20, 40},
         {"{a: {mem_limit: 104857600}}", 100, 100, -1},
         {"{a: {mem_limit: -1}, b: {mem_limit: 0}}", 100, 50, 50},
         {"{a: {mem_limit: 20971520}, b: {}}", 0, 20, 0},

@@ -82,14 +82,14 @@ START_TEST(what_a_service_may_say)
         "command: ",
         "cpus: 0.5, mem_limit: 1g, mem_reservation: 5m, pids_limit: 100, shm_size: 64m",
         "depends_on: {db: {condition: service_healthy, restart: true, required: true}}",
-        "deploy: {resources: {limits: {cpus: '0.5', memory: 1g, pids: 5}, reservations: {cpus: "
-        "1}}}",
-        "deploy: {mode: replicated, replicas: 1, restart_policy: {condition: on-failure, delay: "
-        "5s, max_attempts: 3, window: 1m}, placement: {}}",
-        "deploy: {resources: {reservations: {devices: [{driver: nvidia, count: 2, capabilities: "
-        "[gpu]}]}}}",
-        "deploy: {resources: {reservations: {devices: [{device_ids: ['0', '1'], capabilities: "
-        "[gpu]}]}}}",
+        ("deploy: {resources: {limits: {cpus: '0.5', memory: 1g, pids: 5}, reservations: {cpus: "
+         "1}}}"),
+        ("deploy: {mode: replicated, replicas: 1, restart_policy: {condition: on-failure, delay: "
+         "5s, max_attempts: 3, window: 1m}, placement: {}}"),
+        ("deploy: {resources: {reservations: {devices: [{driver: nvidia, count: 2, capabilities: "
+         "[gpu]}]}}}"),
+        ("deploy: {resources: {reservations: {devices: [{device_ids: ['0', '1'], capabilities: "
+         "[gpu]}]}}}"),
         "dns: 1.1.1.1, dns_search: [a.b], dns_opt: [timeout:1]",
         "entrypoint: [sh, -c]",
         "expose: [80, '81']",
@@ -116,8 +116,8 @@ START_TEST(what_a_service_may_say)
         "ulimits: {nofile: 1024, memlock: {soft: -1, hard: -1}}",
         "user: root",
         "user: 1000:1000",
-        "volumes: [{type: bind, source: ./a, target: /a, read_only: true, bind: "
-        "{create_host_path: true}}]",
+        ("volumes: [{type: bind, source: ./a, target: /a, read_only: true, bind: "
+         "{create_host_path: true}}]"),
         "volumes: [{type: volume, source: v, target: /a, volume: {nocopy: true}}]",
         "volumes: [{type: tmpfs, target: /a, tmpfs: {size: 1000000}}]",
         "volumes: ['./a/b:/a', './a/c:/c', './ab:/d']",
