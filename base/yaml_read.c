@@ -4,6 +4,7 @@
 #include "base/limits.h"
 #include "base/text.h"
 
+#include <math.h>
 #include <string.h>
 #include <yaml.h>
 
@@ -154,7 +155,8 @@ static cJSON *make_plain(const char *text)
         return cJSON_CreateTrue();
     if (is_one_of(text, falsehoods))
         return cJSON_CreateFalse();
-    if (!read_integer(text, &value) && !read_float(text, &value))
+    bool is_number = read_integer(text, &value) || read_float(text, &value);
+    if (!is_number || !isfinite(value))
         return cJSON_CreateString(text);
     cJSON *number = cJSON_CreateString(text);
     if (number) {

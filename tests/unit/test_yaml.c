@@ -34,6 +34,7 @@ START_TEST(what_is_read_is_what_json_of_it_would_be)
         {"octal numbers", "[0440, 00]", "[288,0]"},
         {"what only looks like numbers", "[0x1F, 0o17, 1_000, 12:30:45, 2001-01-01, 09, ., -, 1e]",
          "[\"0x1F\",\"0o17\",\"1_000\",\"12:30:45\",\"2001-01-01\",\"09\",\".\",\"-\",\"1e\"]"},
+        {"numbers past all bounds", "[1e999, -1E00081000]", "[\"1e999\",\"-1E00081000\"]"},
         {"quotes make texts", "['1', \"true\", !!str 5, '']", "[\"1\",\"true\",\"5\",\"\"]"},
         {"blocks", "a: |\n  x\n  y\nb: >\n  x\n  y\n", "{\"a\":\"x\\ny\\n\",\"b\":\"x y\\n\"}"},
         {"an alias", "a: &x {b: 1}\nc: *x\n", "{\"a\":{\"b\":1},\"c\":{\"b\":1}}"},
