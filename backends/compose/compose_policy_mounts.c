@@ -129,7 +129,7 @@ static int check_short(struct berth_policy_walk *w, const char *text)
     const char *modes = colon ? strchr(colon + 1, ':') : NULL;
     bool is_writable = true;
     if (!colon)
-        return 0;
+        return *text == '/' ? 0 : berth_policy_refuse(w, "must be SOURCE:TARGET, or begin with /");
     if ((size_t)(colon - text) >= sizeof(source))
         return berth_policy_refuse(w, "the path is too long");
     int rc = modes ? check_modes(w, modes + 1, &is_writable) : 0;

@@ -176,6 +176,7 @@ static const struct refusal refused_of_service[] = {
     {"volumes: [{source: ./a, target: /x}]", "services.web.volumes[0]: has no type"},
     {"volumes: [{type: npipe, source: a, target: /x}]",
      "services.web.volumes[0].type: not allowed but for: bind, volume, tmpfs"},
+    {"volumes: ['../x']", "services.web.volumes[0]: must be SOURCE:TARGET, or begin with /"},
     {"volumes: ['a/b:/x']", "services.web.volumes[0]: must begin with ./, or be a volume's name"},
     {"volumes: [{type: volume, source: a/b, target: /x}]",
      "services.web.volumes[0].source: must be a name"},
