@@ -99,6 +99,13 @@ int berth_compose_restart(struct berth_backend *backend, const char *id, struct 
 BERTH_MUST_CHECK int berth_compose_start_container(struct berth_compose *compose, const char *id,
                                                    struct berth_error *err);
 
+/* ---- compose_logs.c ---- */
+
+/* As the verb of backend.h; of a project, the lines of all its containers. */
+int berth_compose_logs(struct berth_backend *backend, const char *id,
+                       const struct berth_logs_spec *spec, berth_logs_output *output, void *ctx,
+                       struct berth_error *err);
+
 /* ---- compose_parts.c ---- */
 
 /* As the verbs of backend.h. */

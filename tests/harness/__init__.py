@@ -11,8 +11,9 @@ The fixtures are in tests/integration/conftest.py. The program is build/berth, o
 """
 
 from .client import Answer, Client
+from .following import Following
 from .gateway import BINARY, Gateway, clear_engine, free_port, refused, wait_until
 from .watcher import Event, Watcher
 
-__all__ = ["Answer", "BINARY", "Client", "Event", "Gateway", "Watcher", "clear_engine", "free_port",
-           "refused", "wait_until"]
+__all__ = ["Answer", "BINARY", "Client", "Event", "Following", "Gateway", "Watcher", "clear_engine",
+           "free_port", "refused", "wait_until"]

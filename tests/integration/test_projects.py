@@ -4,12 +4,13 @@ middle leaves."""
 
 import io
 import json
+import os
 import threading
 import zipfile
 
 import pytest
 
-from harness import clear_engine, wait_until
+from harness import Following, clear_engine, wait_until
 from lab import Engine, compose
 
 IMAGE = "berth/demo"
@@ -23,12 +24,12 @@ x-common: &common
 services:
   store:
     <<: *common
-    command: [sh, -c, 'echo kept > /data/index.html; exec httpd -f -p 8000 -h /data']
+    command: [sh, -c, 'echo kept > /data/index.html; echo kept for web; exec httpd -f -p 8000 -h /data']
     volumes: [data:/data]
   web:
     <<: *common
     depends_on: [store]
-    command: [sh, -c, 'until wget -q -O /app/heard http://store:8000/; do sleep 0.1; done;
+    command: [sh, -c, 'until wget -q -O /app/heard http://store:8000/; do sleep 0.1; done; echo heard $$(cat /app/heard);
       exec httpd -f -p 80 -h /app']
     volumes: ['./web:/app']
     ports: ['18961:80']
@@ -102,15 +103,51 @@ def test_services_of_a_project_work_together(engine, berth):
     assert berth.anyone.post(f"{path}/start").json["status"] == "running"
     wait_until(lambda: (folder / "mount/web/heard").exists()
                and (folder / "mount/web/heard").read_text() == "kept\n", what="web to hear of store")
+    # The log is that of both, in the order of time.
+    name = f"{container['cuid']}--{container['owner']}"
+    log = berth.anyone.get("/demo/get-app-logs", name=name).text
+    assert log.splitlines()[-2:] == ["store | kept for web", "web   | heard kept"], log
     # One container is listed, and its port is taken.
     assert [c["cuid"] for c in berth.anyone.get("/demo/containers").json["containers"]] == [
         container["cuid"]]
     again = create(berth, TWO_SERVICES)
     assert (again.status, again.json["code"]) == (409, "PORT_IN_USE"), again
     assert berth.anyone.post(f"{path}/stop").json["status"] == "exited"
-    assert engine.docker("ps", "--quiet") == ""
+    # The engine's listing may be late behind its word that a container has stopped.
+    wait_until(lambda: engine.docker("ps", "--quiet") == "", what="both to have stopped")
     assert berth.anyone.request("DELETE", path).status == 200
     assert left(engine) == [[], [], []] and not folder.exists()
+
+
+TICKING = """
+services:
+  a: {image: berth/demo, init: true, command: [sh, -c, 'while echo tick; do sleep 0.1; done']}
+  long: {image: berth/demo, init: true, command: [sh, -c, 'while echo tock >&2; do sleep 0.1; done']}
+  still: {image: berth/demo, init: true, command: [sleep, '600']}
+"""
+
+
+def threads(berth):
+    return len(os.listdir(f"/proc/{berth.process.pid}/task"))
+
+
+def test_the_log_of_a_project_is_followed(berth):
+    container = create(berth, TICKING).json
+    path = f"/demo/containers/{container['cuid']}"
+    assert berth.anyone.post(f"{path}/start").status == 200
+    name = f"{container['cuid']}--{container['owner']}"
+    before = threads(berth)
+    with Following(berth.anyone, name=name, tail=1, timestamps="yes") as following:
+        lines = [following.line().split(" ") for _ in range(12)]
+        assert {(line[0], line[-1]) for line in lines} == {("a", "tick\n"), ("long", "tock\n")}
+        stamps = [line[-2] for line in lines]
+        assert stamps == sorted(stamps)
+        assert berth.anyone.get("/demo/get-app-names").json == [name], "others are served"
+    wait_until(lambda: threads(berth) <= before, what="the readers to end")
+    with Following(berth.anyone, name=name, tail=0) as following:
+        assert following.line()
+        assert berth.anyone.post(f"{path}/kill").status == 200
+        assert "tick" in following.rest()
 
 
 def archive(**files):

@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The log of a project of several services: the lines of all its containers,
+ * each under its service's name as `docker compose logs` prints it, in the
+ * order of the engine's timestamps.
+ *
+ * Each container is read by a thread of its own, which offers one line at a
+ * time and waits until the caller's thread has taken it: what is not taken is
+ * not read from the engine.
+ */
+#include "backends/compose/compose_internal.h"
+#include "backends/compose/compose_own.h"
+#include "backends/engine/engine_host.h"
+#include "backends/engine/engine_logs.h"
+#include "base/clock.h"
+#include "base/thread.h"
+
+#include <string.h>
+
+#define TICK_MS     1000
+#define LINE_BYTES  (64U << 10) /* what is longer is told as several */
+#define SERVICE_MAX 63
+#define ID_MAX      64 /* of a container */
+
+/* "2026-11-22T10:00:00.123456789Z ", as the engine writes it: always as long. */
+#define STAMP_LEN 31
+
+struct merge;
+
+/* One container. */
+struct source {
+    struct merge *merge;
+    char id[ID_MAX + 1];
+    char service[SERVICE_MAX + 1];
+    pthread_t thread;
+    bool was_started;
+    struct berth_strbuf
+        partial[2];           /* of stdout and stderr: what of a line has come; its thread's */
+    struct berth_strbuf line; /* offered: of the caller's thread until it is taken */
+    enum berth_output stream;
+    bool is_offered;   /* lock */
+    bool is_reading;   /* lock */
+    bool has_told_all; /* lock; since a line was taken last */
+    int result;        /* lock, once it reads no more */
+    struct berth_error err;
+};
+
+struct merge {
+    struct berth_engine *engine;
+    struct berth_logs_spec spec; /* with timestamps */
+    bool shows_stamps;
+    int width; /* of the longest name */
+    pthread_mutex_t lock;
+    pthread_cond_t offered; /* or ended */
+    pthread_cond_t taken;   /* or stopped */
+    bool has_stopped;       /* lock */
+    struct source *sources;
+    size_t count;
+};
+
+/* ---- The threads ---- */
+
+/* False: nobody wants it any more. */
+static bool offer(struct source *source, struct berth_strbuf *line, enum berth_output stream)
+{
+    struct merge *merge = source->merge;
+    BERTH_LOCK_SCOPE(held, &merge->lock);
+    source->stream = stream;
+    berth_strbuf_clear(&source->line);
+    berth_strbuf_add(&source->line, berth_strbuf_str(line), line->len);
+    berth_strbuf_clear(line);
+    source->is_offered = true;
+    source->has_told_all = false;
+    (void)pthread_cond_signal(&merge->offered);
+    while (source->is_offered && !merge->has_stopped)
+        (void)pthread_cond_wait(&merge->taken, &merge->lock);
+    return !merge->has_stopped;
+}
+
+static bool told_all(struct source *source)
+{
+    struct merge *merge = source->merge;
+    BERTH_LOCK_SCOPE(held, &merge->lock);
+    source->has_told_all = true;
+    (void)pthread_cond_signal(&merge->offered);
+    return !merge->has_stopped;
+}
+
+static bool on_output(void *ctx, enum berth_output stream, const char *data, size_t len)
+{
+    struct source *source = ctx;
+    struct berth_strbuf *partial = &source->partial[stream == BERTH_OUTPUT_STDERR];
+    if (len == 0)
+        return told_all(source);
+    while (len > 0) {
+        const char *end = memchr(data, '\n', len);
+        size_t piece = end ? (size_t)(end - data) + 1 : len;
+        size_t room = LINE_BYTES - 1 - partial->len;
+        bool is_whole = end && piece <= room;
+        piece = piece < room ? piece : room;
+        berth_strbuf_add(partial, data, piece);
+        data += piece;
+        len -= piece;
+        if (!is_whole && partial->len < LINE_BYTES - 1)
+            continue;
+        if (!is_whole)
+            berth_strbuf_addc(partial, '\n');
+        if (!offer(source, partial, stream))
+            return false;
+    }
+    return true;
+}
+
+static void *read_source(void *ctx)
+{
+    struct source *source = ctx;
+    struct merge *merge = source->merge;
+    struct berth_error err = BERTH_ERROR_INIT;
+    int r = berth_engine_logs(merge->engine, source->id, &merge->spec, on_output, source, &err);
+    for (int i = 0; r == 0 && i < 2; i++) {
+        if (source->partial[i].len == 0)
+            continue;
+        berth_strbuf_addc(&source->partial[i], '\n');
+        (void)offer(source, &source->partial[i], i ? BERTH_OUTPUT_STDERR : BERTH_OUTPUT_STDOUT);
+    }
+    BERTH_LOCK_SCOPE(held, &merge->lock);
+    source->result = r;
+    source->err = err;
+    source->is_reading = false;
+    (void)pthread_cond_signal(&merge->offered);
+    return NULL;
+}
+
+/* ---- The caller's thread ---- */
+
+static bool is_earlier(const struct source *a, const struct source *b)
+{
+    const char *text_a = berth_strbuf_str(&a->line);
+    const char *text_b = berth_strbuf_str(&b->line);
+    return strncmp(text_a, text_b, STAMP_LEN) < 0;
+}
+
+/* Under the lock: the line that is next. NULL while a container that may have an earlier one has
+ * not said; *ret_settled: nothing is offered, and all have told what there is. */
+static struct source *choose(struct merge *merge, bool *ret_settled, bool *ret_ended)
+{
+    struct source *next = NULL;
+    bool is_waiting = false;
+    *ret_settled = *ret_ended = true;
+    for (size_t i = 0; i < merge->count; i++) {
+        struct source *source = &merge->sources[i];
+        if (source->is_offered) {
+            if (!next || is_earlier(source, next))
+                next = source;
+            *ret_ended = false;
+        } else if (source->is_reading) {
+            is_waiting |= !source->has_told_all;
+            *ret_settled &= source->has_told_all;
+            *ret_ended = false;
+        }
+    }
+    if (next)
+        *ret_settled = false;
+    return is_waiting ? NULL : next;
+}
+
+/* "web    | text", as a terminal of `docker compose logs` shows it. */
+static void add_line(const struct merge *merge, const struct source *source,
+                     struct berth_strbuf *out)
+{
+    const char *text = berth_strbuf_str(&source->line);
+    size_t len = source->line.len;
+    if (!merge->shows_stamps && len >= STAMP_LEN) {
+        text += STAMP_LEN;
+        len -= STAMP_LEN;
+    }
+    berth_strbuf_addf(out, "%-*s | ", merge->width, source->service);
+    berth_strbuf_add(out, text, len);
+}
+
+static void stop(struct merge *merge)
+{
+    BERTH_LOCK_SCOPE(held, &merge->lock);
+    merge->has_stopped = true;
+    (void)pthread_cond_broadcast(&merge->taken);
+}
+
+/* Waits for the next line and adds it to out, which stays empty when a second has passed or all
+ * that is there has been told. False: all have ended. */
+static bool take(struct merge *merge, bool *is_told, enum berth_output *ret_stream,
+                 struct berth_strbuf *out)
+{
+    int64_t deadline_ms = berth_clock_monotonic_ms() + TICK_MS;
+    bool is_settled, has_ended;
+    BERTH_LOCK_SCOPE(held, &merge->lock);
+    struct source *next;
+    while (!(next = choose(merge, &is_settled, &has_ended)) && !has_ended) {
+        if (is_settled && !*is_told)
+            break;
+        if (!berth_cond_wait_until(&merge->offered, &merge->lock, deadline_ms))
+            break;
+    }
+    *is_told = !next;
+    if (next) {
+        *ret_stream = next->stream;
+        add_line(merge, next, out);
+        next->is_offered = false;
+        (void)pthread_cond_broadcast(&merge->taken);
+    }
+    return next || !has_ended;
+}
+
+static int run(struct merge *merge, berth_logs_output *output, void *ctx, struct berth_error *err)
+{
+    BERTH_CLEANUP(strbuf) struct berth_strbuf out = BERTH_STRBUF_INIT(LINE_BYTES + SERVICE_MAX + 8);
+    enum berth_output stream = BERTH_OUTPUT_STDOUT;
+    bool is_told = false;
+    while (take(merge, &is_told, &stream, &out)) {
+        if (!output(ctx, stream, berth_strbuf_str(&out), out.len))
+            return berth_error_set(err, BERTH_E_CANCELLED, "the log is not wanted any more");
+        berth_strbuf_clear(&out);
+    }
+    for (size_t i = 0; i < merge->count; i++) {
+        const struct source *source = &merge->sources[i];
+        if (source->result == 0 || source->result == BERTH_E_NOT_FOUND)
+            continue; /* one that was removed meanwhile has no more to say */
+        if (err)
+            *err = source->err;
+        return source->result;
+    }
+    return 0;
+}
+
+/* ---- Beginning and end ---- */
+
+static int start(struct merge *merge, struct berth_error *err)
+{
+    for (size_t i = 0; i < merge->count; i++) {
+        struct source *source = &merge->sources[i];
+        source->is_reading = true;
+        int r = berth_thread_start(&source->thread, "project-log", read_source, source, err);
+        source->was_started = r == 0;
+        if (r < 0) {
+            source->is_reading = false;
+            return r;
+        }
+    }
+    return 0;
+}
+
+static int set_sources(struct merge *merge, const cJSON *entries, struct berth_error *err)
+{
+    merge->sources = calloc((size_t)cJSON_GetArraySize(entries) + 1, sizeof(*merge->sources));
+    if (!merge->sources)
+        return berth_error_nomem(err);
+    const cJSON *entry;
+    cJSON_ArrayForEach(entry, entries)
+    {
+        struct source *source = &merge->sources[merge->count++];
+        const cJSON *labels = berth_json_get(entry, "Labels");
+        source->merge = merge;
+        (void)snprintf(source->id, sizeof(source->id), "%s", berth_json_string(entry, "Id", ""));
+        (void)snprintf(source->service, sizeof(source->service), "%s",
+                       berth_json_string(labels, BERTH_COMPOSE_SERVICE_LABEL, ""));
+        int width = (int)strlen(source->service);
+        merge->width = width > merge->width ? width : merge->width;
+        berth_strbuf_init(&source->line, LINE_BYTES);
+        berth_strbuf_init(&source->partial[0], LINE_BYTES);
+        berth_strbuf_init(&source->partial[1], LINE_BYTES);
+    }
+    return 0;
+}
+
+static void release(struct merge *merge)
+{
+    for (size_t i = 0; i < merge->count; i++) {
+        struct source *source = &merge->sources[i];
+        if (source->was_started)
+            (void)pthread_join(source->thread, NULL);
+        berth_strbuf_release(&source->line);
+        berth_strbuf_release(&source->partial[0]);
+        berth_strbuf_release(&source->partial[1]);
+    }
+    free(merge->sources);
+    (void)pthread_cond_destroy(&merge->taken);
+    (void)pthread_cond_destroy(&merge->offered);
+    (void)pthread_mutex_destroy(&merge->lock);
+}
+
+int berth_compose_logs(struct berth_backend *backend, const char *id,
+                       const struct berth_logs_spec *spec, berth_logs_output *output, void *ctx,
+                       struct berth_error *err)
+{
+    struct berth_compose *compose = berth_compose_of(backend);
+    struct berth_compose_container container;
+    BERTH_CLEANUP(json) cJSON *entries = NULL;
+    int r = berth_compose_find(compose, id, &container, err);
+    if (r < 0)
+        return r;
+    if (!container.is_project)
+        return berth_engine_host_logs(backend, id, spec, output, ctx, err);
+    r = berth_compose_containers(compose, container.cuid, &entries, err);
+    if (r < 0)
+        return r;
+    struct merge merge = {
+        .engine = compose->host.engine, .spec = *spec, .shows_stamps = spec->timestamps};
+    merge.spec.timestamps = true;
+    (void)pthread_mutex_init(&merge.lock, NULL);
+    berth_cond_init(&merge.offered);
+    berth_cond_init(&merge.taken);
+    r = set_sources(&merge, entries, err);
+    if (r == 0)
+        r = start(&merge, err);
+    if (r == 0)
+        r = run(&merge, output, ctx, err);
+    stop(&merge);
+    release(&merge);
+    return r;
+}
