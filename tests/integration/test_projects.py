@@ -148,6 +148,7 @@ def test_the_log_of_a_project_is_followed(berth):
         assert following.line()
         assert berth.anyone.post(f"{path}/kill").status == 200
         assert "tick" in following.rest()
+    assert berth.anyone.request("DELETE", path).status == 200
 
 
 def archive(**files):
