@@ -214,6 +214,10 @@ static int add_filter(struct berth_json_writer *w, const cJSON *filter, size_t *
         if (!cJSON_IsString(value) || ++*count > FILTER_VALUES_MAX)
             return berth_error_set(err, BERTH_E_INVALID, "filter %s must be at most %d texts",
                                    filter->string, FILTER_VALUES_MAX);
+        /* Those that stand in the query as they are, are refused before. */
+        if (berth_text_has_control(value->valuestring, strlen(value->valuestring)))
+            return berth_error_set(err, BERTH_E_INVALID, "filter %s has a control character",
+                                   filter->string);
         if (!is_type)
             berth_json_add_string(w, NULL, value->valuestring);
     }

@@ -161,6 +161,8 @@ START_TEST(all_else_is_refused)
         {"GET", "/containers/json?filters={\"label\":[1]}", BERTH_E_INVALID},
         {"GET", "/containers/json?filters={\"label\":[],\"label\":[]}", BERTH_E_INVALID},
         {"GET", "/containers/json?filters={\"Label\":[]}", BERTH_E_FORBIDDEN},
+        {"GET", "/containers/json?filters={\"label\":[\"a\\u007f\"]}", BERTH_E_INVALID},
+        {"GET", "/events?filters={\"label\":[\"\\u0001\"]}", BERTH_E_INVALID},
         {"GET", "/events?filters={\"daemon\":[\"x\"]}", BERTH_E_FORBIDDEN},
         {"GET", "/containers/0123/logs?details=1", BERTH_E_FORBIDDEN},
         {"GET", "/containers/0123/logs?since=1;x", BERTH_E_INVALID},
