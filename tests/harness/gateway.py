@@ -247,7 +247,7 @@ def refused(done, code=1):
     return done.stderr.removeprefix("berth: ").rstrip("\n")
 
 
-def wait_until(condition, timeout_s=10, what="the condition"):
+def wait_until(condition, timeout_s=30, what="the condition"):
     """Returns the first true value of condition(); it is asked again and again."""
     deadline = time.monotonic() + timeout_s
     while not (value := condition()):
