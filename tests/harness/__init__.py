@@ -12,8 +12,8 @@ The fixtures are in tests/integration/conftest.py. The program is build/berth, o
 
 from .client import Answer, Client
 from .following import Following
-from .gateway import BINARY, Gateway, clear_engine, free_port, refused, wait_until
+from .gateway import BINARY, PLAIN, Gateway, clear_engine, free_port, refused, wait_until
 from .watcher import Event, Watcher
 
-__all__ = ["Answer", "BINARY", "Client", "Event", "Following", "Gateway", "Watcher", "clear_engine",
-           "free_port", "refused", "wait_until"]
+__all__ = ["Answer", "BINARY", "Client", "Event", "Following", "Gateway", "PLAIN", "Watcher",
+           "clear_engine", "free_port", "refused", "wait_until"]

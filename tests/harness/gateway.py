@@ -16,6 +16,7 @@ from .client import Client
 
 _ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = os.environ.get("BERTH_BIN") or str(_ROOT / "build" / "berth")
+PLAIN = str(_ROOT / "build" / "berth")  # without a sanitizer, where memory or time is measured
 START_TIMEOUT_S = 30
 STOP_TIMEOUT_S = 30
 # Of the program's own environment, so that what the tester has set is without effect.
