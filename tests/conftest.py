@@ -1,15 +1,30 @@
 # SPDX-License-Identifier: MIT
 """For all tests in Python."""
 
+import pytest
+
+PARTS = {
+    "versions": "those that run on each version of the engine (BERTH_TEST_ENGINES)",
+    "engines": "those that use an engine",
+    "rest": "those that use none",
+}
+
 
 def pytest_addoption(parser):
-    parser.addoption("--engine-only", action="store_true",
-                     help="those tests alone that run on each version of the engine")
+    parser.addoption("--part", choices=PARTS, help="; ".join(
+        f"{part}: {what}" for part, what in PARTS.items()))
 
 
+def _is_of(part, item):
+    if part == "versions":
+        return "engine_version" in item.fixturenames
+    uses = any("engine" in name or "swarm" in name for name in item.fixturenames)
+    return uses == (part == "engines")
+
+
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config, items):
-    if not config.getoption("--engine-only"):
-        return
-    other = [item for item in items if "engine_version" not in item.fixturenames]
-    config.hook.pytest_deselected(items=other)
-    items[:] = [item for item in items if "engine_version" in item.fixturenames]
+    part = config.getoption("--part")
+    if part:
+        config.hook.pytest_deselected(items=[i for i in items if not _is_of(part, i)])
+        items[:] = [item for item in items if _is_of(part, item)]
