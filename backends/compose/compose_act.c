@@ -55,13 +55,18 @@ static int start_project(struct berth_compose *compose,
     return tell_port(berth_compose_start_project(compose, container->cuid, err), err);
 }
 
+static int find_bootable(const struct berth_compose *compose, const char *id,
+                         struct berth_compose_container *ret_container, struct berth_error *err)
+{
+    int rc = berth_compose_find(compose, id, ret_container, err);
+    return rc < 0 ? rc : check_boot(compose, ret_container, err);
+}
+
 int berth_compose_start(struct berth_backend *backend, const char *id, struct berth_error *err)
 {
     struct berth_compose *compose = berth_compose_of(backend);
     struct berth_compose_container container;
-    int rc = berth_compose_find(compose, id, &container, err);
-    if (rc == 0)
-        rc = check_boot(compose, &container, err);
+    int rc = find_bootable(compose, id, &container, err);
     if (rc < 0)
         return rc;
     return container.is_project ? start_project(compose, &container, err)
@@ -72,9 +77,7 @@ int berth_compose_restart(struct berth_backend *backend, const char *id, struct 
 {
     struct berth_compose *compose = berth_compose_of(backend);
     struct berth_compose_container container;
-    int rc = berth_compose_find(compose, id, &container, err);
-    if (rc == 0)
-        rc = check_boot(compose, &container, err);
+    int rc = find_bootable(compose, id, &container, err);
     if (rc < 0)
         return rc;
     if (!container.is_project)

@@ -154,7 +154,8 @@ static struct source *choose(struct merge *merge, bool *ret_settled, bool *ret_e
                 next = source;
             *ret_ended = false;
         } else if (source->is_reading) {
-            is_waiting |= !source->has_told_all;
+            /* What is followed is told as it comes; what is there is told in its order. */
+            is_waiting |= !source->has_told_all || !merge->spec.follow;
             *ret_settled &= source->has_told_all;
             *ret_ended = false;
         }

@@ -141,17 +141,26 @@ int berth_swarm_entry_app(struct berth_swarm_watch *watch, const struct berth_sw
 
 /* ---- Telling ---- */
 
+/* The app that is to be told, or NULL where nothing is. False: contact was given up. */
+static bool make_told(struct berth_swarm_watch *watch, const struct berth_swarm_entry *entry,
+                      struct berth_app **ret_app)
+{
+    struct berth_error err = BERTH_ERROR_INIT;
+    if (watch->state != BERTH_SWARM_LIVE || !entry->service.shape ||
+        berth_swarm_entry_app(watch, entry, ret_app, &err) == 0)
+        return true;
+    berth_swarm_watch_lose(watch, &err);
+    return false;
+}
+
 bool berth_swarm_entry_tell(struct berth_swarm_watch *watch, const struct berth_swarm_entry *entry,
                             uint64_t ticket)
 {
     BERTH_CLEANUP(app) struct berth_app *app = NULL;
-    struct berth_error err = BERTH_ERROR_INIT;
-    if (watch->state != BERTH_SWARM_LIVE || !entry->service.shape)
-        return true;
-    if (berth_swarm_entry_app(watch, entry, &app, &err)) {
-        berth_swarm_watch_lose(watch, &err);
+    if (!make_told(watch, entry, &app))
         return false;
-    }
+    if (!app)
+        return true;
     watch->sink.app(watch->sink.ctx, ticket, app);
     return true;
 }
@@ -160,13 +169,10 @@ bool berth_swarm_entry_lose(struct berth_swarm_watch *watch, const struct berth_
                             int64_t alive_ns)
 {
     BERTH_CLEANUP(app) struct berth_app *app = NULL;
-    struct berth_error err = BERTH_ERROR_INIT;
-    if (watch->state != BERTH_SWARM_LIVE || !entry->service.shape)
-        return true;
-    if (berth_swarm_entry_app(watch, entry, &app, &err)) {
-        berth_swarm_watch_lose(watch, &err);
+    if (!make_told(watch, entry, &app))
         return false;
-    }
+    if (!app)
+        return true;
     if (app->state == BERTH_APP_UNKNOWN && alive_ns > 0)
         watch->sink.changed(watch->sink.ctx, entry->id, app->state, alive_ns);
     watch->sink.app(watch->sink.ctx, watch->sink.ticket(watch->sink.ctx), app);

@@ -140,10 +140,14 @@ def test_the_log_of_a_project_is_followed(berth):
     with Following(berth.anyone, name=name, tail=1, timestamps="yes") as following:
         lines = [following.line().split(" ") for _ in range(12)]
         assert {(line[0], line[-1]) for line in lines} == {("a", "tick\n"), ("long", "tock\n")}
-        stamps = [line[-2] for line in lines]
-        assert stamps == sorted(stamps)
+        for service in ("a", "long"):
+            stamps = [line[-2] for line in lines if line[0] == service]
+            assert stamps == sorted(stamps)
         assert berth.anyone.get("/demo/get-app-names").json == [name], "others are served"
     wait_until(lambda: threads(berth) <= before, what="the readers to end")
+    whole = berth.anyone.get("/demo/get-app-logs", name=name, timestamps="yes").text.splitlines()
+    stamps = [line.split(" ")[-2] for line in whole]
+    assert len(stamps) >= 12 and stamps == sorted(stamps)
     with Following(berth.anyone, name=name, tail=0) as following:
         assert following.line()
         assert berth.anyone.post(f"{path}/kill").status == 200
