@@ -289,6 +289,19 @@ int berth_backend_exec(struct berth_backend *backend, const char *id,
     return status;
 }
 
+int berth_backend_attach(struct berth_backend *backend, const char *id, unsigned cols,
+                         unsigned rows, struct berth_exec **ret_exec, struct berth_error *err)
+{
+    if (!backend->ops->attach)
+        return berth_backend_unsupported(backend, "attach", err);
+    int status = enter(backend, err);
+    if (status)
+        return status;
+    status = backend->ops->attach(backend, id, cols, rows, ret_exec, err);
+    leave(backend);
+    return status;
+}
+
 int berth_backend_put_archive(struct berth_backend *backend, const struct berth_app *app,
                               int archive, berth_files_progress *progress, void *ctx,
                               struct berth_files_tally *ret_tally, struct berth_error *err)

@@ -97,6 +97,13 @@ struct berth_backend_config {
     struct berth_engine_io *io; /* borrowed; outlives the backend */
 };
 
+/* What the MiniRun API asks of an app. Strings are borrowed for the call. */
+struct berth_rootfs_spec {
+    const char *rootfs;  /* path of a root file system as asked; NULL: the facility's default */
+    const char *command; /* as asked, to be split by POSIX shell quoting; NULL: the default */
+    bool terminal;       /* the main process has one */
+};
+
 /* What an app is made of. Strings are borrowed for the call. */
 struct berth_create_spec {
     const char *app;
@@ -111,6 +118,10 @@ struct berth_create_spec {
 
     /* compose: what the containers API asks for, made but not started; NULL: an app like any. */
     const struct berth_container_spec *container;
+
+    /* rootfs: what the MiniRun API asks for; NULL: the root file system named image, the
+     * facility's default command, with a terminal. */
+    const struct berth_rootfs_spec *rootfs;
 };
 
 /* One app's resource use, as computed by `docker stats`. */
@@ -299,6 +310,12 @@ struct berth_backend_ops {
      * run, or has no shell. */
     int (*exec)(struct berth_backend *backend, const char *id, const struct berth_exec_spec *spec,
                 struct berth_exec **ret_exec, struct berth_error *err);
+    /* The terminal of the app's main process, or its input and output where it has none; as if it
+     * were exec's, but closing it ends nothing. Signals go to the foreground process group, where
+     * there is no terminal to the main process. cols and rows 0: it keeps its size.
+     * BERTH_E_CONFLICT: the app does not run. */
+    int (*attach)(struct berth_backend *backend, const char *id, unsigned cols, unsigned rows,
+                  struct berth_exec **ret_exec, struct berth_error *err);
 
     /* The app's own files, by paths relative to the folder they are in; the engine is not asked.
      * What is done, and refused, is in backends/files/files.h. BERTH_E_CONFLICT: it has none. */
@@ -425,6 +442,10 @@ BERTH_MUST_CHECK int berth_backend_logs(struct berth_backend *backend, const cha
 BERTH_MUST_CHECK int berth_backend_exec(struct berth_backend *backend, const char *id,
                                         const struct berth_exec_spec *spec,
                                         struct berth_exec **ret_exec, struct berth_error *err);
+/* Counted likewise. */
+BERTH_MUST_CHECK int berth_backend_attach(struct berth_backend *backend, const char *id,
+                                          unsigned cols, unsigned rows,
+                                          struct berth_exec **ret_exec, struct berth_error *err);
 /* Not counted against max_inflight, these three: no engine is asked. */
 BERTH_MUST_CHECK int berth_backend_put_archive(struct berth_backend *backend,
                                                const struct berth_app *app, int archive,

@@ -37,11 +37,12 @@ static const struct {
     {VERB(plan), COMPOSE},
     {VERB(update), COMPOSE | ROOTFS},
     {VERB(describe), COMPOSE | ROOTFS},
-    {VERB(versions), COMPOSE},
+    {VERB(versions), COMPOSE | ROOTFS},
     {VERB(inspect), ONE_HOST | SWARM},
     {VERB(stats), ONE_HOST | SWARM},
     {VERB(logs), ONE_HOST | SWARM},
     {VERB(exec), ONE_HOST | SWARM},
+    {VERB(attach), ROOTFS},
     {VERB(put_archive), COMPOSE | ROOTFS},
     {VERB(get_archive), COMPOSE | ROOTFS},
     {VERB(get_file), COMPOSE | ROOTFS},
@@ -103,6 +104,8 @@ static int call(struct berth_backend *backend, const char *verb, struct berth_er
         return berth_backend_describe(backend, NULL, NULL, err);
     if (strcmp(verb, "versions") == 0)
         return berth_backend_versions(backend, NULL, err);
+    if (strcmp(verb, "attach") == 0)
+        return berth_backend_attach(backend, unknown_id, 0, 0, NULL, err);
     if (strcmp(verb, "put_archive") == 0)
         return berth_backend_put_archive(backend, NULL, -1, NULL, NULL, NULL, err);
     if (strcmp(verb, "get_archive") == 0)
@@ -124,15 +127,25 @@ static int call(struct berth_backend *backend, const char *verb, struct berth_er
 static const char *endpoint_of(const char *verb)
 {
     static const char *const endpoints[][2] = {
-        {"start", "start-app"},           {"stop", "stop-app"},
-        {"pause", "pause-app"},           {"unpause", "unpause-app"},
-        {"restart", "restart-app"},       {"remove", "delete-app"},
-        {"reset", "hard-reset-app"},      {"update", "update-container"},
-        {"plan", "create-project"},       {"describe", "describe-container"},
-        {"versions", "healthz"},          {"put_archive", "upload-zip"},
-        {"get_archive", "download-zip"},  {"get_file", "download"},
-        {"images", "get-images"},         {"pull", "request-image"},
-        {"image_remove", "remove-image"}, {"node_inspect", "get-node-info"},
+        {"start", "start-app"},
+        {"stop", "stop-app"},
+        {"pause", "pause-app"},
+        {"unpause", "unpause-app"},
+        {"restart", "restart-app"},
+        {"remove", "delete-app"},
+        {"reset", "hard-reset-app"},
+        {"update", "update-container"},
+        {"plan", "create-project"},
+        {"describe", "describe-container"},
+        {"versions", "healthz"},
+        {"put_archive", "upload-zip"},
+        {"get_archive", "download-zip"},
+        {"get_file", "download"},
+        {"images", "get-images"},
+        {"pull", "request-image"},
+        {"image_remove", "remove-image"},
+        {"node_inspect", "get-node-info"},
+        {"attach", "attach"},
     };
     for (size_t i = 0; i < COUNT(endpoints); i++)
         if (strcmp(endpoints[i][0], verb) == 0)

@@ -44,6 +44,7 @@ START_TEST(missing_verbs_are_refused_by_their_endpoint)
     ASSERT_UNSUPPORTED(berth_backend_reset(b, "1", NULL, NULL, NULL, &err), "hard-reset-app");
     ASSERT_UNSUPPORTED(berth_backend_inspect(b, "1", NULL, &err), "get-app-info");
     ASSERT_UNSUPPORTED(berth_backend_stats(b, NULL, 0, NULL, &err), "get-app-stats");
+    ASSERT_UNSUPPORTED(berth_backend_attach(b, "1", 80, 24, NULL, &err), "attach");
     ASSERT_UNSUPPORTED(berth_backend_images(b, NULL, &err), "get-images");
     ASSERT_UNSUPPORTED(berth_backend_pull(b, "a:1", NULL, NULL, NULL, NULL, &err), "request-image");
     ASSERT_UNSUPPORTED(berth_backend_image_remove(b, "a:1", &err), "remove-image");
