@@ -82,9 +82,19 @@ static int await_room(const struct berth_stream *stream, struct berth_error *err
     return says_gone(poll_socket(stream, POLLOUT, BERTH_STREAM_TICK_MS)) ? refuse_gone(err) : 0;
 }
 
+/* Nothing of the head has been sent: an error may be the answer. */
+static void take_back(struct berth_exchange *exchange)
+{
+    berth_strbuf_clear(&exchange->headers);
+    exchange->has_no_end = exchange->is_chunked = exchange->has_length = false;
+    exchange->is_sent = false;
+}
+
 int berth_stream_flush(struct berth_stream *stream, struct berth_error *err)
 {
     int r = berth_long_answer_confirm(stream->exchange, err);
+    if (r < 0 && !stream->has_begun)
+        take_back(stream->exchange);
     if (r == 0)
         r = berth_strbuf_check(&stream->out, err);
     stream->moved_ms = berth_clock_monotonic_ms();
@@ -103,6 +113,7 @@ int berth_stream_flush(struct berth_stream *stream, struct berth_error *err)
     if (r == 0) {
         berth_strbuf_clear(&stream->out);
         stream->sent = 0;
+        stream->has_begun = true;
     }
     return r;
 }
@@ -114,6 +125,6 @@ bool berth_stream_is_gone(const struct berth_stream *stream)
 
 void berth_stream_end(struct berth_stream *stream, const struct berth_strbuf *text)
 {
-    if (stream->sent == 0 && !text->failed && text->len > 0)
+    if (stream->has_begun && stream->sent == 0 && !text->failed && text->len > 0)
         (void)mg_write_some(stream->exchange->connection, text->data, text->len);
 }

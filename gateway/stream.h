@@ -16,6 +16,7 @@ struct berth_stream {
     struct berth_strbuf out; /* what is to be sent next, chunks with their frames */
     size_t sent;             /* bytes of it */
     int64_t moved_ms;        /* monotonic; when the client last took some of it */
+    bool has_begun;          /* the head has been sent */
 };
 
 #define BERTH_STREAM_TICK_MS 500
@@ -37,14 +38,16 @@ void berth_stream_abandon(struct berth_stream *stream);
 /*
  * Sends all of out. BERTH_E_IO when the client is gone, BERTH_E_TIMEOUT when it
  * has taken nothing for request_timeout_s, and what
- * berth_long_answer_confirm() says, which is asked now and then.
+ * berth_long_answer_confirm() says, which is asked now and then; if it says no before the head
+ * is sent, the exchange counts as not answered again, and the error is the answer.
  */
 BERTH_MUST_CHECK int berth_stream_flush(struct berth_stream *stream, struct berth_error *err);
 
 /* True when the client has closed its end. */
 bool berth_stream_is_gone(const struct berth_stream *stream);
 
-/* Where all before has been sent, sends as much of the text as goes without waiting. */
+/* Where the head and all that followed has been sent, sends as much of the text as goes without
+ * waiting. */
 void berth_stream_end(struct berth_stream *stream, const struct berth_strbuf *text);
 
 #endif
