@@ -5,7 +5,8 @@ import pytest
 
 PARTS = {
     "versions": "those that run on each version of the engine (BERTH_TEST_ENGINES)",
-    "engines": "those that use an engine",
+    "swarm": "those that use a swarm",
+    "engines": "those that use an engine, and no swarm",
     "rest": "those that use none",
 }
 
@@ -18,8 +19,10 @@ def pytest_addoption(parser):
 def _is_of(part, item):
     if part == "versions":
         return "engine_version" in item.fixturenames
-    uses = any("engine" in name or "swarm" in name for name in item.fixturenames)
-    return uses == (part == "engines")
+    if any("swarm" in name for name in item.fixturenames):
+        return part == "swarm"
+    uses = any("engine" in name for name in item.fixturenames)
+    return part == ("engines" if uses else "rest")
 
 
 @pytest.hookimpl(trylast=True)
