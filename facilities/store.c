@@ -58,8 +58,10 @@ static int make_database(int dir_fd, const char *data_dir, struct berth_error *e
     return 0;
 }
 
-int berth_store_open(const char *data_dir, struct berth_store **ret_store, struct berth_error *err)
+int berth_store_open(const struct berth_store_config *config, struct berth_store **ret_store,
+                     struct berth_error *err)
 {
+    const char *data_dir = config->data_dir;
     BERTH_CLEANUP(fd) int dir_fd = -1;
     BERTH_CLEANUP(fd) int lock_fd = -1;
     BERTH_CLEANUP(strbuf) struct berth_strbuf path = BERTH_STRBUF_INIT(PATH_MAX);
@@ -156,6 +158,50 @@ int berth_txn_run(struct berth_txn *txn, const char *sql, const struct berth_val
         txn->failed = r;
     return r;
 }
+
+/* ---- Several gateways ---- */
+
+int berth_txn_tell(struct berth_txn *txn, const struct berth_store_news *news,
+                   struct berth_error *err)
+{
+    const struct berth_store_ops *ops = txn->store->ops;
+    return ops->tell ? ops->tell(txn, news, err) : 0;
+}
+
+int berth_store_listen(struct berth_store *store, berth_news_fn *fn, void *ctx,
+                       struct berth_error *err)
+{
+    return store->ops->listen ? store->ops->listen(store, fn, ctx, err) : 0;
+}
+
+void berth_store_deafen(struct berth_store *store)
+{
+    if (store->ops->deafen)
+        store->ops->deafen(store);
+}
+
+int berth_store_hold(struct berth_store *store, const char *name, bool *ret_held,
+                     struct berth_error *err)
+{
+    if (store->ops->hold)
+        return store->ops->hold(store, name, ret_held, err);
+    *ret_held = true;
+    return 0;
+}
+
+void berth_store_let_go(struct berth_store *store, const char *name)
+{
+    if (store->ops->let_go)
+        store->ops->let_go(store, name);
+}
+
+bool berth_txn_holds(struct berth_txn *txn, const char *name)
+{
+    const struct berth_store_ops *ops = txn->store->ops;
+    return !ops->holds || ops->holds(txn, name);
+}
+
+/* ---- Rows ---- */
 
 int64_t berth_row_int(const struct berth_row *row, int column)
 {

@@ -53,10 +53,36 @@ static inline struct berth_value berth_value_null(void)
     return (struct berth_value){.type = BERTH_VALUE_NULL};
 }
 
-/* Opens (or makes) data_dir/berth.db and migrates it. BERTH_E_CONFLICT when the schema is of a
- * newer berth, BERTH_E_BUSY when another process holds data_dir/berth.lock. */
-BERTH_MUST_CHECK int berth_store_open(const char *data_dir, struct berth_store **ret_store,
-                                      struct berth_error *err);
+/* Where a PostgreSQL server is, and who comes. NULL is unsaid; a member has the last word over
+ * conninfo, which is libpq's: "host=db dbname=berth" or a URI. All are borrowed for the call. */
+struct berth_postgres_config {
+    const char *conninfo;
+    const char *host;
+    const char *port;
+    const char *user;
+    const char *password;
+    const char *database;
+};
+
+struct berth_store_config {
+    const char *data_dir;
+    struct berth_postgres_config postgres;
+    bool fallback; /* where PostgreSQL cannot be reached, the embedded store serves */
+};
+
+/* Whether a server is named: otherwise the embedded store is meant. */
+static inline bool berth_store_wants_postgres(const struct berth_store_config *config)
+{
+    return config->postgres.conninfo || config->postgres.host || config->postgres.database;
+}
+
+/*
+ * Opens (or makes) the store and migrates its schema. BERTH_E_CONFLICT when
+ * that is of a newer berth, BERTH_E_BUSY when another process holds
+ * data_dir/berth.lock.
+ */
+BERTH_MUST_CHECK int berth_store_open(const struct berth_store_config *config,
+                                      struct berth_store **ret_store, struct berth_error *err);
 /* Finishes waiting writes. NULL is fine. */
 void berth_store_close(struct berth_store *store);
 BERTH_DEFINE_CLEANUP(store, struct berth_store *, berth_store_close)
@@ -112,6 +138,54 @@ BERTH_MUST_CHECK int berth_txn_run(struct berth_txn *txn, const char *sql,
                                    const struct berth_value *values, size_t count,
                                    berth_row_fn *on_row, void *ctx, int64_t *ret_changes,
                                    struct berth_error *err);
+
+/* ---- Several gateways on one store ---- */
+
+/* What a change was about; BERTH_NEWS_ALL: much may have been missed. */
+enum berth_news_subject {
+    BERTH_NEWS_ALL,
+    BERTH_NEWS_IDENTITY,  /* key: the user's name */
+    BERTH_NEWS_TOKENS,    /* key: the token's id */
+    BERTH_NEWS_APPROVALS, /* key: the request's id */
+};
+
+struct berth_store_news {
+    enum berth_news_subject subject;
+    const char *facility; /* "" where the change is the gateway's */
+    const char *key;      /* which one, or "" */
+};
+
+/* Within a job: tells the other gateways, when and if the job is committed. At most 1 KiB of text.
+ * The embedded store has no others, and does nothing. */
+BERTH_MUST_CHECK int berth_txn_tell(struct berth_txn *txn, const struct berth_store_news *news,
+                                    struct berth_error *err);
+
+/* Called on a thread of the store; may use the store. What news points to lasts for the call. */
+typedef void berth_news_fn(const struct berth_store_news *news, void *ctx);
+
+/*
+ * Has fn called with what other gateways tell (and not with what this one
+ * does), in the order of their commits. Begins with BERTH_NEWS_ALL once it
+ * hears, and so again after each time it could not. One listener a store,
+ * until berth_store_deafen(). The embedded store never calls.
+ */
+BERTH_MUST_CHECK int berth_store_listen(struct berth_store *store, berth_news_fn *fn, void *ctx,
+                                        struct berth_error *err);
+/* Returns when the last call has ended; fine where nobody listens. Not to be called by fn. */
+void berth_store_deafen(struct berth_store *store);
+
+/*
+ * Tries to be the one gateway on the store that does what name says
+ * ("sampler:FACILITY"; at most 128 bytes), and says whether it is. It stays so until
+ * berth_store_let_go(), the end of the store, or a loss of the connection:
+ * ask again now and then, and within a job that depends on it ask
+ * berth_txn_holds(), whose answer holds until the commit. Where it is held
+ * already, asking costs nothing. With the embedded store, always.
+ */
+BERTH_MUST_CHECK int berth_store_hold(struct berth_store *store, const char *name, bool *ret_held,
+                                      struct berth_error *err);
+void berth_store_let_go(struct berth_store *store, const char *name);
+bool berth_txn_holds(struct berth_txn *txn, const char *name);
 
 /* Columns count from 0. NULL reads as 0 and as NULL. Text is valid within the callback. */
 int64_t berth_row_int(const struct berth_row *row, int column);

@@ -29,6 +29,15 @@ struct berth_store_ops {
     int (*run)(struct berth_txn *txn, const char *sql, const struct berth_value *values,
                size_t count, berth_row_fn *on_row, void *ctx, int64_t *ret_changes,
                struct berth_error *err);
+    /* The rest is NULL for a store that one gateway alone uses. */
+    int (*tell)(struct berth_txn *txn, const struct berth_store_news *news,
+                struct berth_error *err);
+    int (*listen)(struct berth_store *store, berth_news_fn *fn, void *ctx, struct berth_error *err);
+    void (*deafen)(struct berth_store *store);
+    int (*hold)(struct berth_store *store, const char *name, bool *ret_held,
+                struct berth_error *err);
+    void (*let_go)(struct berth_store *store, const char *name);
+    bool (*holds)(struct berth_txn *txn, const char *name);
 };
 
 struct berth_row_ops {

@@ -99,7 +99,8 @@ int berth_open_actions(const struct berth_config *config, struct berth_linelog *
 static int open_people(struct berth *berth, const struct berth_config *config,
                        struct berth_error *err)
 {
-    int r = berth_store_open(config->data_dir, &berth->store, err);
+    const struct berth_store_config store = {.data_dir = config->data_dir};
+    int r = berth_store_open(&store, &berth->store, err);
     if (r == 0)
         r = berth_identity_open(berth->store, &berth->identity, err);
     if (r == 0 && config->app_user)

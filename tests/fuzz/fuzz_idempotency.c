@@ -117,7 +117,8 @@ static struct world *open_world(void)
     static struct world world;
     if (!world.store) {
         struct berth_error err = BERTH_ERROR_INIT;
-        FUZZ_CHECK_MSG(berth_store_open(fuzz_directory(), &world.store, &err) == 0, err.message);
+        const struct berth_store_config config = {.data_dir = fuzz_directory()};
+        FUZZ_CHECK_MSG(berth_store_open(&config, &world.store, &err) == 0, err.message);
         FUZZ_CHECK(berth_idempotency_new(world.store, &world.kept, &err) == 0);
         world.now_ms = INT64_C(1700000000000);
         FUZZ_CHECK(atexit(close_world) == 0);

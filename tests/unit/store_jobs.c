@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "tests/unit/store_jobs.h"
+#include "tests/unit/store_open.h"
 
 #include "base/thread.h"
 
@@ -12,7 +13,7 @@ struct berth_store *open_store(const char *dir)
 {
     struct berth_store *store = NULL;
     struct berth_error err = BERTH_ERROR_INIT;
-    ck_assert_msg(berth_store_open(dir, &store, &err) == 0, "%s (%s)", err.message, err.detail);
+    ck_assert_msg(unit_store_open(dir, &store, &err) == 0, "%s (%s)", err.message, err.detail);
     return store;
 }
 

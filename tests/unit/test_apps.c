@@ -3,6 +3,7 @@
 
 #include "backends/memory_control.h"
 #include "base/thread.h"
+#include "tests/unit/store_open.h"
 #include "tests/unit/unit.h"
 
 #include <string.h>
@@ -33,7 +34,7 @@ static void open_facility(int64_t delay_ms)
                    .memory = {.verb_delay_ms = delay_ms}},
     };
     struct berth_error err = BERTH_ERROR_INIT;
-    ck_assert_msg(berth_store_open(dir, &store, &err) == 0, "%s", err.message);
+    ck_assert_msg(unit_store_open(dir, &store, &err) == 0, "%s", err.message);
     ck_assert_msg(berth_uptime_open(store, &sampling, &uptime, &err) == 0, "%s", err.message);
     ck_assert_msg(berth_facility_open(&config, store, uptime, &facility, &err) == 0, "%s",
                   err.message);

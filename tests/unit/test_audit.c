@@ -2,13 +2,14 @@
 #include "facilities/audit.h"
 
 #include "base/clock.h"
+#include "tests/unit/store_open.h"
 #include "tests/unit/unit.h"
 
 static struct berth_store *open_store(void)
 {
     BERTH_CLEANUP(free) char *dir = unit_scratch("data");
     struct berth_store *store = NULL;
-    ck_assert_int_eq(berth_store_open(dir, &store, NULL), 0);
+    ck_assert_int_eq(unit_store_open(dir, &store, NULL), 0);
     return store;
 }
 

@@ -2,6 +2,7 @@
 /* Two facilities of one id on one store, as a reload has them: one retires, the other takes up. */
 #include "facilities/facility.h"
 
+#include "tests/unit/store_open.h"
 #include "tests/unit/unit.h"
 
 #include <string.h>
@@ -16,7 +17,7 @@ static void open_store(void)
 {
     BERTH_CLEANUP(free) char *dir = unit_scratch("data");
     const struct berth_uptime_config sampling = {.sample_interval_s = 600, .retention_days = 1};
-    ck_assert_int_eq(berth_store_open(dir, &store, NULL), 0);
+    ck_assert_int_eq(unit_store_open(dir, &store, NULL), 0);
     ck_assert_int_eq(berth_uptime_open(store, &sampling, &uptime, NULL), 0);
 }
 

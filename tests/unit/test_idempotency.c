@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "facilities/idempotency.h"
 
+#include "tests/unit/store_open.h"
 #include "tests/unit/unit.h"
 
 #include <string.h>
@@ -18,7 +19,7 @@ static void open_fixture(struct fixture *f)
     struct berth_error err = BERTH_ERROR_INIT;
     if (!f->dir)
         f->dir = unit_scratch("data");
-    ck_assert_msg(berth_store_open(f->dir, &f->store, &err) == 0, "%s", err.message);
+    ck_assert_msg(unit_store_open(f->dir, &f->store, &err) == 0, "%s", err.message);
     ck_assert_int_eq(berth_idempotency_new(f->store, &f->kept, &err), 0);
 }
 

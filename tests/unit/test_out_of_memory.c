@@ -10,6 +10,7 @@
 #include "facilities/audit.h"
 #include "facilities/idempotency.h"
 #include "tests/unit/alloc_libraries.h"
+#include "tests/unit/store_open.h"
 #include "tests/unit/unit.h"
 
 #include <string.h>
@@ -45,7 +46,7 @@ static int open_parts(struct world *world, struct berth_error *err)
         .image_policy = BERTH_IMAGES_APPROVAL,
         .engine = {.request_timeout_ms = 10000, .max_inflight = 32},
     };
-    int r = berth_store_open(world->dir, &world->store, err);
+    int r = unit_store_open(world->dir, &world->store, err);
     if (r == 0)
         r = berth_uptime_open(world->store, &sampling, &world->uptime, err);
     if (r == 0)

@@ -3,6 +3,7 @@
 
 #include "base/thread.h"
 #include "tests/unit/store_jobs.h"
+#include "tests/unit/store_open.h"
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -38,7 +39,7 @@ START_TEST(the_directory_is_locked)
     struct berth_store *store = open_store(dir);
     struct berth_store *second = NULL;
     struct berth_error err = BERTH_ERROR_INIT;
-    ck_assert_int_eq(berth_store_open(dir, &second, &err), BERTH_E_BUSY);
+    ck_assert_int_eq(unit_store_open(dir, &second, &err), BERTH_E_BUSY);
     ck_assert_ptr_nonnull(strstr(err.message, dir));
     ck_assert_ptr_null(second);
     berth_store_close(store);
@@ -85,7 +86,7 @@ START_TEST(places_that_cannot_hold_it_are_refused)
     for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
         struct berth_store *store = NULL;
         struct berth_error err = BERTH_ERROR_INIT;
-        ck_assert_msg(berth_store_open(rows[i], &store, &err) == BERTH_E_IO, "%s: %s", rows[i],
+        ck_assert_msg(unit_store_open(rows[i], &store, &err) == BERTH_E_IO, "%s: %s", rows[i],
                       err.message);
         ck_assert_msg(strstr(err.message, rows[i]), "%s: %s", rows[i], err.message);
         ck_assert_ptr_null(store);
@@ -102,7 +103,7 @@ START_TEST(a_newer_schema_is_refused)
     for (int i = 0; i < 2; i++) { /* the second shows that the lock is free again */
         struct berth_error err = BERTH_ERROR_INIT;
         struct berth_store *again = NULL;
-        ck_assert_int_eq(berth_store_open(dir, &again, &err), BERTH_E_CONFLICT);
+        ck_assert_int_eq(unit_store_open(dir, &again, &err), BERTH_E_CONFLICT);
         ck_assert_ptr_nonnull(strstr(err.message, "newer berth"));
         ck_assert_ptr_nonnull(strstr(err.message, "1000"));
     }
@@ -115,7 +116,7 @@ START_TEST(opening_survives_want_of_memory)
         BERTH_CLEANUP(free) char *dir = unit_scratch("data");
         struct berth_store *store = NULL;
         unit_alloc_fail_after(n);
-        int r = berth_store_open(dir, &store, NULL);
+        int r = unit_store_open(dir, &store, NULL);
         if (!unit_alloc_restore()) {
             ck_assert_int_eq(r, 0);
             berth_store_close(store);
@@ -438,10 +439,40 @@ START_TEST(jobs_survive_want_of_memory)
 }
 END_TEST
 
+/* ---- Several gateways ---- */
+
+static void hear_nothing(const struct berth_store_news *news, void *ctx __attribute__((unused)))
+{
+    ck_abort_msg("heard subject %d", (int)news->subject);
+}
+
+static int tell_job(struct berth_txn *txn, void *ctx, struct berth_error *err)
+{
+    const struct berth_store_news news = {
+        .subject = BERTH_NEWS_IDENTITY, .facility = "", .key = "ana"};
+    *(bool *)ctx = berth_txn_holds(txn, "sampler:f");
+    return berth_txn_tell(txn, &news, err);
+}
+
+START_TEST(one_gateway_alone_holds_all_and_hears_nothing)
+{
+    BERTH_CLEANUP(free) char *dir = unit_scratch("data");
+    BERTH_CLEANUP(store) struct berth_store *store = open_store(dir);
+    bool held = false;
+    bool holds = false;
+    ck_assert_int_eq(berth_store_listen(store, hear_nothing, NULL, NULL), 0);
+    ck_assert_int_eq(berth_store_hold(store, "sampler:f", &held, NULL), 0);
+    ck_assert_int_eq(berth_store_write(store, tell_job, &holds, NULL), 0);
+    ck_assert(held && holds);
+    berth_store_let_go(store, "sampler:f");
+    berth_store_deafen(store);
+}
+END_TEST
+
 UNIT_SUITE("store", files_are_private, the_directory_is_locked, what_is_written_stays,
            places_that_cannot_hold_it_are_refused, a_newer_schema_is_refused,
            opening_survives_want_of_memory, values_come_back_as_they_went_in, changes_are_counted,
            a_row_may_end_the_statement, wrong_statements_are_refused, readers_do_not_write,
            references_and_durability_are_enforced, a_failed_job_leaves_nothing,
            a_group_loses_only_the_failed, a_read_has_one_view, many_threads_read_and_write,
-           jobs_survive_want_of_memory)
+           jobs_survive_want_of_memory, one_gateway_alone_holds_all_and_hears_nothing)

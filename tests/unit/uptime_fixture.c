@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "tests/unit/store_open.h"
 #include "tests/unit/unit.h"
 
 #include <string.h>
@@ -27,7 +28,7 @@ void open_recorder(int64_t interval_s, int64_t retention_days)
     const struct berth_uptime_config config = {.sample_interval_s = interval_s,
                                                .retention_days = retention_days};
     struct berth_error err = BERTH_ERROR_INIT;
-    ck_assert_msg(berth_store_open(data_dir, &store, &err) == 0, "%s", err.message);
+    ck_assert_msg(unit_store_open(data_dir, &store, &err) == 0, "%s", err.message);
     ck_assert_msg(berth_uptime_open(store, &config, &uptime, &err) == 0, "%s", err.message);
 }
 
