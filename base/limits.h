@@ -83,6 +83,11 @@
 #define BERTH_RELAY_REFUSAL_MAX (64U << 10) /* what an engine says with a refusal */
 #define BERTH_AGENT_CONNECTIONS 256         /* at once; one more waits */
 
+/* Root file systems */
+#define BERTH_ROOTFS_PATH_MAX   4095       /* of one that is asked for */
+#define BERTH_ROOTFS_USERNS_MIN 65536      /* user ids of a namespace: what a system has in use */
+#define BERTH_SECCOMP_FILE_MAX  (1U << 20) /* a profile of system calls */
+
 /* Files in YAML */
 #define BERTH_YAML_DEPTH_MAX 32
 #define BERTH_YAML_NODES_MAX 5000 /* values and keys, each use of an alias counted */
@@ -101,6 +106,8 @@
 #define BERTH_ARCHIVE_RATIO_FROM  (64 << 20)         /* where it has more than so many */
 
 /* Programs that are run */
+#define BERTH_COMMAND_MAX        4096  /* one as people write it, */
+#define BERTH_COMMAND_WORDS_MAX  256   /* and its words */
 #define BERTH_PROCESS_OUTPUT_MAX 65536 /* what is kept of each of its outputs */
 
 /* Configuration */
