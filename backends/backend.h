@@ -80,6 +80,21 @@ struct berth_node_endpoints {
     size_t count;
 };
 
+enum berth_rootfs_mode { BERTH_ROOTFS_OVERLAY, BERTH_ROOTFS_READONLY };
+enum berth_rootfs_network { BERTH_ROOTFS_NETWORK_NONE, BERTH_ROOTFS_NETWORK_HOST };
+
+/* Where root file systems are, and how what is in them runs. Paths are absolute. */
+struct berth_rootfs_config {
+    const char *rootfs;       /* the default, or NULL; what lies beneath it may be run, too */
+    struct berth_texts roots; /* folders: what lies beneath them may be run */
+    int mode;                 /* enum berth_rootfs_mode */
+    const char *runtime;      /* an OCI runtime; NULL: crun, where it usually is */
+    const char *command;      /* what runs where nothing is said, as a shell would read it */
+    int network;              /* enum berth_rootfs_network */
+    const char *userns;       /* "HOSTUID:COUNT"; "none" or NULL: the host's own user ids */
+    const char *seccomp;      /* the profile of system calls; NULL: the distribution's */
+};
+
 struct berth_backend_config {
     const char *facility; /* id: apps are marked with it, and only its apps are listed */
     const char *engine;   /* unix:///path or tcp://host:port; NULL where the backend has none */
@@ -93,6 +108,7 @@ struct berth_backend_config {
     int swarm_mode;                    /* enum berth_swarm_mode */
     const char *data_dir;              /* what a backend keeps is in its folder FACILITY */
     const char *compose;               /* compose: the program's path; NULL: where it usually is */
+    struct berth_rootfs_config rootfs;
     struct berth_memory_config memory;
     struct berth_engine_io *io; /* borrowed; outlives the backend */
 };

@@ -104,6 +104,11 @@ static const char **config_strings(struct berth_facility_config *config, size_t 
         &config->engine.tls_key,
         &config->engine.data_dir,
         &config->engine.compose,
+        &config->engine.rootfs.rootfs,
+        &config->engine.rootfs.runtime,
+        &config->engine.rootfs.command,
+        &config->engine.rootfs.userns,
+        &config->engine.rootfs.seccomp,
     };
     return i < sizeof(slots) / sizeof(slots[0]) ? slots[i] : NULL;
 }
@@ -123,6 +128,7 @@ static void release_config(struct berth_facility_config *config)
     for (size_t i = 0; (slot = config_strings(config, i)); i++)
         free((void *)(uintptr_t)*slot);
     release_nodes(&config->engine.nodes);
+    berth_texts_release(&config->engine.rootfs.roots);
 }
 
 static bool copy_nodes(struct berth_node_endpoints *nodes)
@@ -140,6 +146,20 @@ static bool copy_nodes(struct berth_node_endpoints *nodes)
     return complete;
 }
 
+static bool copy_texts(struct berth_texts *texts)
+{
+    char *const *from = texts->items;
+    char **items = calloc(texts->count + 1, sizeof(*items));
+    bool complete = items != NULL;
+    size_t count = 0;
+    for (; complete && count < texts->count; count++) {
+        items[count] = berth_text_dup(from[count]);
+        complete = items[count] != NULL;
+    }
+    *texts = (struct berth_texts){items, count};
+    return complete;
+}
+
 static int copy_config(struct berth_facility_config *config,
                        const struct berth_facility_config *from, struct berth_error *err)
 {
@@ -152,6 +172,7 @@ static int copy_config(struct berth_facility_config *config,
         complete &= !text || *slot;
     }
     complete &= copy_nodes(&copy.engine.nodes);
+    complete &= copy_texts(&copy.engine.rootfs.roots);
     copy.engine.facility = copy.id;
     *config = copy;
     return complete ? 0 : berth_error_nomem(err);

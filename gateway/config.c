@@ -263,7 +263,7 @@ static int set_default_listener(struct berth_config *config, struct berth_error 
 {
     const struct berth_config_section *gateway = berth_config_find_section("gateway", 7);
     const struct berth_config_key *key = berth_config_find_key(gateway, "listen");
-    struct berth_strings *listen = &config->listen;
+    struct berth_texts *listen = &config->listen;
     size_t kept = 0;
     if (listen->count == 0)
         return berth_config_set(key, config, key->otherwise, err);
@@ -279,7 +279,7 @@ static int set_default_listener(struct berth_config *config, struct berth_error 
 
 static int parse_proxies(struct berth_config *config, struct berth_error *err)
 {
-    const struct berth_strings *texts = &config->trusted_proxies;
+    const struct berth_texts *texts = &config->trusted_proxies;
     int r = 0;
     config->proxies = calloc(texts->count + 1, sizeof(*config->proxies));
     if (!config->proxies)

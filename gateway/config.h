@@ -17,27 +17,21 @@
 #include "facilities/facility.h"
 #include "gateway/proxies.h"
 
-/* A malloc'ed list of malloc'ed strings. */
-struct berth_strings {
-    char **items;
-    size_t count;
-};
-
 /* Strings are malloc'ed or NULL where nothing is set. */
 struct berth_config {
     unsigned refs; /* atomic */
     char *path;    /* the file it was loaded from */
 
     /* [gateway] */
-    struct berth_strings listen; /* "127.0.0.1:8080", "unix:/path" */
-    char *listen_tls;            /* "0.0.0.0:8443" */
+    struct berth_texts listen; /* "127.0.0.1:8080", "unix:/path" */
+    char *listen_tls;          /* "0.0.0.0:8443" */
     char *tls_cert;
     char *tls_key;
     char *tls_client_ca;
     char *data_dir;
     char *root_facility;
-    struct berth_strings cors_origins;
-    struct berth_strings trusted_proxies;
+    struct berth_texts cors_origins;
+    struct berth_texts trusted_proxies;
     struct berth_proxy *proxies; /* the same, parsed */
     char *env_file;
     int64_t worker_threads;

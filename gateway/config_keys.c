@@ -11,6 +11,8 @@
 static const char *const auth_words[] = {"users", "open", NULL};
 static const char *const policy_words[] = {"approval", "open", NULL};
 static const char *const swarm_words[] = {"job", "service", NULL};
+static const char *const rootfs_words[] = {"overlay", "readonly", NULL};
+static const char *const network_words[] = {"none", "host", NULL};
 static const char *const level_words[] = {"debug", "info", "warning", "error", NULL};
 
 #define AT(member)       offsetof(struct berth_config, member)
@@ -82,6 +84,14 @@ static const struct berth_config_key facility_keys[] = {
     {"node.HOSTNAME",     BERTH_CONFIG_NODES,  FACILITY(engine.nodes),        1, 512, NULL, NULL, berth_config_check_node, REOPEN},
     {"swarm_mode",        BERTH_CONFIG_WORD,   FACILITY(engine.swarm_mode),   0, 0, "job", swarm_words, NULL, REOPEN},
     {"compose",           BERTH_CONFIG_STRING, FACILITY(engine.compose),      1, PATH_LENGTH, NULL, NULL, NULL, REOPEN},
+    {"rootfs",            BERTH_CONFIG_STRING, FACILITY(engine.rootfs.rootfs), 1, PATH_LENGTH, NULL, NULL, berth_config_check_path, REOPEN},
+    {"rootfs_roots",      BERTH_CONFIG_STRINGS, FACILITY(engine.rootfs.roots), 1, PATH_LENGTH, NULL, NULL, berth_config_check_path, REOPEN},
+    {"rootfs_mode",       BERTH_CONFIG_WORD,   FACILITY(engine.rootfs.mode),  0, 0, "overlay", rootfs_words, NULL, REOPEN},
+    {"runtime",           BERTH_CONFIG_STRING, FACILITY(engine.rootfs.runtime), 1, PATH_LENGTH, NULL, NULL, berth_config_check_path, REOPEN},
+    {"command",           BERTH_CONFIG_STRING, FACILITY(engine.rootfs.command), 1, BERTH_COMMAND_MAX, "/bin/bash", NULL, berth_config_check_command, REOPEN},
+    {"network",           BERTH_CONFIG_WORD,   FACILITY(engine.rootfs.network), 0, 0, "none", network_words, NULL, REOPEN},
+    {"userns",            BERTH_CONFIG_STRING, FACILITY(engine.rootfs.userns), 1, 32, "none", NULL, berth_config_check_userns, REOPEN},
+    {"seccomp",           BERTH_CONFIG_STRING, FACILITY(engine.rootfs.seccomp), 1, PATH_LENGTH, NULL, NULL, berth_config_check_path, REOPEN},
     {"max_inflight",      BERTH_CONFIG_INT,    FACILITY(engine.max_inflight), 1, 4096, "32", NULL, NULL, REOPEN},
     {"memory_apps",       BERTH_CONFIG_INT,    FACILITY(engine.memory.app_count), 0, 1000000, "0", NULL, NULL, REOPEN},
     {"memory_delay_ms",   BERTH_CONFIG_INT,    FACILITY(engine.memory.verb_delay_ms), 0, 600000, "0", NULL, NULL, REOPEN},

@@ -12,7 +12,7 @@
 
 enum berth_config_type {
     BERTH_CONFIG_STRING,  /* char *; min and max bound the length */
-    BERTH_CONFIG_STRINGS, /* struct berth_strings; the key may be repeated */
+    BERTH_CONFIG_STRINGS, /* struct berth_texts; the key may be repeated */
     BERTH_CONFIG_INT,     /* int64_t */
     BERTH_CONFIG_SECONDS, /* int64_t milliseconds, written in whole seconds */
     BERTH_CONFIG_SIZE,    /* int64_t bytes, written as 512, 64k, 10m or 2g; 0 where min is 0 */

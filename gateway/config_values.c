@@ -2,8 +2,10 @@
 /* From the text of a key's value to what the program goes by. */
 #include "gateway/config_values.h"
 
+#include "backends/rootfs/rootfs_userns.h"
 #include "base/clock.h"
 #include "base/text.h"
+#include "base/words.h"
 #include "gateway/config_keys.h"
 
 #include <arpa/inet.h>
@@ -147,6 +149,25 @@ int berth_config_check_uid(const char *value, struct berth_error *err)
     return berth_error_set(err, BERTH_E_INVALID, "must be UID or UID:GID, in digits");
 }
 
+int berth_config_check_path(const char *value, struct berth_error *err)
+{
+    if (value[0] == '/')
+        return 0;
+    return berth_error_set(err, BERTH_E_INVALID, "must be an absolute path");
+}
+
+int berth_config_check_command(const char *value, struct berth_error *err)
+{
+    BERTH_CLEANUP(words) struct berth_words words = BERTH_WORDS_INIT;
+    return berth_words_split(value, &words, err);
+}
+
+int berth_config_check_userns(const char *value, struct berth_error *err)
+{
+    struct berth_rootfs_userns userns;
+    return berth_rootfs_userns_parse(value, &userns, err);
+}
+
 /* ---- Values ---- */
 
 static int set_string(const struct berth_config_key *key, char **slot, const char *value,
@@ -168,7 +189,7 @@ static int set_string(const struct berth_config_key *key, char **slot, const cha
     return 0;
 }
 
-static int add_to_strings(const struct berth_config_key *key, struct berth_strings *list,
+static int add_to_strings(const struct berth_config_key *key, struct berth_texts *list,
                           const char *value, struct berth_error *err)
 {
     char *copy = NULL;
@@ -332,7 +353,7 @@ int berth_config_set_defaults(const struct berth_config_section *section, void *
     return 0;
 }
 
-static bool strings_equal(const struct berth_strings *a, const struct berth_strings *b)
+static bool strings_equal(const struct berth_texts *a, const struct berth_texts *b)
 {
     if (a->count != b->count)
         return false;
@@ -388,11 +409,7 @@ static void release_value(const struct berth_config_key *key, void *slot)
         free(*(char **)slot);
         *(char **)slot = NULL;
     } else if (key->type == BERTH_CONFIG_STRINGS) {
-        struct berth_strings *list = slot;
-        for (size_t n = 0; n < list->count; n++)
-            free(list->items[n]);
-        free(list->items);
-        *list = (struct berth_strings){0};
+        berth_texts_release(slot);
     } else if (key->type == BERTH_CONFIG_NODES) {
         struct berth_node_endpoints *nodes = slot;
         for (size_t n = 0; n < nodes->count; n++)
@@ -413,8 +430,8 @@ int berth_config_copy(const struct berth_config_key *key, void *target, const vo
     case BERTH_CONFIG_STRING:
         return *(char *const *)from ? set_string(key, slot, *(char *const *)from, err) : 0;
     case BERTH_CONFIG_STRINGS:
-        for (size_t i = 0; r == 0 && i < ((const struct berth_strings *)from)->count; i++)
-            r = add_to_strings(key, slot, ((const struct berth_strings *)from)->items[i], err);
+        for (size_t i = 0; r == 0 && i < ((const struct berth_texts *)from)->count; i++)
+            r = add_to_strings(key, slot, ((const struct berth_texts *)from)->items[i], err);
         return r;
     case BERTH_CONFIG_NODES:
         for (size_t i = 0; r == 0 && i < ((const struct berth_node_endpoints *)from)->count; i++) {

@@ -48,5 +48,11 @@ BERTH_MUST_CHECK int berth_config_check_engine(const char *value, struct berth_e
 BERTH_MUST_CHECK int berth_config_check_node(const char *value, struct berth_error *err);
 /* "UID" or "UID:GID". */
 BERTH_MUST_CHECK int berth_config_check_uid(const char *value, struct berth_error *err);
+/* An absolute path. */
+BERTH_MUST_CHECK int berth_config_check_path(const char *value, struct berth_error *err);
+/* What berth_words_split takes. */
+BERTH_MUST_CHECK int berth_config_check_command(const char *value, struct berth_error *err);
+/* What berth_rootfs_userns_parse takes. */
+BERTH_MUST_CHECK int berth_config_check_userns(const char *value, struct berth_error *err);
 
 #endif

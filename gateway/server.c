@@ -271,7 +271,7 @@ void berth_server_close(struct berth_server *server)
         while (berth_server_drain(server, DRAIN_ROUND_MS) > 0)
             continue;
         mg_stop(server->context);
-        const struct berth_strings *listen = &server->config->listen;
+        const struct berth_texts *listen = &server->config->listen;
         for (size_t i = 0; i < listen->count; i++)
             if (is_unix(listen->items[i]))
                 (void)unlink(listen->items[i] + sizeof(UNIX_PREFIX) - 1);

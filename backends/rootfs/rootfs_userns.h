@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The user namespace of apps as it is configured.
+ *
+ * Threading: stateless.
+ */
+#ifndef BERTH_BACKENDS_ROOTFS_ROOTFS_USERNS_H
+#define BERTH_BACKENDS_ROOTFS_ROOTFS_USERNS_H
+
+#include "base/error.h"
+
+#include <stdint.h>
+
+/* Ids 0 to count - 1, of users and of groups, are the host's from first on. count 0: there is no
+ * namespace, they are the host's own. */
+struct berth_rootfs_userns {
+    uint32_t first;
+    uint32_t count;
+};
+
+/* "none", or "HOSTUID:COUNT". BERTH_E_INVALID with the rule alone. */
+BERTH_MUST_CHECK int berth_rootfs_userns_parse(const char *text,
+                                               struct berth_rootfs_userns *ret_userns,
+                                               struct berth_error *err);
+
+#endif
