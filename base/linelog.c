@@ -29,7 +29,8 @@ struct lines {
 /* Where lines go. */
 struct target {
     char *path;
-    int fd; /* -1 while there is no file */
+    int fd;         /* -1 while there is no file */
+    bool is_stream; /* standard error: path is what it is called */
     int64_t max_bytes;
     unsigned keep;
 };
@@ -79,10 +80,22 @@ static void target_release(struct target *target)
 }
 BERTH_DEFINE_CLEANUP_VALUE(target, struct target, target_release)
 
+static int stream_open(struct target *ret_target, struct berth_error *err)
+{
+    struct target target = {.path = strdup("stderr"), .is_stream = true};
+    if (!target.path)
+        return berth_error_nomem(err);
+    target.fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0); /* -1 where it is closed */
+    *ret_target = target;
+    return 0;
+}
+
 /* The target that config describes, its file open. */
 static int target_open(const struct berth_linelog_config *config, struct target *ret_target,
                        struct berth_error *err)
 {
+    if (!config->path)
+        return stream_open(ret_target, err);
     if (strlen(config->path) > PATH_MOST || config->max_bytes < MAX_BYTES_LEAST ||
         config->keep > KEEP_MOST)
         return berth_error_set(err, BERTH_E_INVALID, "log file %s: a setting is out of bounds",
@@ -119,6 +132,8 @@ static void report(const struct berth_linelog *log, bool *reported, const char *
 static bool make_ready(struct berth_linelog *log)
 {
     struct stat status;
+    if (log->target.is_stream)
+        return log->target.fd >= 0;
     int r = log->target.fd < 0 ? open_file(&log->target) : 0;
     if (r < 0 || fstat(log->target.fd, &status) < 0) {
         report(log, &log->write_failed, "cannot be opened, its lines are dropped",
@@ -191,7 +206,7 @@ static bool append(struct berth_linelog *log, const char *lines, size_t len)
     }
     report(log, &log->write_failed, "cannot be written, its lines are dropped", -r);
     /* A part of a line must not stand in front of the next one. */
-    if (ftruncate(log->target.fd, log->size_bytes) < 0)
+    if (!log->target.is_stream && ftruncate(log->target.fd, log->size_bytes) < 0)
         berth_fd_close(&log->target.fd);
     return false;
 }
@@ -218,8 +233,8 @@ static size_t write_lines(struct berth_linelog *log, const char *lines, size_t l
 {
     size_t done = 0;
     while (done < len && make_ready(log)) {
-        size_t part =
-            lines_within(lines + done, len - done, log->target.max_bytes - log->size_bytes);
+        int64_t room = log->target.is_stream ? INT64_MAX : log->target.max_bytes - log->size_bytes;
+        size_t part = lines_within(lines + done, len - done, room);
         if (part == 0 && log->size_bytes > 0 && rotate(log))
             continue;
         if (part == 0)
@@ -234,9 +249,14 @@ static size_t write_lines(struct berth_linelog *log, const char *lines, size_t l
 static void write_notice(struct berth_linelog *log, uint64_t dropped)
 {
     BERTH_CLEANUP(strbuf) struct berth_strbuf notice = BERTH_STRBUF_INIT(NOTICE_BYTES_MOST);
-    berth_strbuf_adds(&notice, "{\"time\":\"");
-    berth_clock_add_rfc3339(&notice, berth_clock_wall_ns(), 3);
-    berth_strbuf_addf(&notice, "\",\"dropped\":%" PRIu64 "}\n", dropped - log->reported);
+    uint64_t count = dropped - log->reported;
+    if (log->target.is_stream) {
+        berth_strbuf_addf(&notice, "(%" PRIu64 " line%s lost)\n", count, count == 1 ? "" : "s");
+    } else {
+        berth_strbuf_adds(&notice, "{\"time\":\"");
+        berth_clock_add_rfc3339(&notice, berth_clock_wall_ns(), 3);
+        berth_strbuf_addf(&notice, "\",\"dropped\":%" PRIu64 "}\n", count);
+    }
     if (berth_strbuf_check(&notice, NULL) == 0 &&
         write_lines(log, notice.data, notice.len) == notice.len)
         log->reported = dropped;
@@ -351,7 +371,7 @@ int berth_linelog_open(const struct berth_linelog_config *config, struct berth_l
 {
     if (config->queue_bytes < QUEUE_BYTES_LEAST)
         return berth_error_set(err, BERTH_E_INVALID, "log file %s: a setting is out of bounds",
-                               config->path);
+                               config->path ? config->path : "stderr");
     BERTH_CLEANUP(unstarted) struct berth_linelog *log = linelog_new(config->queue_bytes);
     if (!log)
         return berth_error_nomem(err);

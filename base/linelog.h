@@ -7,6 +7,9 @@
  * how many were lost: {"time":"2026-01-20T15:30:00.123Z","dropped":12}. A line
  * is in the file whole or not at all. Nothing is synchronised to the disk.
  *
+ * Or standard error, for lines that people read: it is never rotated, and what
+ * was lost is told there in words.
+ *
  * Threading: all functions but open and close are safe from any thread, and
  * none of those waits for the disk, but for configure, which opens a file.
  */
@@ -21,7 +24,8 @@
 struct berth_linelog;
 
 struct berth_linelog_config {
-    const char *path;   /* folder must exist; file is made with mode 0640; copied */
+    const char *path;   /* folder must exist; file is made with mode 0640; copied. NULL: standard
+                           error, and max_bytes and keep count for nothing */
     int64_t max_bytes;  /* a line that would pass this size begins a new file; at least 4096 */
     unsigned keep;      /* rotated files kept; 0 to 100 */
     size_t queue_bytes; /* bound on what waits in memory; at least 4096 */
@@ -44,7 +48,7 @@ void berth_linelog_reopen(struct berth_linelog *log);
 /*
  * Has what is written from now on go by config: its file is opened here, anew
  * where it is the same. queue_bytes stays as it was. On failure, as of open,
- * nothing changes.
+ * nothing changes. Not from or to standard error.
  */
 BERTH_MUST_CHECK int berth_linelog_configure(struct berth_linelog *log,
                                              const struct berth_linelog_config *config,

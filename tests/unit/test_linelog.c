@@ -7,6 +7,7 @@
 #include "tests/unit/unit.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <sched.h>
@@ -323,6 +324,70 @@ START_TEST(a_failing_disk_drops_whole_lines)
 }
 END_TEST
 
+/* Standard error becomes a pipe; its reading end. */
+static int redirect_stderr(void)
+{
+    int ends[2];
+    ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
+    ck_assert_int_eq(dup2(ends[1], STDERR_FILENO), STDERR_FILENO);
+    ck_assert_int_eq(close(ends[1]), 0);
+    return ends[0];
+}
+
+static struct berth_linelog *open_stderr(void)
+{
+    const struct berth_linelog_config config = {.queue_bytes = 4096};
+    struct berth_linelog *log = NULL;
+    ck_assert_int_eq(berth_linelog_open(&config, &log, NULL), 0);
+    return log;
+}
+
+/* What comes until there is `end` in it. */
+static void read_until(int fd, char *text, size_t size, const char *end)
+{
+    size_t len = 0;
+    do {
+        ssize_t got = read(fd, text + len, size - 1 - len);
+        ck_assert_int_gt(got, 0);
+        len += (size_t)got;
+        text[len] = '\0';
+    } while (!strstr(text, end));
+}
+
+START_TEST(standard_error_takes_lines)
+{
+    char text[64];
+    int fd = redirect_stderr();
+    struct berth_linelog *log = open_stderr();
+    ck_assert(write_text(log, "one"));
+    ck_assert(write_text(log, "two"));
+    read_until(fd, text, sizeof(text), "two\n");
+    ck_assert_str_eq(text, "one\ntwo\n");
+    berth_linelog_close(log);
+    ck_assert_int_eq(close(fd), 0);
+}
+END_TEST
+
+START_TEST(nobody_waits_for_who_reads_standard_error)
+{
+    static char text[1 << 20];
+    char line[100];
+    int fd = redirect_stderr();
+    struct berth_linelog *log = open_stderr();
+    memset(line, 'x', sizeof(line));
+    int64_t deadline_ms = berth_clock_monotonic_ms() + 30000;
+    while (berth_linelog_write(log, line, sizeof(line)) || berth_linelog_dropped(log) < 7)
+        ck_assert_int_lt(berth_clock_monotonic_ms(), deadline_ms);
+    read_until(fd, text, sizeof(text), " lost)\n");
+    char *notice = strrchr(text, '(');
+    ck_assert_uint_ge(strtoul(notice + 1, NULL, 10), 7);
+    ck_assert(notice == text || notice[-1] == '\n');
+    ck_assert_int_eq(close(fd), 0);
+    (void)signal(SIGPIPE, SIG_IGN);
+    berth_linelog_close(log);
+}
+END_TEST
+
 START_TEST(a_lost_file_is_made_anew)
 {
     char moved[620];
@@ -405,6 +470,8 @@ Suite *unit_suite(void)
                                   an_outside_truncation_leaves_no_hole,
                                   a_notice_tells_of_dropped_lines,
                                   a_failing_disk_drops_whole_lines,
+                                  standard_error_takes_lines,
+                                  nobody_waits_for_who_reads_standard_error,
                                   a_lost_file_is_made_anew,
                                   each_line_of_many_threads_is_written_or_counted};
     Suite *suite = suite_create("linelog");
