@@ -27,6 +27,11 @@
 #define BERTH_PASSWORD_MAX    256
 #define BERTH_REASON_MAX      500 /* why an image was rejected */
 
+/* Containers of the MiniRun API */
+#define BERTH_MINIRUN_NAME_MAX    64
+#define BERTH_MINIRUN_ROOTFS_MAX  4095 /* of a path */
+#define BERTH_MINIRUN_COMMAND_MAX 16384
+
 /* Containers of the containers API */
 #define BERTH_VARIABLES_MAX        256
 #define BERTH_VARIABLE_NAME_MAX    128

@@ -168,7 +168,9 @@ int berth_apps_reset(struct berth_facility *facility, const struct berth_caller 
     spec.app = app->name;
     spec.user = app->user;
     spec.image_label = app->image_label;
-    spec.image = berth_apps_pin(snapshot, app->image_label, app->image_id);
+    spec.image = berth_apps_has_images(facility)
+                     ? berth_apps_pin(snapshot, app->image_label, app->image_id)
+                     : app->image_label;
     /* It is not there for a moment, and counts all the same. */
     const struct berth_apps_order order = {.app = app->name, .user = app->user};
     struct berth_creation creation = {.order = &order};

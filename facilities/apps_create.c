@@ -9,6 +9,8 @@
 
 #include <string.h>
 
+#define REFERENCE_MAX 8192 /* of an image, or the path of a root file system */
+
 /* ---- Creations under way ---- */
 
 /* Apps of the user, those included that are being made; under creating_lock. */
@@ -205,6 +207,7 @@ static struct berth_create_spec make_spec(const struct berth_facility *facility,
     spec.app = order->app;
     spec.user = order->user;
     spec.container = order->container;
+    spec.rootfs = order->rootfs;
     if (order->cpu_nano)
         spec.cpu_nano = order->cpu_nano;
     if (order->memory_bytes)
@@ -228,16 +231,37 @@ static int run_create(struct berth_facility *facility, const struct berth_caller
                : r;
 }
 
+/* What the app is made of, as it was asked for. */
+static int name_source(const struct berth_facility *facility, const struct berth_apps_order *order,
+                       struct berth_approval *approval, struct berth_strbuf *reference,
+                       struct berth_error *err)
+{
+    char name[BERTH_IMAGE_NAME_MAX + 1];
+    if (order->rootfs) {
+        berth_strbuf_adds(reference, order->rootfs->rootfs ? order->rootfs->rootfs : "");
+    } else if (berth_apps_has_images(facility)) {
+        return berth_apps_make_reference(facility, order->ref, approval, reference, err);
+    } else if (strcmp(order->ref->tag, BERTH_TAG_DEFAULT) != 0 || order->ref->digest[0]) {
+        return berth_error_set(err, BERTH_E_INVALID,
+                               "image %s is a root file system: it has no versions",
+                               order->ref->path);
+    } else {
+        berth_image_ref_name(order->ref, name);
+        berth_strbuf_adds(reference, name);
+    }
+    return berth_strbuf_check(reference, err);
+}
+
 static int create(struct berth_facility *facility, const struct berth_caller *by,
                   struct berth_creation *creation, const struct berth_snapshot *snapshot,
                   struct berth_app **ret_app, struct berth_error *err)
 {
     const struct berth_apps_order *order = creation->order;
     BERTH_CLEANUP(approval) struct berth_approval approval = {0};
-    BERTH_CLEANUP(strbuf) struct berth_strbuf reference = BERTH_STRBUF_INIT(1024);
+    BERTH_CLEANUP(strbuf) struct berth_strbuf reference = BERTH_STRBUF_INIT(REFERENCE_MAX);
     BERTH_CLEANUP(app) struct berth_app *app = NULL;
     BERTH_CLEANUP(free) char *id = NULL;
-    int r = berth_apps_make_reference(facility, order->ref, &approval, &reference, err);
+    int r = name_source(facility, order, &approval, &reference, err);
     if (r == 0)
         r = berth_store_check_space(facility->store, err);
     if (r == 0 && order->pulls)

@@ -44,6 +44,9 @@ int berth_apps_unseen(const char *action, const char *target, const struct berth
 
 /* ---- apps_create.c ---- */
 
+/* Whose an app is where nobody has a name (auth = open). */
+#define BERTH_OPEN_OWNER "admin"
+
 /* What is to be created. */
 struct berth_apps_order {
     const char *app;
@@ -51,6 +54,7 @@ struct berth_apps_order {
     const struct berth_image_ref *ref;
     int64_t cpu_nano, memory_bytes, pids;         /* 0: what the facility gives */
     const struct berth_container_spec *container; /* NULL: an app like any */
+    const struct berth_rootfs_spec *rootfs;       /* instead of ref: a container of MiniRun's */
     bool pulls; /* with image_policy = open: an image that is not there comes first */
 };
 
@@ -71,6 +75,12 @@ void berth_apps_end_creation(struct berth_facility *facility, struct berth_creat
 BERTH_MUST_CHECK int berth_apps_make(struct berth_facility *facility, const struct berth_caller *by,
                                      const struct berth_apps_order *order,
                                      struct berth_app **ret_app, struct berth_error *err);
+
+/* Root file systems are what the operator has put there: nobody approves them, none is pulled. */
+static inline bool berth_apps_has_images(const struct berth_facility *facility)
+{
+    return facility->backend->ops->images != NULL;
+}
 
 /* What policy gives every app of the facility. */
 struct berth_create_spec berth_apps_base_spec(const struct berth_facility *facility);

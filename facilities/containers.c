@@ -10,9 +10,6 @@
 
 #include <string.h>
 
-/* Whose a container is where nobody has a name (auth = open). */
-#define OPEN_OWNER "admin"
-
 const char *berth_containers_cuid(const struct berth_app *app)
 {
     const char *cuid = berth_app_label(app, BERTH_COMPOSE_LABEL);
@@ -164,7 +161,7 @@ int berth_containers_create(struct berth_facility *facility, const struct berth_
     char name[BERTH_APP_MAX + 1];
     const char *owner = request->owner ? request->owner : by->user;
     if (!owner[0])
-        owner = OPEN_OWNER;
+        owner = BERTH_OPEN_OWNER;
     if (!berth_caller_sees_all(by) && strcmp(owner, by->user) != 0)
         return berth_error_set(err, BERTH_E_FORBIDDEN,
                                "owner must be %s: a researcher creates own containers alone",

@@ -28,6 +28,9 @@ BERTH_MUST_CHECK int berth_naming_check_app(const char *parameter, const char *n
 BERTH_MUST_CHECK int berth_naming_check_hostname(const char *parameter, const char *hostname,
                                                  struct berth_error *err);
 
+/* The tag of a reference that has none. */
+#define BERTH_TAG_DEFAULT "latest"
+
 /*
  * A parsed image reference (distribution/reference grammar): [domain/]path[:tag][@digest],
  * normalised: "docker.io/library/x" and "index.docker.io/library/x" are "x".
@@ -35,7 +38,7 @@ BERTH_MUST_CHECK int berth_naming_check_hostname(const char *parameter, const ch
 struct berth_image_ref {
     char domain[BERTH_IMAGE_NAME_MAX + 1]; /* "" for docker.io, unless path would read otherwise */
     char path[BERTH_IMAGE_NAME_MAX + 1];   /* "httpd", "team/tool" */
-    char tag[BERTH_TAG_MAX + 1];           /* never "": "latest" by default */
+    char tag[BERTH_TAG_MAX + 1];           /* never "" */
     char digest[BERTH_DIGEST_MAX + 1];     /* "sha256:…" or "" */
 };
 

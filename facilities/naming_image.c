@@ -249,7 +249,7 @@ static int parse_digest(const char *parameter, struct part digest, struct berth_
 int berth_image_ref_parse(const char *parameter, const char *image, const char *version,
                           struct berth_image_ref *ret_ref, struct berth_error *err)
 {
-    struct berth_image_ref ref = {.tag = "latest"};
+    struct berth_image_ref ref = {.tag = BERTH_TAG_DEFAULT};
     if (image[0] == '\0')
         return berth_error_set(err, BERTH_E_INVALID, "parameter %s must not be empty", parameter);
 
