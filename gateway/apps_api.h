@@ -51,6 +51,7 @@ int berth_images_remove(struct berth_exchange *exchange, struct berth_error *err
 int berth_gateway_outline(struct berth_exchange *exchange, struct berth_error *err);
 int berth_gateway_livez(struct berth_exchange *exchange, struct berth_error *err);
 int berth_gateway_readyz(struct berth_exchange *exchange, struct berth_error *err);
+int berth_gateway_health(struct berth_exchange *exchange, struct berth_error *err);
 int berth_gateway_healthz(struct berth_exchange *exchange, struct berth_error *err);
 
 /* "Success", or an object for a client that asks for JSON; name is the app or image. */

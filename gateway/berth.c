@@ -17,6 +17,7 @@
 #define FIRST_ADMIN          "admin"
 #define FIRST_PASSWORD_BYTES 18 /* of randomness: 24 characters */
 #define LOG_QUEUE_BYTES      (4U << 20)
+#define REQUESTS_QUEUE_BYTES (1U << 20)
 
 int berth_add_first_user(struct berth *berth, char **ret_password, struct berth_error *err)
 {
@@ -96,6 +97,12 @@ int berth_open_actions(const struct berth_config *config, struct berth_linelog *
                     : berth_linelog_open(&log, actions, err);
 }
 
+static int open_requests(struct berth_linelog **requests, struct berth_error *err)
+{
+    const struct berth_linelog_config log = {.queue_bytes = REQUESTS_QUEUE_BYTES};
+    return berth_linelog_open(&log, requests, err);
+}
+
 static int open_people(struct berth *berth, const struct berth_config *config,
                        struct berth_error *err)
 {
@@ -128,6 +135,8 @@ static int open_apps(struct berth *berth, const struct berth_config *config,
                      struct berth_error *err)
 {
     int r = berth_open_actions(config, &berth->actions, err);
+    if (r == 0)
+        r = open_requests(&berth->requests, err);
     if (r == 0)
         r = berth_uptime_open(berth->store, &config->uptime, &berth->uptime, err);
     if (r == 0)
@@ -199,6 +208,7 @@ void berth_close(struct berth *berth)
     berth_uptime_close(berth->uptime);
     berth_identity_close(berth->identity);
     berth_linelog_close(berth->actions);
+    berth_linelog_close(berth->requests);
     berth_store_close(berth->store);
     (void)pthread_mutex_destroy(&berth->view_lock);
     free(berth);

@@ -24,6 +24,7 @@ struct berth {
     struct berth_uptime *uptime;
     struct berth_engine_io *io;
     struct berth_linelog *actions;   /* actions.jsonl */
+    struct berth_linelog *requests;  /* lines on stderr */
     struct berth_body_cache *bodies; /* rendered answers */
     struct berth_rate_limit *rate_limit;
     struct berth_idempotency *idempotency;

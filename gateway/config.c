@@ -13,7 +13,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define DEFAULT_PATH   "/etc/berth/berth.conf"
 #define FACILITIES     "facilities.d"
 #define FACILITIES_MAX 1000 /* files there */
 #define FILE_SUFFIX    ".conf"
@@ -112,7 +111,7 @@ static int read_files(struct berth_config *config, const char *path, struct bert
 {
     const char *from_environment = getenv("BERTH_CONFIG");
     if (!path)
-        path = from_environment && *from_environment ? from_environment : DEFAULT_PATH;
+        path = from_environment && *from_environment ? from_environment : BERTH_CONFIG_PATH;
     config->path = berth_text_dup(path);
     if (!config->path)
         return berth_error_nomem(err);

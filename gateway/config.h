@@ -17,6 +17,12 @@
 #include "facilities/facility.h"
 #include "gateway/proxies.h"
 
+/* The file that is read where none is named. */
+#define BERTH_CONFIG_PATH "/etc/berth/berth.conf"
+
+/* Of which requests stderr tells. */
+enum berth_log_requests { BERTH_REQUESTS_NONE, BERTH_REQUESTS_MINIRUN, BERTH_REQUESTS_ALL };
+
 /* Strings are malloc'ed or NULL where nothing is set. */
 struct berth_config {
     unsigned refs; /* atomic */
@@ -57,6 +63,7 @@ struct berth_config {
     char *log_file;
     int64_t log_max_bytes;
     int64_t log_keep;
+    int log_requests; /* enum berth_log_requests */
 
     /* The environment: a gateway administrator to make sure of. */
     char *app_user;

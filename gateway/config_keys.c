@@ -13,6 +13,7 @@ static const char *const policy_words[] = {"approval", "open", NULL};
 static const char *const swarm_words[] = {"job", "service", NULL};
 static const char *const rootfs_words[] = {"overlay", "readonly", NULL};
 static const char *const network_words[] = {"none", "host", NULL};
+static const char *const requests_words[] = {"none", "minirun", "all", NULL};
 static const char *const level_words[] = {"debug", "info", "warning", "error", NULL};
 
 #define AT(member)       offsetof(struct berth_config, member)
@@ -63,6 +64,7 @@ static const struct berth_config_key log_keys[] = {
     {"file",      BERTH_CONFIG_STRING, AT(log_file),      1, PATH_LENGTH, NULL, NULL, NULL, RELOAD},
     {"max_bytes", BERTH_CONFIG_SIZE,   AT(log_max_bytes), 4096, MAX_BYTES, "64m", NULL, NULL, RELOAD},
     {"keep",      BERTH_CONFIG_INT,    AT(log_keep),      0, 100, "5", NULL, NULL, RELOAD},
+    {"requests",  BERTH_CONFIG_WORD,   AT(log_requests),  0, 0, "minirun", requests_words, NULL, RELOAD},
 };
 
 static const struct berth_config_key facility_keys[] = {

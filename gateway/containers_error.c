@@ -208,7 +208,7 @@ void berth_containers_error_parameter(struct berth_exchange *exchange, const cha
 
 static bool serves(const struct berth_facility *facility)
 {
-    return facility->backend->ops->describe != NULL;
+    return facility->backend->ops->describe && !facility->backend->ops->attach;
 }
 
 static int http_status_of(const struct berth_error *err)

@@ -13,7 +13,8 @@
 #include "base/json.h"
 #include "gateway/router.h"
 
-/* Serves the facilities whose backend can describe what an app was asked to be. */
+/* Serves the facilities whose backend can describe what an app was asked to be, but for those of
+ * the MiniRun API. */
 extern const struct berth_dialect berth_containers_dialect;
 
 struct berth_containers_code {

@@ -48,8 +48,9 @@ struct berth_exchange {
     const char *path;                /* as sent, without query */
     const struct berth_route *route; /* NULL until matched */
     unsigned allowed;                /* the methods of all routes of that path */
-    char item[BERTH_APP_MAX + 1]; /* the segment that stands for `*` in the route's path, or "" */
-    bool is_upgrade;              /* to a WebSocket */
+    char item[BERTH_APP_MAX + 2];    /* the segment that stands for `*` in the route's path, or "";
+                                        cut to one more than a name may have */
+    bool is_upgrade;                 /* to a WebSocket */
     struct berth_facility *facility; /* a reference; NULL for the gateway's own paths */
     struct berth_caller caller;
     char *origin_host;         /* what the client took us for, by a trusted proxy or by the target's

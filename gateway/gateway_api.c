@@ -3,9 +3,10 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "gateway/apps_api.h"
-#include "gateway/containers_api.h"
 #include "gateway/containers_error.h"
 #include "gateway/dialect.h"
+#include "gateway/minirun_error.h"
+#include "gateway/minirun_json.h"
 #include "gateway/version.h"
 
 #include <string.h>
@@ -46,6 +47,8 @@ int berth_gateway_outline(struct berth_exchange *exchange, struct berth_error *e
     add_routes(out, &berth_apps_dialect, "APP");
     berth_strbuf_adds(out, "\nThe containers API, of facilities with backend = compose\n");
     add_routes(out, &berth_containers_dialect, "CUID");
+    berth_strbuf_adds(out, "\nThe MiniRun API, of facilities with backend = rootfs\n");
+    add_routes(out, &berth_minirun_dialect, "NAME");
     berth_strbuf_adds(out, "\nThe gateway itself\n");
     add_routes(out, &berth_gateway_dialect, "");
     return 0;
@@ -90,22 +93,26 @@ int berth_gateway_readyz(struct berth_exchange *exchange, struct berth_error *er
     return 0;
 }
 
-/* Of a client of the root facility's containers, healthz is theirs; a reference, or NULL. */
-static struct berth_facility *find_root(struct berth *berth)
+int berth_gateway_health(struct berth_exchange *exchange, struct berth_error *err)
 {
-    BERTH_CLEANUP(view) struct berth_view *view = berth_take_view(berth);
-    const char *root = view->config->root_facility;
-    struct berth_facility *facility = root ? berth_view_find(view, root, strlen(root)) : NULL;
-    return facility && berth_containers_dialect.serves(facility) ? berth_facility_ref(facility)
-                                                                 : NULL;
+    struct berth_json_writer w = BERTH_JSON_WRITER(&exchange->body);
+    BERTH_CLEANUP(strbuf) struct berth_strbuf uptime = BERTH_STRBUF_INIT(64);
+    (void)err;
+    berth_minirun_add_uptime(&uptime,
+                             (berth_clock_monotonic_ms() - exchange->berth->started_ms) / 1000);
+    exchange->content_type = BERTH_TYPE_JSON;
+    berth_json_open_object(&w, NULL);
+    berth_json_add_string(&w, "status", "healthy");
+    berth_json_add_string(&w, "version", BERTH_VERSION);
+    berth_json_add_string(&w, "uptime", berth_strbuf_str(&uptime));
+    berth_json_close_object(&w);
+    return 0;
 }
 
 int berth_gateway_healthz(struct berth_exchange *exchange, struct berth_error *err)
 {
     struct berth_json_writer w = BERTH_JSON_WRITER(&exchange->body);
-    exchange->facility = find_root(exchange->berth);
-    if (exchange->facility)
-        return berth_containers_health(exchange, err);
+    (void)err;
     exchange->content_type = BERTH_TYPE_JSON;
     berth_json_open_object(&w, NULL);
     berth_json_add_string(&w, "status", "ok");

@@ -3,6 +3,7 @@
 
 #include "gateway/containers_error.h"
 #include "gateway/dialect.h"
+#include "gateway/minirun_error.h"
 
 #include <string.h>
 
@@ -20,8 +21,6 @@ static bool fits(const char *pattern, const char *path, struct item *item)
     while (*pattern) {
         if (*pattern == '*') {
             *item = (struct item){path, strcspn(path, "/")};
-            if (item->len > BERTH_APP_MAX)
-                return false;
             path += item->len;
             pattern++;
         } else if (*pattern++ != *path++) {
@@ -73,8 +72,8 @@ static bool find_route(struct berth_exchange *exchange, const char *path)
         return false;
     exchange->route = found.route;
     exchange->allowed = found.methods;
-    memcpy(exchange->item, found.item.text, found.item.len);
-    exchange->item[found.item.len] = '\0';
+    (void)snprintf(exchange->item, sizeof(exchange->item), "%.*s", (int)found.item.len,
+                   found.item.text);
     return true;
 }
 
@@ -98,7 +97,7 @@ static int unknown(struct berth_exchange *exchange, const char *path, struct ber
 {
     struct finding found;
     find(exchange, path, &found);
-    if (exchange->facility && found.other)
+    if (exchange->facility && found.other && *path)
         return berth_backend_unsupported(exchange->facility->backend, path, err);
     exchange->error_status = 404; /* where an unknown app is 400 */
     return berth_error_set_coded(err, BERTH_E_NOT_FOUND, "UNKNOWN_PATH",
@@ -119,6 +118,17 @@ static bool match_root(struct berth_exchange *exchange, const struct berth_view 
     return false;
 }
 
+/* The family of the facility's containers, or NULL. */
+static const struct berth_dialect *family_of(const struct berth_facility *facility)
+{
+    static const struct berth_dialect *const families[] = {&berth_containers_dialect,
+                                                           &berth_minirun_dialect};
+    for (size_t i = 0; facility && i < sizeof(families) / sizeof(families[0]); i++)
+        if (families[i]->serves(facility))
+            return families[i];
+    return NULL;
+}
+
 /* A client of the root facility's containers that has mistaken its path is told so in their
  * words, as far as it cannot have meant a facility. */
 static bool is_of_root(struct berth_exchange *exchange, const struct berth_view *view,
@@ -130,7 +140,7 @@ static bool is_of_root(struct berth_exchange *exchange, const struct berth_view 
         return false;
     find(exchange, verb, &found);
     keep_facility(exchange, view, root, strlen(root));
-    if (!found.route && exchange->facility && berth_containers_dialect.serves(exchange->facility))
+    if (!found.route && family_of(exchange->facility))
         return true;
     drop_facility(exchange);
     return false;
@@ -140,7 +150,8 @@ int berth_match(struct berth_exchange *exchange, const struct berth_view *view,
                 struct berth_error *err)
 {
     const char *first = exchange->path + 1;
-    if (find_route(exchange, exchange->path) || match_root(exchange, view, first))
+    /* The root facility first: what it has of /, /health and /healthz is its clients'. */
+    if (match_root(exchange, view, first) || find_route(exchange, exchange->path))
         return 0;
 
     size_t len = strcspn(first, "/");
@@ -152,7 +163,7 @@ int berth_match(struct berth_exchange *exchange, const struct berth_view *view,
         return berth_error_set(err, BERTH_E_INVALID, "there is no facility %.*s",
                                len > BERTH_FACILITY_ID_MAX ? 0 : (int)len, first);
     /* A path of the gateway's own begins with a slash. */
-    if (exchange->facility && *verb && *verb != '/' && find_route(exchange, verb))
+    if (exchange->facility && first[len] == '/' && *verb != '/' && find_route(exchange, verb))
         return 0;
     return unknown(exchange, verb, err);
 }
@@ -160,12 +171,11 @@ int berth_match(struct berth_exchange *exchange, const struct berth_view *view,
 const struct berth_dialect *berth_match_dialect(const struct berth_exchange *exchange,
                                                 const struct berth_error *err)
 {
-    /* healthz of the gateway speaks for the root facility where that has containers. */
-    const struct berth_route *route = exchange->route;
-    if (route && !(route->dialect == &berth_gateway_dialect && exchange->facility))
-        return route->dialect;
-    if (exchange->facility && berth_containers_dialect.serves(exchange->facility))
-        return &berth_containers_dialect;
+    if (exchange->route)
+        return exchange->route->dialect;
+    const struct berth_dialect *family = family_of(exchange->facility);
+    if (family)
+        return family;
     return exchange->facility || err->status == BERTH_E_INVALID ? &berth_apps_dialect
                                                                 : &berth_gateway_dialect;
 }

@@ -13,6 +13,7 @@
 #include "gateway/match.h"
 #include "gateway/rate_limit.h"
 #include "gateway/replay.h"
+#include "gateway/request_log.h"
 
 #include <civetweb.h>
 #include <inttypes.h>
@@ -312,7 +313,7 @@ static int dispatch(struct berth_exchange *exchange, struct berth_error *err)
     const struct berth_route *route = exchange->route;
     if (exchange->method == BERTH_OPTIONS) {
         add_allow(exchange);
-        exchange->status = 204;
+        exchange->status = route && route->dialect->is_public ? 200 : 204;
         return 0;
     }
     enum berth_method asked = exchange->method == BERTH_HEAD ? BERTH_GET : exchange->method;
@@ -353,6 +354,7 @@ static int finish(struct berth_exchange *exchange, const struct berth_error *fai
     if (exchange->must_close && exchange->route && (exchange->route->methods & BERTH_BODY_STREAM))
         berth_framing_linger(exchange);
     berth_answer_log(exchange, failure);
+    berth_request_log_end(exchange);
     berth_body_unref(exchange->shared);
     berth_strbuf_release(&exchange->headers);
     berth_strbuf_release(&exchange->request_body);
@@ -373,6 +375,7 @@ int berth_router_handle(struct berth *berth, struct mg_connection *connection, b
     exchange.is_upgrade = is_upgrade;
     int r = receive(&exchange, view, &err);
     berth_view_unref(view);
+    berth_request_log_begin(&exchange);
     if (r == 0)
         r = dispatch(&exchange, &err);
     if (r < 0 && !exchange.is_sent)
@@ -396,6 +399,7 @@ void berth_router_refuse(struct berth *berth, struct mg_connection *connection, 
                    target ? target : "");
     exchange.path = path;
     exchange.must_close = true;
+    berth_request_log_begin(&exchange);
     if (http_status == 411) /* what it says of a Content-Length that is no number */
         http_status = 400;
     (void)berth_error_set(&err, BERTH_E_INVALID, "%s", message);

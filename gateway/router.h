@@ -15,6 +15,9 @@
 struct berth_dialect {
     /* Which facilities the family is for; NULL: all, and the gateway itself. */
     bool (*serves)(const struct berth_facility *facility);
+    /* Pages of every origin may read its answers, unless cors_origins names some; a preflight is
+     * answered 200, as its clients expect. */
+    bool is_public;
     int (*http_status)(const struct berth_error *err);
     /* What stands before the message in the log; NULL: nothing. */
     const char *(*word)(const struct berth_error *err);

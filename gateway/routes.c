@@ -5,6 +5,8 @@
 #include "gateway/containers_error.h"
 #include "gateway/dialect.h"
 #include "gateway/files_api.h"
+#include "gateway/minirun_api.h"
+#include "gateway/minirun_error.h"
 #include "gateway/router.h"
 #include "gateway/terminal_api.h"
 
@@ -14,6 +16,7 @@
 #define ADMIN      BERTH_ROLE_ADMIN
 #define APPS       &berth_apps_dialect
 #define CONTAINERS &berth_containers_dialect
+#define MINIRUN    &berth_minirun_dialect
 #define GATEWAY    &berth_gateway_dialect
 
 /* clang-format off */
@@ -110,9 +113,29 @@ const struct berth_route berth_routes[] = {
     {"healthz",              BERTH_GET, NOBODY, CONTAINERS, berth_containers_health,
      "versions and uptime"},
 
+    {"containers",           BERTH_POST | BERTH_BODY_WHOLE, RESEARCHER, MINIRUN, berth_minirun_post,
+     "create a container"},
+    {"containers",           BERTH_GET, VIEWER, MINIRUN, berth_minirun_get_list,
+     "containers, oldest first"},
+    {"containers/*",         BERTH_GET, VIEWER, MINIRUN, berth_minirun_get_one,
+     "a container"},
+    {"containers/*",         BERTH_DELETE, RESEARCHER, MINIRUN, berth_minirun_delete,
+     "delete it, once it has stopped"},
+    {"containers/*/start",   BERTH_POST, RESEARCHER, MINIRUN, berth_minirun_start,
+     "[detach=true]  how to start it with a terminal; or start it"},
+    {"containers/*/stop",    BERTH_POST, RESEARCHER, MINIRUN, berth_minirun_stop,
+     "stop, with SIGKILL after 10 s"},
+    {"containers/*/kill",    BERTH_POST, RESEARCHER, MINIRUN, berth_minirun_kill,
+     "stop at once"},
+    {"health",               BERTH_GET, NOBODY, MINIRUN, berth_minirun_health,
+     "version and uptime"},
+    {"",                     BERTH_GET, NOBODY, MINIRUN, berth_minirun_root,
+     "service, version and endpoints"},
+
     {"/",        BERTH_GET, NOBODY, GATEWAY, berth_gateway_outline, "this outline"},
     {"/livez",   BERTH_GET, NOBODY, GATEWAY, berth_gateway_livez, "the process answers"},
     {"/readyz",  BERTH_GET, NOBODY, GATEWAY, berth_gateway_readyz, "every facility's engine answers"},
+    {"/health",  BERTH_GET, NOBODY, GATEWAY, berth_gateway_health, "version and uptime, for people"},
     {"/healthz", BERTH_GET, NOBODY, GATEWAY, berth_gateway_healthz, "version and uptime"},
     {0},
 };

@@ -18,6 +18,7 @@ from lab import compose
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 API = (ROOT / "docs/facility-api.md").read_text()
 CONTAINERS = (ROOT / "docs/containers-api.md").read_text()
+MINIRUN = (ROOT / "docs/minirun-api.md").read_text()
 ADMIN = {"APP_USER": "admin", "APP_PASS": "admins-password"}
 ROLES = ("viewer", "researcher", "operator", "admin")
 
@@ -144,14 +145,17 @@ def test_the_page_of_containers_is_right(lab_reader):
     assert not wrong, wrong
 
 
-def test_the_table_of_containers_has_every_endpoint(trial):
-    text = trial.anyone.get("/").text.partition("The containers API")[2].partition("\nThe ")[0]
-    served = re.findall(r"^  ([A-Z]+) +/FACILITY/(\S+)", text, re.MULTILINE)
-    listed = re.findall(r"^\| ([A-Z]+) \[`([a-z/{}-]+)`\]\(#[a-z-]+\) \|", CONTAINERS, re.MULTILINE)
-    assert sorted(listed) == sorted((method, path.replace("CUID", "{cuid}"))
-                                    for method, path in served)
-    assert all(re.search(rf"^##+ {anchor}$", CONTAINERS, re.MULTILINE | re.IGNORECASE)
-               for anchor in re.findall(r"\]\(#([a-z-]+)\)", CONTAINERS))
+@pytest.mark.parametrize("family, page, item", [("containers", CONTAINERS, "CUID"),
+                                                ("MiniRun", MINIRUN, "NAME")])
+def test_the_table_of_containers_has_every_endpoint(trial, family, page, item):
+    text = trial.anyone.get("/").text.partition(f"The {family} API")[2].partition("\nThe ")[0]
+    served = re.findall(r"^  ([A-Z]+) +/FACILITY/(\S*)", text, re.MULTILINE)
+    listed = re.findall(r"^\| ([A-Z]+) \[`([a-z/{}-]+)`\]\(#[a-z-]+\) \|", page, re.MULTILINE)
+    assert sorted((method, path.removeprefix("/")) for method, path in listed) == sorted(
+        (method, path.replace(item, f"{{{item.lower()}}}")) for method, path in served)
+    assert all(re.search(rf"^##+ {anchor.replace('-', '[ -]')}$", page,
+                         re.MULTILINE | re.IGNORECASE)
+               for anchor in re.findall(r"\]\(#([a-z-]+)\)", page))
 
 
 # The page against the program's own table of endpoints
