@@ -11,7 +11,7 @@
 
 #define LINE_MAX_BYTES 8192
 #define METHOD_MAX     32   /* shown, */
-#define TARGET_MAX     1024 /* of path and query each: a client chooses them */
+#define PATH_LENGTH    1024 /* likewise: a client chooses them */
 
 static void add_visible(struct berth_strbuf *line, const char *text, size_t most)
 {
@@ -27,17 +27,12 @@ static void add_visible(struct berth_strbuf *line, const char *text, size_t most
         berth_strbuf_adds(line, "...");
 }
 
-void berth_request_log_add(struct berth_strbuf *line, const char *method, const char *path,
-                           const char *query)
+void berth_request_log_add(struct berth_strbuf *line, const char *method, const char *path)
 {
     berth_strbuf_addc(line, '[');
     add_visible(line, method, METHOD_MAX);
     berth_strbuf_adds(line, "] ");
-    add_visible(line, path, TARGET_MAX);
-    if (query) {
-        berth_strbuf_addc(line, '?');
-        add_visible(line, query, TARGET_MAX);
-    }
+    add_visible(line, path, PATH_LENGTH);
 }
 
 void berth_request_log_add_peer(struct berth_strbuf *line, const char *address, int port)
@@ -64,12 +59,6 @@ static bool is_wanted(const struct berth_exchange *exchange)
     return false;
 }
 
-static void add_request(struct berth_strbuf *line, const struct berth_exchange *exchange)
-{
-    berth_request_log_add(line, exchange->method_name, exchange->path,
-                          mg_get_request_info(exchange->connection)->query_string);
-}
-
 static void write_line(const struct berth_exchange *exchange, const struct berth_strbuf *line)
 {
     if (!line->failed)
@@ -83,7 +72,7 @@ void berth_request_log_begin(const struct berth_exchange *exchange)
     BERTH_CLEANUP(strbuf) struct berth_strbuf line = BERTH_STRBUF_INIT(LINE_MAX_BYTES);
     const struct mg_request_info *info = mg_get_request_info(exchange->connection);
     const char *address = exchange->caller.address;
-    add_request(&line, exchange);
+    berth_request_log_add(&line, exchange->method_name, exchange->path);
     /* A proxy that says whom it speaks for says no port. */
     berth_request_log_add_peer(&line, address,
                                strcmp(address, info->remote_addr) == 0 ? info->remote_port : 0);
@@ -96,7 +85,7 @@ void berth_request_log_end(const struct berth_exchange *exchange)
         return;
     BERTH_CLEANUP(strbuf) struct berth_strbuf line = BERTH_STRBUF_INIT(LINE_MAX_BYTES);
     int64_t took_us = (berth_clock_monotonic_ns() - exchange->begun_ns) / 1000;
-    add_request(&line, exchange);
+    berth_request_log_add(&line, exchange->method_name, exchange->path);
     berth_strbuf_addf(&line, " completed in %" PRId64 ".%03" PRId64 "ms", took_us / 1000,
                       took_us % 1000);
     write_line(exchange, &line);

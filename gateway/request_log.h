@@ -19,10 +19,9 @@
 void berth_request_log_begin(const struct berth_exchange *exchange);
 void berth_request_log_end(const struct berth_exchange *exchange);
 
-/* Appends "[METHOD] TARGET": what is no visible ASCII as \xHH, and what is long cut. query: NULL
- * where there is none. */
-void berth_request_log_add(struct berth_strbuf *line, const char *method, const char *path,
-                           const char *query);
+/* Appends "[METHOD] PATH": what is no visible ASCII as \xHH, and what is long cut. The query is not
+ * told: it may hold what a client types. */
+void berth_request_log_add(struct berth_strbuf *line, const char *method, const char *path);
 
 /* Appends " ADDRESS:PORT"; port 0: it is not known. */
 void berth_request_log_add_peer(struct berth_strbuf *line, const char *address, int port);
