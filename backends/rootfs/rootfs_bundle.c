@@ -2,6 +2,7 @@
 #include "backends/rootfs/rootfs_bundle.h"
 
 #include "backends/engine/engine_create.h"
+#include "backends/rootfs/rootfs_root.h"
 #include "base/clock.h"
 #include "base/json.h"
 
@@ -173,6 +174,10 @@ static const struct mount scratch[] = {
     {"/run", "tmpfs", "tmpfs", {"nosuid", "nodev", "mode=755"}},
 };
 
+static const struct mount own_files[] = {
+    {BERTH_ROOTFS_FILES_AT, "bind", BERTH_ROOTFS_FILES_FROM, {"bind", "nosuid", "nodev", "rw"}},
+};
+
 #define ADD_MOUNTS(w, array)                                                                       \
     for (size_t i_ = 0; i_ < sizeof(array) / sizeof((array)[0]); i_++)                             \
     add_mount(w, &(array)[i_])
@@ -191,8 +196,6 @@ static void add_host_names(struct berth_json_writer *w)
 
 static void add_mounts(struct berth_json_writer *w, const struct berth_rootfs_bundle *bundle)
 {
-    const struct mount files = {
-        BERTH_ROOTFS_FILES_AT, "bind", bundle->files, {"rbind", "nosuid", "nodev", "rw"}};
     bool on_host = bundle->network == BERTH_ROOTFS_NETWORK_HOST;
     berth_json_open_array(w, "mounts");
     ADD_MOUNTS(w, mounts);
@@ -204,7 +207,7 @@ static void add_mounts(struct berth_json_writer *w, const struct berth_rootfs_bu
         ADD_MOUNTS(w, scratch);
     if (on_host)
         add_host_names(w);
-    add_mount(w, &files);
+    ADD_MOUNTS(w, own_files);
     berth_json_close_array(w);
 }
 
@@ -328,7 +331,7 @@ void berth_rootfs_bundle_write(const struct berth_rootfs_bundle *bundle, struct 
     berth_json_add_string(&w, "ociVersion", "1.0.2");
     add_process(&w, bundle, hostname);
     berth_json_open_object(&w, "root");
-    berth_json_add_string(&w, "path", bundle->root);
+    berth_json_add_string(&w, "path", BERTH_ROOTFS_ROOT_AT);
     berth_json_add_bool(&w, "readonly", bundle->mode == BERTH_ROOTFS_READONLY);
     berth_json_close_object(&w);
     berth_json_add_string(&w, "hostname", hostname);

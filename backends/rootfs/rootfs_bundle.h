@@ -21,7 +21,7 @@
 /* Where an app finds its own files. */
 #define BERTH_ROOTFS_FILES_AT "/app"
 
-/* Paths are absolute; texts are UTF-8. */
+/* Texts are UTF-8. Root file system and files are where berth_rootfs_root_run mounts them. */
 struct berth_rootfs_bundle {
     const char *const *argv;                    /* NULL at the end */
     const struct berth_container_variable *env; /* besides PATH, HOSTNAME and TERM, before which
@@ -31,8 +31,6 @@ struct berth_rootfs_bundle {
     const char *run_as; /* "UID[:GID]", or NULL: root */
     bool terminal;
     const char *hostname; /* cut where it is too long for one */
-    const char *root;     /* where the root file system is mounted, in the runtime's namespace */
-    const char *files;    /* a folder, which the app sees as BERTH_ROOTFS_FILES_AT */
     int mode;             /* enum berth_rootfs_mode */
     int network;          /* enum berth_rootfs_network */
     struct berth_rootfs_userns userns;

@@ -12,7 +12,6 @@
 #include "backends/rootfs/rootfs_record.h"
 
 /* In the app's folder, which is the bundle. */
-#define BERTH_ROOTFS_ROOT   "root"   /* where its overlay is mounted, in its own mount namespace */
 #define BERTH_ROOTFS_UPPER  "upper"  /* what it has changed in its root file system */
 #define BERTH_ROOTFS_WORK   "work"   /* the overlay's own */
 #define BERTH_ROOTFS_MOUNT  "mount"  /* what it sees as /app */

@@ -2,6 +2,9 @@
 /*
  * Mount namespaces belong to threads: the caller's process stays in the
  * host's, while a thread of its own is in another, and so is what it starts.
+ * There, all is mounted within a tmpfs in place of /dev/shm, which every host
+ * has and nothing that is started needs: the root of a user namespace could not
+ * pass through the folders that lead to the app's.
  *
  * Layers are named as /proc/self/fd/N: no path of the host shows in an app's
  * list of mounts, and what was looked up is what is mounted.
@@ -25,8 +28,9 @@
 #include <unistd.h>
 
 #define UPPER_MODE  0755 /* of / in the app */
-#define FOLDER_MODE 0700
+#define WORK_MODE   0700
 #define STACK_BYTES 16384
+#define LOWER_AT    "/dev/shm/lower"
 
 static int refused(struct berth_error *err, int errnum, const char *what)
 {
@@ -60,13 +64,9 @@ static int make_upper(int app, const struct berth_rootfs_config *config, struct 
 int berth_rootfs_root_make(int app, const struct berth_rootfs_config *config,
                            struct berth_error *err)
 {
-    static const char *const names[] = {BERTH_ROOTFS_ROOT, BERTH_ROOTFS_WORK};
+    BERTH_CLEANUP(fd) int work = -1;
     int rc = make_upper(app, config, err);
-    for (size_t i = 0; rc == 0 && i < sizeof(names) / sizeof(names[0]); i++) {
-        BERTH_CLEANUP(fd) int fd = -1;
-        rc = berth_folder_make(app, names[i], FOLDER_MODE, &fd, err);
-    }
-    return rc;
+    return rc < 0 ? rc : berth_folder_make(app, BERTH_ROOTFS_WORK, WORK_MODE, &work, err);
 }
 
 int berth_rootfs_root_clear(int app, const struct berth_rootfs_config *config,
@@ -130,9 +130,8 @@ static int open_userns(const struct berth_rootfs_userns *userns, int *ret_fd,
     return 0;
 }
 
-/* Mounts the folder with its owners mapped, at a path where it can be overlaid. */
-static int map_lower(const struct berth_rootfs_userns *userns, const char *at, int *lower,
-                     struct berth_error *err)
+/* Mounts the folder with its owners mapped, where an overlay can find it. */
+static int map_lower(const struct berth_rootfs_userns *userns, int *lower, struct berth_error *err)
 {
     BERTH_CLEANUP(fd) int namespace = -1;
     int rc = open_userns(userns, &namespace, err);
@@ -144,11 +143,12 @@ static int map_lower(const struct berth_rootfs_userns *userns, const char *at, i
     int tree = open_tree(*lower, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
     if (tree < 0 || mount_setattr(tree, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0)
         return refused(err, errno, "the root file system's owners cannot be mapped");
-    if (move_mount(tree, "", AT_FDCWD, at, MOVE_MOUNT_F_EMPTY_PATH) < 0)
-        return refused(err, errno, at);
-    int mapped = open(at, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (mkdir(LOWER_AT, WORK_MODE) < 0 ||
+        move_mount(tree, "", AT_FDCWD, LOWER_AT, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+        return refused(err, errno, LOWER_AT);
+    int mapped = open(LOWER_AT, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (mapped < 0)
-        return refused(err, errno, at);
+        return refused(err, errno, LOWER_AT);
     berth_fd_close(lower);
     *lower = mapped;
     return 0;
@@ -156,14 +156,54 @@ static int map_lower(const struct berth_rootfs_userns *userns, const char *at, i
 
 /* ---- Mounting ---- */
 
-static int mount_overlay(int lower, int upper, int work, const char *at, struct berth_error *err)
+/* What is mounted at one time, open. */
+struct layers {
+    int lower, upper, work, files;
+};
+
+static void close_layers(struct layers *layers)
+{
+    berth_fd_close(&layers->lower);
+    berth_fd_close(&layers->upper);
+    berth_fd_close(&layers->work);
+    berth_fd_close(&layers->files);
+}
+BERTH_DEFINE_CLEANUP_VALUE(layers, struct layers, close_layers)
+
+static int open_layers(const struct berth_rootfs_root *root, struct layers *layers,
+                       struct berth_error *err)
+{
+    const int flags = O_PATH | O_DIRECTORY | O_NOFOLLOW;
+    BERTH_CLEANUP(rootfs_path) struct berth_rootfs_path lower = BERTH_ROOTFS_PATH_INIT;
+    BERTH_CLEANUP(fd) int app = open(root->app, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (app < 0)
+        return berth_error_set_errno(err, BERTH_E_IO, errno, "%s cannot be opened", root->app);
+    int rc = berth_rootfs_path_open(root->config, root->rootfs, &lower, err);
+    if (rc == 0)
+        rc = berth_folder_open(app, BERTH_ROOTFS_UPPER, flags, 0, &layers->upper, err);
+    if (rc == 0)
+        rc = berth_folder_open(app, BERTH_ROOTFS_WORK, flags, 0, &layers->work, err);
+    if (rc == 0)
+        rc = berth_folder_open(app, BERTH_ROOTFS_MOUNT, flags, 0, &layers->files, err);
+    if (rc == 0)
+        layers->lower = berth_fd_steal(&lower.fd);
+    return rc;
+}
+
+static int mount_layers(const struct layers *layers, struct berth_error *err)
 {
     char options[160];
+    char files[64];
     (void)snprintf(options, sizeof(options),
                    "lowerdir=/proc/self/fd/%d,upperdir=/proc/self/fd/%d,workdir=/proc/self/fd/%d",
-                   lower, upper, work);
-    if (mount("overlay", at, "overlay", MS_NODEV | MS_NOSUID, options) < 0)
+                   layers->lower, layers->upper, layers->work);
+    (void)snprintf(files, sizeof(files), "/proc/self/fd/%d", layers->files);
+    if (mkdir(BERTH_ROOTFS_ROOT_AT, WORK_MODE) < 0 || mkdir(BERTH_ROOTFS_FILES_FROM, WORK_MODE) < 0)
+        return refused(err, errno, "/dev/shm");
+    if (mount("overlay", BERTH_ROOTFS_ROOT_AT, "overlay", MS_NODEV | MS_NOSUID, options) < 0)
         return refused(err, errno, "the root file system cannot be overlaid");
+    if (mount(files, BERTH_ROOTFS_FILES_FROM, NULL, MS_BIND, NULL) < 0)
+        return refused(err, errno, "the app's files cannot be mounted");
     return 0;
 }
 
@@ -171,27 +211,17 @@ static int mount_overlay(int lower, int upper, int work, const char *at, struct 
 static int mount_root(const struct berth_rootfs_root *root, struct berth_error *err)
 {
     struct berth_rootfs_userns userns;
-    BERTH_CLEANUP(strbuf) struct berth_strbuf at = BERTH_STRBUF_INIT(2 * (size_t)PATH_MAX);
-    BERTH_CLEANUP(rootfs_path) struct berth_rootfs_path lower = BERTH_ROOTFS_PATH_INIT;
-    BERTH_CLEANUP(fd) int app = open(root->app, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    BERTH_CLEANUP(fd) int upper = -1;
-    BERTH_CLEANUP(fd) int work = -1;
-    const int flags = O_PATH | O_DIRECTORY | O_NOFOLLOW;
-    if (app < 0)
-        return berth_error_set_errno(err, BERTH_E_IO, errno, "%s cannot be opened", root->app);
-    berth_strbuf_addf(&at, "%s/%s", root->app, BERTH_ROOTFS_ROOT);
-    int rc = berth_strbuf_check(&at, err);
+    BERTH_CLEANUP(layers) struct layers layers = {-1, -1, -1, -1};
+    int rc = userns_of(root->config, &userns, err);
     if (rc == 0)
-        rc = userns_of(root->config, &userns, err);
-    if (rc == 0)
-        rc = berth_rootfs_path_open(root->config, root->rootfs, &lower, err);
-    if (rc == 0)
-        rc = berth_folder_open(app, BERTH_ROOTFS_UPPER, flags, 0, &upper, err);
-    if (rc == 0)
-        rc = berth_folder_open(app, BERTH_ROOTFS_WORK, flags, 0, &work, err);
-    if (rc == 0 && userns.count > 0)
-        rc = map_lower(&userns, berth_strbuf_str(&at), &lower.fd, err);
-    return rc < 0 ? rc : mount_overlay(lower.fd, upper, work, berth_strbuf_str(&at), err);
+        rc = open_layers(root, &layers, err);
+    if (rc < 0)
+        return rc;
+    if (mount("tmpfs", "/dev/shm", "tmpfs", MS_NODEV | MS_NOSUID | MS_NOEXEC, "mode=0711") < 0)
+        return refused(err, errno, "/dev/shm");
+    if (userns.count > 0)
+        rc = map_lower(&userns, &layers.lower, err);
+    return rc < 0 ? rc : mount_layers(&layers, err);
 }
 
 /* ---- The thread ---- */

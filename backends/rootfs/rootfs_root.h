@@ -16,13 +16,17 @@
 
 #include "backends/backend.h"
 
+/* Where processes that start makes find it, and the app's own files. */
+#define BERTH_ROOTFS_ROOT_AT    "/dev/shm/root"
+#define BERTH_ROOTFS_FILES_FROM "/dev/shm/app"
+
 struct berth_rootfs_root {
     const struct berth_rootfs_config *config;
     const char *rootfs; /* the path, as berth_rootfs_path_open gives it: it is looked up anew */
     const char *app;    /* the app's folder, absolute, with nothing in its path that is not ours */
 };
 
-/* Makes what is missing of an app's root, upper and work (rootfs_internal.h), in its open folder.
+/* Makes what is missing of the app's own layer and what the overlay works in, in its open folder.
  */
 BERTH_MUST_CHECK int berth_rootfs_root_make(int app, const struct berth_rootfs_config *config,
                                             struct berth_error *err);

@@ -18,6 +18,13 @@ struct berth_rootfs_userns {
     uint32_t count;
 };
 
+/* What an app's id is on the host. */
+static inline uint32_t berth_rootfs_userns_host_id(const struct berth_rootfs_userns *userns,
+                                                   uint32_t id)
+{
+    return userns->count > 0 ? userns->first + id : id;
+}
+
 /* "none", or "HOSTUID:COUNT". BERTH_E_INVALID with the rule alone. */
 BERTH_MUST_CHECK int berth_rootfs_userns_parse(const char *text,
                                                struct berth_rootfs_userns *ret_userns,
