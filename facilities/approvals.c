@@ -148,6 +148,15 @@ static int request_job(struct berth_txn *txn, void *ctx, struct berth_error *err
     return r == 0 ? add_audit(txn, decision, "request-image", NULL, err) : r;
 }
 
+/* Where nothing is made from images, there are none to ask for. */
+static int check_images(const struct berth_approvals *approvals, const char *endpoint,
+                        struct berth_error *err)
+{
+    return approvals->backend->ops->images
+               ? 0
+               : berth_backend_unsupported(approvals->backend, endpoint, err);
+}
+
 int berth_approvals_request(struct berth_approvals *approvals, const struct berth_caller *by,
                             const struct berth_image_ref *ref, struct berth_approval *ret_approval,
                             struct berth_error *err)
@@ -155,7 +164,9 @@ int berth_approvals_request(struct berth_approvals *approvals, const struct bert
     const struct berth_approval_key key = {.ref = ref};
     struct decision decision;
     decision_init(&decision, approvals, by, &key);
-    int r = write_decision(&decision, request_job, err);
+    int r = check_images(approvals, "request-image", err);
+    if (r == 0)
+        r = write_decision(&decision, request_job, err);
     return finish(&decision, r, ret_approval);
 }
 
@@ -247,7 +258,9 @@ int berth_approvals_approve(struct berth_approvals *approvals, const struct bert
     decision_init(&decision, approvals, by, key);
     BERTH_CLEANUP(image_list) struct berth_image_list *images = NULL;
     BERTH_CLEANUP(pull) struct berth_pull *pull = NULL;
-    int r = berth_backend_images(approvals->backend, &images, err);
+    int r = check_images(approvals, "approve-image", err);
+    if (r == 0)
+        r = berth_backend_images(approvals->backend, &images, err);
     if (r == 0)
         r = find_present(&decision, images, err);
     if (r == 0)
@@ -305,7 +318,9 @@ int berth_approvals_reject(struct berth_approvals *approvals, const struct berth
     struct decision decision;
     decision_init(&decision, approvals, by, key);
     decision.reason = *reason ? reason : NULL;
-    int r = write_decision(&decision, reject_job, err);
+    int r = check_images(approvals, "reject-image", err);
+    if (r == 0)
+        r = write_decision(&decision, reject_job, err);
     if (r == 0)
         berth_approval_drop(approvals, &decision.approval);
     return finish(&decision, r, ret_approval);
@@ -353,7 +368,9 @@ int berth_approvals_remove(struct berth_approvals *approvals, const struct berth
 {
     struct decision decision;
     decision_init(&decision, approvals, by, key);
-    int r = write_decision(&decision, remove_job, err);
+    int r = check_images(approvals, "remove-image", err);
+    if (r == 0)
+        r = write_decision(&decision, remove_job, err);
     if (r == 0)
         berth_approval_drop(approvals, &decision.approval);
     if (r == 0 && purge)

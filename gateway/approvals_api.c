@@ -85,7 +85,10 @@ static int add_request(const struct berth_approval *approval, void *ctx, struct 
 int berth_images_get_requests(struct berth_exchange *exchange, struct berth_error *err)
 {
     const char *name = berth_params_get(&exchange->params, "state");
+    const struct berth_backend *backend = exchange->facility->backend;
     enum berth_approval_state state = BERTH_APPROVAL_PENDING;
+    if (!backend->ops->images)
+        return berth_backend_unsupported(backend, "get-image-requests", err);
     if (name && berth_approval_state_parse(name, &state, NULL) < 0)
         return berth_error_set(
             err, BERTH_E_INVALID,

@@ -396,5 +396,8 @@ static void render_images(struct view *view)
 
 int berth_apps_get_images(struct berth_exchange *exchange, struct berth_error *err)
 {
+    const struct berth_backend *backend = exchange->facility->backend;
+    if (!backend->ops->images)
+        return berth_backend_unsupported(backend, "get-images", err);
     return answer_listing(exchange, "images", NULL, render_images, err);
 }
