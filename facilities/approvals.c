@@ -206,7 +206,7 @@ static int approve_job(struct berth_txn *txn, void *ctx, struct berth_error *err
             r = berth_approval_set_text(&approval->image_id, present->id, err);
     }
     if (r == 0)
-        r = berth_approval_save(txn, approval, err);
+        r = berth_approval_save(txn, decision->where.facility, approval, err);
     if (r == 0)
         draw_turn(decision);
     return r == 0 ? add_audit(txn, decision, "approve-image", approval->digest, err) : r;
@@ -302,7 +302,7 @@ static int reject_job(struct berth_txn *txn, void *ctx, struct berth_error *err)
                                approval->image, approval->tag);
     r = decide(decision, BERTH_APPROVAL_REJECTED, decision->reason, err);
     if (r == 0)
-        r = berth_approval_save(txn, approval, err);
+        r = berth_approval_save(txn, decision->where.facility, approval, err);
     if (r == 0)
         draw_turn(decision);
     return r == 0 ? add_audit(txn, decision, "reject-image", decision->reason, err) : r;
@@ -334,7 +334,7 @@ static int remove_job(struct berth_txn *txn, void *ctx, struct berth_error *err)
     if (r == 0)
         r = decide(decision, BERTH_APPROVAL_REMOVED, NULL, err);
     if (r == 0)
-        r = berth_approval_save(txn, &decision->approval, err);
+        r = berth_approval_save(txn, decision->where.facility, &decision->approval, err);
     if (r == 0)
         draw_turn(decision);
     return r == 0 ? add_audit(txn, decision, "remove-image", NULL, err) : r;

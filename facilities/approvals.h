@@ -8,7 +8,8 @@
  * pending, pulling or approved returns the same request, for what was rejected
  * or failed makes it pending anew. Pulls run on threads of their own (at most
  * 4 at once a facility; the others wait), count against no limit, and are
- * taken up again after a restart of the gateway.
+ * taken up again after a restart of the gateway. Where several gateways serve
+ * the facility, one of them makes a pull, and another when that one has ended.
  *
  * Threading: any thread.
  */
@@ -73,6 +74,10 @@ BERTH_MUST_CHECK int berth_approvals_open(struct berth_store *store, const char 
 /* Takes up the pulls that were under way when the facility was closed. */
 BERTH_MUST_CHECK int berth_approvals_resume(struct berth_approvals *approvals,
                                             struct berth_error *err);
+/* Another gateway on the store has changed the request of that id; 0: any of them. Those who watch
+ * are told, and its pull is taken over should that gateway end. */
+BERTH_MUST_CHECK int berth_approvals_hear(struct berth_approvals *approvals, int64_t id,
+                                          struct berth_error *err);
 /* Cuts pulls short (they go on at the next start); who waits for one gets BERTH_E_CANCELLED, now
  * and later. */
 void berth_approvals_stop(struct berth_approvals *approvals);

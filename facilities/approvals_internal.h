@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Between the parts of facilities/approvals: the rows in the store
- * (approvals_store.c), the pulls (approvals_pull.c) and the decisions
- * (approvals.c). Included nowhere else.
+ * (approvals_store.c), the pulls (approvals_pull.c), the decisions
+ * (approvals.c) and what other gateways do (approvals_several.c). Included
+ * nowhere else.
  */
 #ifndef BERTH_FACILITIES_APPROVALS_INTERNAL_H
 #define BERTH_FACILITIES_APPROVALS_INTERNAL_H
@@ -11,6 +12,9 @@
 #include "facilities/approvals.h"
 
 #define BERTH_PULLS_AT_ONCE 4 /* of one facility */
+/* How often a pull that another gateway makes is looked at. */
+#define BERTH_PULL_RETRY_MS  2000
+#define BERTH_PULL_HOLD_SIZE (BERTH_FACILITY_ID_MAX + 32)
 
 /* One pull, from the decision to its end. Guarded by the lock of approvals. */
 struct berth_pull {
@@ -19,8 +23,9 @@ struct berth_pull {
     char reference[BERTH_IMAGE_NAME_MAX + BERTH_DIGEST_MAX + 2];
     struct berth_approval request; /* as it was queued; percent: what was told last */
     int percent;
-    int64_t told_ms; /* monotonic; when progress was told last */
-    bool is_settled; /* rejected or withdrawn meanwhile: its progress is no news */
+    int64_t told_ms;  /* monotonic; when progress was told last */
+    bool is_settled;  /* rejected or withdrawn meanwhile: its progress is no news */
+    int64_t retry_ms; /* monotonic; it may be another gateway's, and is not begun before */
     bool started;
     bool ended;       /* result and err are known */
     bool done;        /* and recorded */
@@ -67,8 +72,8 @@ BERTH_MUST_CHECK int berth_approval_insert(struct berth_txn *txn,
                                            const char *requested_by, int64_t now_ns,
                                            struct berth_approval *ret_approval,
                                            struct berth_error *err);
-/* Writes state and decision of the row with approval's id. */
-BERTH_MUST_CHECK int berth_approval_save(struct berth_txn *txn,
+/* Writes state and decision of the row with approval's id; as insert, tells other gateways. */
+BERTH_MUST_CHECK int berth_approval_save(struct berth_txn *txn, const char *facility,
                                          const struct berth_approval *approval,
                                          struct berth_error *err);
 /* Calls visit for each, newest first; state may be NULL. */
@@ -103,6 +108,8 @@ BERTH_MUST_CHECK int berth_pulls_wait(struct berth_approvals *approvals, int64_t
 int berth_pulls_percent(struct berth_approvals *approvals, int64_t id);
 /* Borrowed, or NULL when there is none. The caller holds the lock. */
 struct berth_pull *berth_pulls_find(struct berth_approvals *approvals, int64_t id);
+/* Its result and err are recorded: wakes who waits. The caller holds the lock. */
+void berth_pulls_end(struct berth_approvals *approvals, struct berth_pull *pull);
 /* Ends pulls and all waiting for them. */
 void berth_pulls_stop(struct berth_approvals *approvals);
 bool berth_pulls_are_stopped(struct berth_approvals *approvals);
@@ -117,8 +124,27 @@ uint64_t berth_news_draw(struct berth_approvals *approvals);
  * change was made. was_approved: it was, before. */
 void berth_news_tell(struct berth_approvals *approvals, uint64_t turn,
                      const struct berth_approval *request, bool was_approved);
+/* The two halves of tell: between them nobody else tells anything. */
+void berth_news_begin(struct berth_approvals *approvals, uint64_t turn);
+void berth_news_end(struct berth_approvals *approvals, uint64_t turn,
+                    const struct berth_approval *request, bool was_approved);
 /* Notes how far the pull is, and tells of it now and then. On the pull's own thread. */
 void berth_news_progress(struct berth_approvals *approvals, struct berth_pull *pull, int percent);
+
+/* ---- approvals_several.c ---- */
+
+enum berth_pull_claim {
+    BERTH_PULL_OURS,  /* this gateway is to make it */
+    BERTH_PULL_LATER, /* another makes it, or who does is not known now */
+    BERTH_PULL_OVER,  /* it has been made, or is not wanted any more: result and err are set */
+};
+
+/* Finds out whether this gateway is to make the pull. On the pull's own thread. */
+enum berth_pull_claim berth_pull_claim(struct berth_approvals *approvals, struct berth_pull *pull);
+/* Its end is recorded. */
+void berth_pull_let_go(struct berth_approvals *approvals, int64_t id);
+
+/* ---- Nodes ---- */
 
 /* Nodes that come later are to have the image, too; is_old as in the verb image_keep. */
 void berth_approval_keep(struct berth_approvals *approvals, const struct berth_approval *approval,

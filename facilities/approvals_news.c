@@ -40,8 +40,7 @@ uint64_t berth_news_draw(struct berth_approvals *approvals)
     return ++approvals->news_drawn;
 }
 
-/* Until it ends, nobody else tells anything. */
-static void begin_turn(struct berth_approvals *approvals, uint64_t turn)
+void berth_news_begin(struct berth_approvals *approvals, uint64_t turn)
 {
     BERTH_LOCK_SCOPE(lock, &approvals->lock);
     while (approvals->news_told != turn - 1)
@@ -64,17 +63,23 @@ static void settle(struct berth_approvals *approvals, const struct berth_approva
         pull->is_settled = request->state != BERTH_APPROVAL_PULLING;
 }
 
-void berth_news_tell(struct berth_approvals *approvals, uint64_t turn,
-                     const struct berth_approval *request, bool was_approved)
+void berth_news_end(struct berth_approvals *approvals, uint64_t turn,
+                    const struct berth_approval *request, bool was_approved)
 {
-    if (turn == 0)
-        return;
-    begin_turn(approvals, turn);
     if (request) {
         settle(approvals, request);
         tell(approvals, request, was_approved);
     }
     end_turn(approvals, turn);
+}
+
+void berth_news_tell(struct berth_approvals *approvals, uint64_t turn,
+                     const struct berth_approval *request, bool was_approved)
+{
+    if (turn == 0)
+        return;
+    berth_news_begin(approvals, turn);
+    berth_news_end(approvals, turn, request, was_approved);
 }
 
 /* Whether the pull has got further, and was not told of within BERTH_IMAGE_PROGRESS_MS; if so, the
@@ -98,7 +103,7 @@ void berth_news_progress(struct berth_approvals *approvals, struct berth_pull *p
     uint64_t turn = draw_progress(approvals, pull, percent);
     if (turn == 0)
         return;
-    begin_turn(approvals, turn);
+    berth_news_begin(approvals, turn);
     if (!pull->is_settled) /* changed in turns alone */
         tell(approvals, &pull->request, false);
     end_turn(approvals, turn);

@@ -132,7 +132,7 @@ static int save_outcome(struct berth_txn *txn, void *ctx, struct berth_error *er
     if (r == 0)
         r = berth_approval_set_text(&approval->error, outcome->message, err);
     if (r == 0)
-        r = berth_approval_save(txn, approval, err);
+        r = berth_approval_save(txn, facility, approval, err);
     if (r < 0)
         return r;
     if (outcome->turn == 0)
@@ -200,8 +200,9 @@ static bool wait_to_record(struct berth_approvals *approvals, struct berth_pull 
     return !approvals->stopping;
 }
 
-/* A full disk, or want of memory, must not leave the request in the state pulling. */
-static void record(struct berth_approvals *approvals, struct berth_pull *pull,
+/* A full disk, or want of memory, must not leave the request in the state pulling; false: the
+ * gateway stops before it is recorded. */
+static bool record(struct berth_approvals *approvals, struct berth_pull *pull,
                    struct outcome *outcome)
 {
     struct berth_error err = BERTH_ERROR_INIT;
@@ -211,9 +212,10 @@ static void record(struct berth_approvals *approvals, struct berth_pull *pull,
             berth_log_error(BERTH_LOG_ERROR, &err, "pull of %s: its end is recorded later",
                             pull->reference);
         if (!wait_to_record(approvals, pull, &err, delay_ms))
-            return;
+            return false;
         delay_ms = delay_ms * 2 < RECORD_AGAIN_MAX_MS ? delay_ms * 2 : RECORD_AGAIN_MAX_MS;
     }
+    return true;
 }
 
 static void run_pull(struct berth_approvals *approvals, struct berth_pull *pull)
@@ -236,7 +238,8 @@ static void run_pull(struct berth_approvals *approvals, struct berth_pull *pull)
         .image_id = image_id,
         .message = r < 0 ? pull->err.message : NULL,
     };
-    record(approvals, pull, &outcome);
+    if (record(approvals, pull, &outcome))
+        berth_pull_let_go(approvals, pull->id); /* else it is this gateway's to the end */
     struct berth_error err = BERTH_ERROR_INIT;
     if (r == 0 && berth_mirror_refresh_images(approvals->mirror, &err) < 0)
         berth_log_error(BERTH_LOG_WARNING, &err, "images of facility %s", approvals->facility);
@@ -244,12 +247,56 @@ static void run_pull(struct berth_approvals *approvals, struct berth_pull *pull)
 
 /* ---- Threads ---- */
 
-static struct berth_pull *next_pull(struct berth_approvals *approvals)
+/* The next pull that is due, or NULL and when one will be (0: none). */
+static struct berth_pull *next_pull(const struct berth_approvals *approvals, int64_t *ret_due_ms)
 {
-    struct berth_pull *pull = approvals->pulls;
-    while (pull && (pull->started || pull->done))
-        pull = pull->next;
-    return pull;
+    int64_t now_ms = berth_clock_monotonic_ms();
+    *ret_due_ms = 0;
+    for (struct berth_pull *pull = approvals->pulls; pull; pull = pull->next) {
+        if (pull->started || pull->done)
+            continue;
+        if (pull->retry_ms <= now_ms)
+            return pull;
+        if (*ret_due_ms == 0 || pull->retry_ms < *ret_due_ms)
+            *ret_due_ms = pull->retry_ms;
+    }
+    return NULL;
+}
+
+void berth_pulls_end(struct berth_approvals *approvals, struct berth_pull *pull)
+{
+    pull->ended = true;
+    pull->done = true;
+    (void)pthread_cond_broadcast(&approvals->changed);
+    forget(approvals, pull);
+}
+
+/* The caller holds the lock. */
+static void wait_for_pull(struct berth_approvals *approvals, int64_t due_ms)
+{
+    approvals->idle_workers++;
+    if (due_ms > 0)
+        (void)berth_cond_wait_until(&approvals->changed, &approvals->lock, due_ms);
+    else
+        (void)pthread_cond_wait(&approvals->changed, &approvals->lock);
+    approvals->idle_workers--;
+}
+
+/* The caller holds the lock, which is free meanwhile. */
+static void make_pull(struct berth_approvals *approvals, struct berth_pull *pull)
+{
+    pull->started = true;
+    (void)pthread_mutex_unlock(&approvals->lock);
+    enum berth_pull_claim claim = berth_pull_claim(approvals, pull);
+    if (claim == BERTH_PULL_OURS)
+        run_pull(approvals, pull);
+    (void)pthread_mutex_lock(&approvals->lock);
+    if (claim != BERTH_PULL_LATER) {
+        berth_pulls_end(approvals, pull);
+        return;
+    }
+    pull->started = false;
+    pull->retry_ms = berth_clock_monotonic_ms() + BERTH_PULL_RETRY_MS;
 }
 
 static void *worker_run(void *ctx)
@@ -257,21 +304,12 @@ static void *worker_run(void *ctx)
     struct berth_approvals *approvals = ctx;
     (void)pthread_mutex_lock(&approvals->lock);
     while (!approvals->stopping) {
-        struct berth_pull *pull = next_pull(approvals);
-        if (!pull) {
-            approvals->idle_workers++;
-            (void)pthread_cond_wait(&approvals->changed, &approvals->lock);
-            approvals->idle_workers--;
-            continue;
-        }
-        pull->started = true;
-        (void)pthread_mutex_unlock(&approvals->lock);
-        run_pull(approvals, pull);
-        (void)pthread_mutex_lock(&approvals->lock);
-        pull->ended = true;
-        pull->done = true;
-        (void)pthread_cond_broadcast(&approvals->changed);
-        forget(approvals, pull);
+        int64_t due_ms = 0;
+        struct berth_pull *pull = next_pull(approvals, &due_ms);
+        if (pull)
+            make_pull(approvals, pull);
+        else
+            wait_for_pull(approvals, due_ms);
     }
     (void)pthread_mutex_unlock(&approvals->lock);
     return NULL;

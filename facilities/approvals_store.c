@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "facilities/approvals_internal.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #define COLUMNS                                                                                    \
@@ -145,6 +146,14 @@ int berth_approval_load(struct berth_txn *txn, const struct berth_approval_where
     return finish_load(&load, r, ret_approval);
 }
 
+static int tell(struct berth_txn *txn, const char *facility, int64_t id, struct berth_error *err)
+{
+    char key[24];
+    (void)snprintf(key, sizeof(key), "%" PRId64, id);
+    const struct berth_store_news news = {BERTH_NEWS_APPROVALS, facility, key};
+    return berth_txn_tell(txn, &news, err);
+}
+
 int berth_approval_insert(struct berth_txn *txn, const struct berth_approval_where *where,
                           const char *requested_by, int64_t now_ns,
                           struct berth_approval *ret_approval, struct berth_error *err)
@@ -161,11 +170,13 @@ int berth_approval_insert(struct berth_txn *txn, const struct berth_approval_whe
         berth_value_text(where->tag), berth_value_text(requested_by), berth_value_int(now_ns)};
     struct load load = {0};
     int r = berth_txn_run(txn, sql, values, 5, on_loaded, &load, NULL, err);
+    if (r == 0)
+        r = tell(txn, where->facility, load.approval.id, err);
     return finish_load(&load, r, ret_approval);
 }
 
-int berth_approval_save(struct berth_txn *txn, const struct berth_approval *approval,
-                        struct berth_error *err)
+int berth_approval_save(struct berth_txn *txn, const char *facility,
+                        const struct berth_approval *approval, struct berth_error *err)
 {
     static const char sql[] =
         "UPDATE image_request SET state = $2, digest = $3, image_id = $4, decided_by = $5,"
@@ -180,7 +191,8 @@ int berth_approval_save(struct berth_txn *txn, const struct berth_approval *appr
         berth_value_text(approval->reason),
         berth_value_text(approval->error),
     };
-    return berth_txn_run(txn, sql, values, 8, NULL, NULL, NULL, err);
+    int r = berth_txn_run(txn, sql, values, 8, NULL, NULL, NULL, err);
+    return r < 0 ? r : tell(txn, facility, approval->id, err);
 }
 
 struct each {

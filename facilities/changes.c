@@ -166,9 +166,10 @@ void berth_changes_add_upload(struct berth_changes *changes, uint64_t sequence,
     add(changes, sequence, change);
 }
 
-void berth_changes_add_lost(struct berth_changes *changes, uint64_t sequence, const char *reason)
+static void add_with_reason(struct berth_changes *changes, enum berth_change_kind kind,
+                            uint64_t sequence, const char *reason)
 {
-    struct berth_change *change = change_new(BERTH_CHANGE_LOST, sequence);
+    struct berth_change *change = change_new(kind, sequence);
     if (change) {
         change->reason = berth_text_dup(reason);
         if (!change->reason) {
@@ -179,9 +180,19 @@ void berth_changes_add_lost(struct berth_changes *changes, uint64_t sequence, co
     add(changes, sequence, change);
 }
 
+void berth_changes_add_lost(struct berth_changes *changes, uint64_t sequence, const char *reason)
+{
+    add_with_reason(changes, BERTH_CHANGE_LOST, sequence, reason);
+}
+
 void berth_changes_add_listed(struct berth_changes *changes, uint64_t sequence)
 {
-    add(changes, sequence, change_new(BERTH_CHANGE_LISTED, sequence));
+    add_with_reason(changes, BERTH_CHANGE_LISTED, sequence, "contact with the engine is back");
+}
+
+void berth_changes_add_reset(struct berth_changes *changes, uint64_t sequence, const char *reason)
+{
+    add_with_reason(changes, BERTH_CHANGE_LISTED, sequence, reason);
 }
 
 void berth_changes_told(struct berth_changes *changes, uint64_t sequence)

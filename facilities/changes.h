@@ -25,7 +25,7 @@ enum berth_change_kind {
     BERTH_CHANGE_REQUEST, /* of an image request, or the progress of its pull */
     BERTH_CHANGE_UPLOAD,  /* of an app's files: how far it is */
     BERTH_CHANGE_LOST,    /* contact with the engine: nothing is known until listed */
-    BERTH_CHANGE_LISTED,  /* contact is back: take a snapshot */
+    BERTH_CHANGE_LISTED,  /* much has changed: take a snapshot */
 };
 
 enum berth_upload_phase {
@@ -53,7 +53,7 @@ struct berth_change {
     struct berth_upload_news upload;
     struct berth_approval request;
     bool was_approved; /* the request, so that everybody could see it */
-    char *reason;      /* of a loss */
+    char *reason;      /* of a loss, or for a snapshot */
 };
 
 void berth_change_unref(struct berth_change *change);
@@ -76,6 +76,8 @@ void berth_changes_add_upload(struct berth_changes *changes, uint64_t sequence,
                               const struct berth_app *app, const struct berth_upload_news *news);
 void berth_changes_add_lost(struct berth_changes *changes, uint64_t sequence, const char *reason);
 void berth_changes_add_listed(struct berth_changes *changes, uint64_t sequence);
+/* As listed, for another reason. */
+void berth_changes_add_reset(struct berth_changes *changes, uint64_t sequence, const char *reason);
 
 /* All up to sequence has been added: readers may have it. */
 void berth_changes_told(struct berth_changes *changes, uint64_t sequence);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define DIGEST_HEX ((size_t)2 * BERTH_SHA256_BYTES)
+#define HOLD_SIZE  (DIGEST_HEX + sizeof("answer:"))
 
 /* A request under way; its texts are its own. */
 struct berth_idempotency_flight {
@@ -15,6 +16,7 @@ struct berth_idempotency_flight {
     char facility[BERTH_FACILITY_ID_MAX + 1];
     char key[BERTH_IDEMPOTENCY_KEY_MAX + 1];
     char request[DIGEST_HEX + 1];
+    char hold[HOLD_SIZE]; /* for gateways on the same store */
 };
 
 struct berth_idempotency {
@@ -52,6 +54,26 @@ void berth_idempotency_free(struct berth_idempotency *idempotency)
 
 /* ---- Under way ---- */
 
+/* "answer:" and a digest of caller, facility and key, which hold no line feed. */
+static int name_hold(const struct berth_idempotency_key *key, char name[static HOLD_SIZE],
+                     struct berth_error *err)
+{
+    BERTH_CLEANUP(strbuf) struct berth_strbuf text = BERTH_STRBUF_INIT(1024);
+    BERTH_CLEANUP(strbuf) struct berth_strbuf hex = BERTH_STRBUF_INIT(DIGEST_HEX + 1);
+    unsigned char digest[BERTH_SHA256_BYTES];
+    berth_strbuf_addf(&text, "%s\n%s\n%s", key->caller, key->facility, key->key);
+    int r = berth_strbuf_check(&text, err);
+    if (r == 0)
+        r = berth_sha256(berth_strbuf_str(&text), text.len, digest, err);
+    if (r < 0)
+        return r;
+    berth_hex_encode(digest, sizeof(digest), &hex);
+    r = berth_strbuf_check(&hex, err);
+    if (r == 0)
+        (void)snprintf(name, HOLD_SIZE, "answer:%s", berth_strbuf_str(&hex));
+    return r;
+}
+
 static int make_flight(const struct berth_idempotency_key *key,
                        struct berth_idempotency_flight **ret_flight, struct berth_error *err)
 {
@@ -71,6 +93,28 @@ static int make_flight(const struct berth_idempotency_key *key,
     return 0;
 }
 
+static int set_under_way(struct berth_error *err)
+{
+    return berth_error_set(err, BERTH_E_CONFLICT,
+                           "the request with this Idempotency-Key is still under way");
+}
+
+/* The same under another gateway on the store. */
+static int take_hold(struct berth_idempotency *idempotency, const struct berth_idempotency_key *key,
+                     struct berth_idempotency_flight *flight, struct berth_error *err)
+{
+    bool held = false;
+    if (!berth_store_is_shared(idempotency->store))
+        return 0;
+    int r = name_hold(key, flight->hold, err);
+    if (r == 0)
+        r = berth_store_hold(idempotency->store, flight->hold, &held, err);
+    if (r < 0 || held)
+        return r;
+    flight->hold[0] = '\0';
+    return set_under_way(err);
+}
+
 static int take_off(struct berth_idempotency *idempotency, struct berth_idempotency_flight *flight,
                     struct berth_error *err)
 {
@@ -79,8 +123,7 @@ static int take_off(struct berth_idempotency *idempotency, struct berth_idempote
          other = other->next)
         if (strcmp(other->key, flight->key) == 0 && strcmp(other->caller, flight->caller) == 0 &&
             strcmp(other->facility, flight->facility) == 0)
-            return berth_error_set(err, BERTH_E_CONFLICT,
-                                   "the request with this Idempotency-Key is still under way");
+            return set_under_way(err);
     flight->next = idempotency->flights;
     idempotency->flights = flight;
     return 0;
@@ -88,6 +131,8 @@ static int take_off(struct berth_idempotency *idempotency, struct berth_idempote
 
 static void land(struct berth_idempotency *idempotency, struct berth_idempotency_flight *flight)
 {
+    if (flight->hold[0])
+        berth_store_let_go(idempotency->store, flight->hold);
     {
         BERTH_LOCK_SCOPE(lock, &idempotency->mutex);
         struct berth_idempotency_flight **link = &idempotency->flights;
@@ -148,7 +193,9 @@ int berth_idempotency_begin(struct berth_idempotency *idempotency,
         return r;
     }
     struct lookup lookup = {.flight = flight, .since_ms = now_ms - BERTH_IDEMPOTENCY_MS};
-    r = berth_store_read(idempotency->store, look_up_job, &lookup, err);
+    r = take_hold(idempotency, key, flight, err);
+    if (r == 0)
+        r = berth_store_read(idempotency->store, look_up_job, &lookup, err);
     if (r < 0)
         berth_kept_answer_release(&lookup.answer);
     bool is_kept = lookup.answer.text != NULL;

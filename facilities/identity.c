@@ -52,6 +52,26 @@ void berth_identity_close(struct berth_identity *identity)
     free(identity);
 }
 
+/* *ret_done: nothing was changed here meanwhile. */
+static int reload_users(struct berth_identity *identity, bool *ret_done, struct berth_error *err)
+{
+    BERTH_CLEANUP(user_table) struct berth_user_table *fresh = NULL;
+    uint64_t version = berth_user_table_version(identity->users);
+    int r = berth_user_table_new(&fresh, err);
+    if (r == 0)
+        r = berth_user_store_load(identity->store, fresh, err);
+    return r < 0 ? r : berth_user_table_replace(identity->users, fresh, version, ret_done, err);
+}
+
+int berth_identity_reload(struct berth_identity *identity, struct berth_error *err)
+{
+    bool is_done = false;
+    int r = 0;
+    while (r == 0 && !is_done)
+        r = reload_users(identity, &is_done, err);
+    return r < 0 ? r : berth_tokens_reload(identity->tokens, err);
+}
+
 /* ---- Asking ---- */
 
 static int64_t now_ms(void)
@@ -323,6 +343,9 @@ static int change_job(struct berth_txn *txn, void *ctx, struct berth_error *err)
         r = change->apply(txn, change, before, err);
     if (r == 0)
         r = berth_user_store_read(txn, change->user, &change->after, err);
+    const struct berth_store_news news = {BERTH_NEWS_IDENTITY, "", change->user};
+    if (r == 0)
+        r = berth_txn_tell(txn, &news, err);
     if (r < 0)
         return r;
     const struct berth_audit_entry entry = {.by = change->by,

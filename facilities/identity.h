@@ -32,6 +32,10 @@ struct berth_identity;
 BERTH_MUST_CHECK int berth_identity_open(struct berth_store *store,
                                          struct berth_identity **ret_identity,
                                          struct berth_error *err);
+/* Reads all users and tokens anew: another gateway changed some. What was changed there counts here
+ * once this returns, for requests, terminals and streams under way too. */
+BERTH_MUST_CHECK int berth_identity_reload(struct berth_identity *identity,
+                                           struct berth_error *err);
 void berth_identity_close(struct berth_identity *identity);
 BERTH_DEFINE_CLEANUP(identity, struct berth_identity *, berth_identity_close)
 

@@ -161,6 +161,11 @@ int berth_txn_run(struct berth_txn *txn, const char *sql, const struct berth_val
 
 /* ---- Several gateways ---- */
 
+bool berth_store_is_shared(const struct berth_store *store)
+{
+    return store->ops->hold != NULL;
+}
+
 int berth_txn_tell(struct berth_txn *txn, const struct berth_store_news *news,
                    struct berth_error *err)
 {

@@ -141,6 +141,9 @@ BERTH_MUST_CHECK int berth_txn_run(struct berth_txn *txn, const char *sql,
 
 /* ---- Several gateways on one store ---- */
 
+/* Whether other gateways may be on the same store. */
+bool berth_store_is_shared(const struct berth_store *store);
+
 /* What a change was about; BERTH_NEWS_ALL: much may have been missed. */
 enum berth_news_subject {
     BERTH_NEWS_ALL,

@@ -10,6 +10,7 @@ struct berth_token_table {
     struct berth_token_record **records;
     size_t count;
     size_t size;
+    uint64_t edition;
     uint64_t version; /* atomic, for those who read it without the lock */
 };
 
@@ -76,6 +77,7 @@ static int put(struct berth_token_table *table, struct berth_token_record *recor
             (table->count - at) * sizeof(table->records[0]));
     table->records[at] = record;
     table->count++;
+    table->edition++;
     return 0;
 }
 
@@ -102,7 +104,15 @@ void berth_token_table_commit(struct berth_token_table *table,
     struct berth_token_record *record = find(table, digest, &at);
     if (record)
         record->token.id = id;
+    table->edition++;
     (void)pthread_rwlock_unlock(&table->lock);
+}
+
+/* The caller holds the lock. */
+static void note_removal(struct berth_token_table *table)
+{
+    table->edition++;
+    (void)__atomic_add_fetch(&table->version, 1, __ATOMIC_SEQ_CST);
 }
 
 void berth_token_table_remove(struct berth_token_table *table,
@@ -116,7 +126,7 @@ void berth_token_table_remove(struct berth_token_table *table,
         memmove(&table->records[at], &table->records[at + 1],
                 (table->count - at) * sizeof(table->records[0]));
     }
-    (void)__atomic_add_fetch(&table->version, 1, __ATOMIC_SEQ_CST);
+    note_removal(table);
     (void)pthread_rwlock_unlock(&table->lock);
     free(record);
 }
@@ -132,13 +142,66 @@ void berth_token_table_remove_user(struct berth_token_table *table, const char *
             table->records[kept++] = table->records[i];
     }
     table->count = kept;
-    (void)__atomic_add_fetch(&table->version, 1, __ATOMIC_SEQ_CST);
+    note_removal(table);
     (void)pthread_rwlock_unlock(&table->lock);
 }
 
 uint64_t berth_token_table_version(struct berth_token_table *table)
 {
     return __atomic_load_n(&table->version, __ATOMIC_SEQ_CST);
+}
+
+uint64_t berth_token_table_edition(struct berth_token_table *table)
+{
+    (void)pthread_rwlock_rdlock(&table->lock);
+    uint64_t edition = table->edition;
+    (void)pthread_rwlock_unlock(&table->lock);
+    return edition;
+}
+
+/* Moves what fresh does not have and is not committed into it, and the uses that fresh does not
+ * know; *ret_lost: something of table is in neither. The caller holds the table's lock. */
+static int carry_over(struct berth_token_table *table, struct berth_token_table *fresh,
+                      bool *ret_lost, struct berth_error *err)
+{
+    int r = 0;
+    *ret_lost = false;
+    for (size_t i = 0; r == 0 && i < table->count; i++) {
+        const struct berth_token_record *old = table->records[i];
+        size_t at = 0;
+        struct berth_token_record *record = find(fresh, old->digest, &at);
+        int64_t used_ms = __atomic_load_n(&old->used_ms, __ATOMIC_RELAXED);
+        if (record && record->used_ms < used_ms)
+            record->used_ms = used_ms;
+        else if (!record && old->token.id == 0)
+            r = berth_token_table_add(fresh, old, err);
+        *ret_lost |= !record && old->token.id != 0;
+    }
+    return r;
+}
+
+int berth_token_table_replace(struct berth_token_table *table, struct berth_token_table *fresh,
+                              uint64_t edition, bool *ret_replaced, struct berth_error *err)
+{
+    bool has_lost = false;
+    (void)pthread_rwlock_wrlock(&table->lock);
+    bool is_current = table->edition == edition;
+    int r = is_current ? carry_over(table, fresh, &has_lost, err) : 0;
+    if (r == 0 && is_current) {
+        const struct berth_token_table old = *table;
+        table->records = fresh->records;
+        table->count = fresh->count;
+        table->size = fresh->size;
+        fresh->records = old.records; /* freed with it */
+        fresh->count = old.count;
+        fresh->size = old.size;
+        if (has_lost)
+            note_removal(table);
+    }
+    (void)pthread_rwlock_unlock(&table->lock);
+    if (r == 0)
+        *ret_replaced = is_current;
+    return r;
 }
 
 bool berth_token_table_find(struct berth_token_table *table, int64_t id,

@@ -45,6 +45,18 @@ void berth_token_table_remove_user(struct berth_token_table *table, const char *
 /* A number that grows with every removal. */
 uint64_t berth_token_table_version(struct berth_token_table *table);
 
+/* A number that grows with every change. */
+uint64_t berth_token_table_edition(struct berth_token_table *table);
+
+/*
+ * Makes table hold what fresh holds, which is emptied, and what is not committed yet. False, and
+ * nothing has happened, when the table is not at edition any more: fresh may be older than what
+ * was changed since.
+ */
+BERTH_MUST_CHECK int berth_token_table_replace(struct berth_token_table *table,
+                                               struct berth_token_table *fresh, uint64_t edition,
+                                               bool *ret_replaced, struct berth_error *err);
+
 /* The committed token of that id; false if there is none. O(n). */
 bool berth_token_table_find(struct berth_token_table *table, int64_t id,
                             struct berth_token *ret_token);

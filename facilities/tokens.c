@@ -102,8 +102,10 @@ static int write_uses_job(struct berth_txn *txn, void *ctx, struct berth_error *
     for (size_t i = 0; r == 0 && i < uses->count; i++) {
         const struct berth_value values[] = {berth_value_int(uses->items[i].id),
                                              berth_value_int(uses->items[i].used_ms)};
-        r = berth_txn_run(txn, "UPDATE api_token SET used_ms = $2 WHERE id = $1", values, 2, NULL,
-                          NULL, NULL, err);
+        r = berth_txn_run(txn,
+                          "UPDATE api_token SET used_ms = $2 WHERE id = $1"
+                          " AND COALESCE(used_ms, 0) < $2", /* another gateway's may be later */
+                          values, 2, NULL, NULL, NULL, err);
     }
     return r;
 }
@@ -173,6 +175,26 @@ int berth_tokens_open(struct berth_store *store, struct berth_tokens **ret_token
     tokens->has_writer = true;
     *ret_tokens = berth_steal(&tokens);
     return 0;
+}
+
+/* *ret_done: nothing was changed here meanwhile. */
+static int reload_once(struct berth_tokens *tokens, bool *ret_done, struct berth_error *err)
+{
+    BERTH_CLEANUP(token_table) struct berth_token_table *fresh = NULL;
+    uint64_t edition = berth_token_table_edition(tokens->table);
+    int r = berth_token_table_new(&fresh, err);
+    if (r == 0)
+        r = berth_store_read(tokens->store, load_job, fresh, err);
+    return r < 0 ? r : berth_token_table_replace(tokens->table, fresh, edition, ret_done, err);
+}
+
+int berth_tokens_reload(struct berth_tokens *tokens, struct berth_error *err)
+{
+    bool is_done = false;
+    int r = 0;
+    while (r == 0 && !is_done)
+        r = reload_once(tokens, &is_done, err);
+    return r;
 }
 
 void berth_tokens_close(struct berth_tokens *tokens)
@@ -245,6 +267,14 @@ static int check_owner(struct berth_txn *txn, const struct berth_token *wanted,
     return r;
 }
 
+static int tell(struct berth_txn *txn, int64_t id, struct berth_error *err)
+{
+    char key[24];
+    (void)snprintf(key, sizeof(key), "%" PRId64, id);
+    const struct berth_store_news news = {BERTH_NEWS_TOKENS, "", key};
+    return berth_txn_tell(txn, &news, err);
+}
+
 static int create_job(struct berth_txn *txn, void *ctx, struct berth_error *err)
 {
     struct creation *creation = ctx;
@@ -266,6 +296,8 @@ static int create_job(struct berth_txn *txn, void *ctx, struct berth_error *err)
                           " created_ms, expires_ms) VALUES ($1, $2, $3, $4, $5, $6, $7)"
                           " RETURNING id",
                           values, 7, take_number, &creation->id, NULL, err);
+    if (r == 0)
+        r = tell(txn, creation->id, err);
     if (r < 0)
         return r;
     char detail[64];
@@ -379,6 +411,9 @@ static int revoke_job(struct berth_txn *txn, void *ctx, struct berth_error *err)
     if (!revocation->user[0])
         return berth_error_set(err, BERTH_E_NOT_FOUND, "there is no token %" PRId64,
                                revocation->id);
+    r = tell(txn, revocation->id, err);
+    if (r < 0)
+        return r;
     char detail[64];
     (void)snprintf(detail, sizeof(detail), "token %" PRId64, revocation->id);
     const struct berth_audit_entry entry = {.by = revocation->by,

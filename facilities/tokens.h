@@ -38,6 +38,8 @@ struct berth_tokens;
 
 BERTH_MUST_CHECK int berth_tokens_open(struct berth_store *store, struct berth_tokens **ret_tokens,
                                        struct berth_error *err);
+/* Reads all tokens anew: another gateway changed some. */
+BERTH_MUST_CHECK int berth_tokens_reload(struct berth_tokens *tokens, struct berth_error *err);
 /* Writes the last uses that are not written yet. */
 void berth_tokens_close(struct berth_tokens *tokens);
 BERTH_DEFINE_CLEANUP(tokens, struct berth_tokens *, berth_tokens_close)

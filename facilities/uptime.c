@@ -74,6 +74,12 @@ struct uptime_track *berth_uptime_find_track(const struct uptime_facility *facil
     return berth_pmap_find(&track_type, facility->tracks, app);
 }
 
+void berth_uptime_walk_tracks(const struct uptime_facility *facility,
+                              bool (*visit)(void *track, void *ctx), void *ctx)
+{
+    berth_pmap_walk(&track_type, facility->tracks, NULL, visit, ctx);
+}
+
 void berth_uptime_walk(struct berth_pmap_node *facilities, bool (*visit)(void *facility, void *ctx),
                        void *ctx)
 {
@@ -90,12 +96,9 @@ void berth_uptime_unref_facilities(struct berth_pmap_node *facilities)
     berth_pmap_unref(&facility_type, facilities);
 }
 
-/* A borrowed facility, made where there is none yet; NULL without memory. */
-static struct uptime_facility *get_facility(struct berth_uptime *uptime, const char *id)
+static struct uptime_facility *make_facility(struct berth_uptime *uptime, const char *id)
 {
-    struct uptime_facility *facility = berth_uptime_find(uptime, id);
-    if (facility)
-        return facility;
+    struct uptime_facility *facility = NULL;
     size_t bytes = strlen(id) + 1;
     facility = calloc(1, sizeof(*facility) + bytes);
     if (!facility)
@@ -103,6 +106,7 @@ static struct uptime_facility *get_facility(struct berth_uptime *uptime, const c
     facility->refs = 1;
     facility->alive_ms = UPTIME_NEVER;
     facility->written_ms = UPTIME_NEVER;
+    facility->recording = !uptime->is_shared;
     memcpy(facility->id, id, bytes);
     struct berth_pmap_node *facilities;
     bool made =
@@ -115,7 +119,24 @@ static struct uptime_facility *get_facility(struct berth_uptime *uptime, const c
     return made ? facility : NULL;
 }
 
-static struct uptime_track *get_track(struct uptime_facility *facility, const char *name)
+/* A borrowed facility that is followed from now on, made where there is none yet; NULL without
+ * memory. */
+static struct uptime_facility *get_facility(struct berth_uptime *uptime, const char *id)
+{
+    struct uptime_facility *facility = berth_uptime_find(uptime, id);
+    if (!facility)
+        facility = make_facility(uptime, id);
+    if (!facility || facility->followed)
+        return facility;
+    facility->followed = true;
+    if (uptime->is_shared) {
+        uptime->hold_ms = 0;
+        (void)pthread_cond_signal(&uptime->wake);
+    }
+    return facility;
+}
+
+struct uptime_track *berth_uptime_get_track(struct uptime_facility *facility, const char *name)
 {
     struct uptime_track *track = berth_uptime_find_track(facility, name);
     if (track)
@@ -129,6 +150,7 @@ static struct uptime_track *get_track(struct uptime_facility *facility, const ch
     track->stored_ms = UPTIME_NEVER;
     track->before_ms = UPTIME_NEVER;
     track->behind_ms = UPTIME_NEVER;
+    track->earlier_state = UPTIME_NO_STATE;
     track->facility = facility;
     memcpy(track->name, name, bytes);
     struct berth_pmap_node *tracks;
@@ -178,8 +200,8 @@ static bool push(struct berth_uptime *uptime, const struct uptime_change *fields
     return true;
 }
 
-static bool push_state(struct berth_uptime *uptime, struct uptime_track *track, int state,
-                       int64_t at_ms)
+bool berth_uptime_push_state(struct berth_uptime *uptime, struct uptime_track *track, int state,
+                             int64_t at_ms)
 {
     const struct uptime_change change = {
         .track = track, .state = state, .at_ms = at_ms, .open_ms = track->stored_ms};
@@ -190,7 +212,8 @@ static bool push_state(struct berth_uptime *uptime, struct uptime_track *track, 
     return true;
 }
 
-static void fall_behind(struct berth_uptime *uptime, struct uptime_track *track, int64_t at_ms)
+void berth_uptime_fall_behind(struct berth_uptime *uptime, struct uptime_track *track,
+                              int64_t at_ms)
 {
     track->behind_ms = at_ms;
     track->facility->behind++;
@@ -204,8 +227,11 @@ static void set_state(struct berth_uptime *uptime, struct uptime_track *track, i
 {
     if (at_ms < track->from_ms)
         at_ms = track->from_ms;
-    if (track->behind_ms == UPTIME_NEVER && !push_state(uptime, track, state, at_ms))
-        fall_behind(uptime, track, at_ms);
+    track->earlier_state = track->state;
+    track->earlier_ms = track->from_ms;
+    if (track->facility->recording && track->behind_ms == UPTIME_NEVER &&
+        !berth_uptime_push_state(uptime, track, state, at_ms))
+        berth_uptime_fall_behind(uptime, track, at_ms);
     track->state = state;
     track->from_ms = at_ms;
 }
@@ -237,10 +263,10 @@ void berth_uptime_catch_up(struct berth_uptime *uptime)
     struct uptime_track *track;
     while ((track = TAILQ_FIRST(&uptime->behind))) {
         if (track->stored_ms != UPTIME_NEVER &&
-            !push_state(uptime, track, UPTIME_NO_STATE, track->behind_ms))
+            !berth_uptime_push_state(uptime, track, UPTIME_NO_STATE, track->behind_ms))
             return;
         if (track->state != UPTIME_NO_STATE &&
-            !push_state(uptime, track, track->state, track->from_ms))
+            !berth_uptime_push_state(uptime, track, track->state, track->from_ms))
             return;
         TAILQ_REMOVE(&uptime->behind, track, link);
         track->behind_ms = UPTIME_NEVER;
@@ -274,7 +300,7 @@ void berth_uptime_observe(struct berth_uptime *uptime, const char *facility_id, 
     int64_t at_ms = known_ms(at_ns);
     BERTH_LOCK_SCOPE(guard, &uptime->lock);
     struct uptime_facility *facility = get_facility(uptime, facility_id);
-    struct uptime_track *track = facility ? get_track(facility, app) : NULL;
+    struct uptime_track *track = facility ? berth_uptime_get_track(facility, app) : NULL;
     if (!track)
         return;
     if (track->state != (int)state)
@@ -361,8 +387,14 @@ void berth_uptime_leave(struct berth_uptime *uptime, const char *facility_id)
 {
     BERTH_LOCK_SCOPE(guard, &uptime->lock);
     struct uptime_facility *facility = berth_uptime_find(uptime, facility_id);
-    if (facility)
-        lose(uptime, facility, facility->alive_ms);
+    if (!facility)
+        return;
+    lose(uptime, facility, facility->alive_ms);
+    facility->followed = false;
+    if (uptime->is_shared) {
+        uptime->hold_ms = 0;
+        (void)pthread_cond_signal(&uptime->wake);
+    }
 }
 
 /* ---- Lifecycle ---- */
@@ -418,7 +450,8 @@ void berth_uptime_set_config(struct berth_uptime *uptime, const struct berth_upt
 int berth_uptime_open(struct berth_store *store, const struct berth_uptime_config *config,
                       struct berth_uptime **ret_uptime, struct berth_error *err)
 {
-    int status = berth_store_write(store, close_open_spans, NULL, err);
+    bool is_shared = berth_store_is_shared(store);
+    int status = is_shared ? 0 : berth_store_write(store, close_open_spans, NULL, err);
     if (status)
         return status;
     struct berth_uptime *uptime = calloc(1, sizeof(*uptime));
@@ -426,6 +459,8 @@ int berth_uptime_open(struct berth_store *store, const struct berth_uptime_confi
         return berth_error_nomem(err);
     int64_t now_ms = berth_clock_monotonic_ms();
     uptime->store = store;
+    uptime->is_shared = is_shared;
+    uptime->hold_ms = INT64_MAX;
     apply_config(uptime, config, now_ms);
     (void)pthread_mutex_init(&uptime->lock, NULL);
     berth_cond_init(&uptime->wake);

@@ -14,6 +14,7 @@ struct batch {
     bool marks;  /* some facility has a watermark to write */
     struct berth_pmap_node *facilities;
     struct berth_txn *txn;
+    const struct uptime_facility *asked; /* of which it is known whose it is */
     int status;
     struct berth_error *err;
 };
@@ -94,14 +95,28 @@ static int write_change(struct berth_txn *txn, const struct uptime_change *chang
     return status;
 }
 
+/* Whether the changes of the facility are this gateway's to write: they are until the commit. */
+static bool is_ours(struct batch *batch, struct uptime_facility *facility)
+{
+    char name[BERTH_UPTIME_HOLD_SIZE];
+    if (!batch->uptime->is_shared)
+        return true;
+    if (batch->asked != facility) {
+        berth_uptime_hold_name(facility, name, sizeof(name));
+        facility->outrun = !berth_txn_holds(batch->txn, name);
+        batch->asked = facility;
+    }
+    return !facility->outrun;
+}
+
 static bool write_mark(void *value, void *ctx)
 {
     static const char sql[] = "INSERT INTO uptime_watermark (facility, at_ms) VALUES ($1, $2)"
                               " ON CONFLICT (facility) DO UPDATE SET at_ms = excluded.at_ms"
                               " WHERE excluded.at_ms > uptime_watermark.at_ms";
-    const struct uptime_facility *facility = value;
+    struct uptime_facility *facility = value;
     struct batch *batch = ctx;
-    if (facility->mark_ms == UPTIME_NEVER)
+    if (facility->mark_ms == UPTIME_NEVER || !is_ours(batch, facility))
         return true;
     const struct berth_value values[] = {berth_value_text(facility->id),
                                          berth_value_int(facility->mark_ms)};
@@ -112,12 +127,16 @@ static bool write_mark(void *value, void *ctx)
 static int write_batch(struct berth_txn *txn, void *ctx, struct berth_error *err)
 {
     struct batch *batch = ctx;
+    batch->txn = txn;
+    batch->asked = NULL;
     for (size_t i = 0; i < batch->count; i++) {
-        int status = write_change(txn, batch->changes[i], err);
+        const struct uptime_change *change = batch->changes[i];
+        if (change->is_void || !is_ours(batch, change->track->facility))
+            continue;
+        int status = write_change(txn, change, err);
         if (status)
             return status;
     }
-    batch->txn = txn;
     batch->err = err;
     batch->status = 0;
     if (batch->marks)
@@ -135,8 +154,9 @@ static bool set_mark(void *value, void *ctx)
 {
     struct uptime_facility *facility = value;
     struct batch *batch = ctx;
-    bool due = (batch->sample || facility->batched > 0) && facility->behind == 0 &&
-               facility->batched == facility->queued && facility->alive_ms > facility->written_ms;
+    bool due = facility->recording && (batch->sample || facility->batched > 0) &&
+               facility->behind == 0 && facility->batched == facility->queued &&
+               facility->alive_ms > facility->written_ms;
     facility->mark_ms = due ? facility->alive_ms : UPTIME_NEVER;
     batch->marks |= due;
     return true;
@@ -177,7 +197,6 @@ static bool settle_mark(void *value, void *ctx)
 static void settle_batch(struct berth_uptime *uptime, struct batch *batch, int status)
 {
     berth_uptime_walk(batch->facilities, settle_mark, &status);
-    berth_uptime_unref_facilities(batch->facilities);
     for (size_t i = 0; i < batch->count && status == 0; i++) {
         struct uptime_change *change = batch->changes[i];
         STAILQ_REMOVE_HEAD(&uptime->queue, link);
@@ -186,6 +205,15 @@ static void settle_batch(struct berth_uptime *uptime, struct batch *batch, int s
         uptime->queue_count--;
         uptime->written_seq++;
     }
+}
+
+static bool settle_recording(void *value, void *ctx)
+{
+    struct uptime_facility *facility = value;
+    if (facility->outrun && facility->recording)
+        berth_uptime_stop_recording(ctx, facility);
+    facility->outrun = false;
+    return true;
 }
 
 /* ---- The thread ---- */
@@ -220,6 +248,8 @@ static void write_queue(struct berth_uptime *uptime, struct batch *batch)
         (void)pthread_mutex_lock(&uptime->lock);
     }
     settle_batch(uptime, batch, status);
+    berth_uptime_walk(batch->facilities, settle_recording, uptime);
+    berth_uptime_unref_facilities(batch->facilities);
     if (batch->count > 0 || batch->marks)
         note_result(uptime, batch, status, &err);
     else if (!TAILQ_EMPTY(&uptime->behind)) /* no memory to catch up */
@@ -257,6 +287,11 @@ static void purge(struct berth_uptime *uptime)
                            (status ? BERTH_UPTIME_PURGE_RETRY_MS : BERTH_UPTIME_PURGE_MS);
 }
 
+static int64_t earliest(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
 /* When there is something to write, monotonic; the caller holds the lock. */
 static int64_t due_ms(const struct berth_uptime *uptime)
 {
@@ -280,11 +315,13 @@ void *berth_uptime_record(void *arg)
         int64_t due = due_ms(uptime);
         if (now_ms >= due)
             write_queue(uptime, &batch);
+        else if (now_ms >= uptime->hold_ms)
+            berth_uptime_look_at_holds(uptime);
         else if (now_ms >= uptime->purge_ms)
             purge(uptime);
         else
             (void)berth_cond_wait_until(&uptime->wake, &uptime->lock,
-                                        due < uptime->purge_ms ? due : uptime->purge_ms);
+                                        earliest(due, earliest(uptime->hold_ms, uptime->purge_ms)));
     }
     do {
         write_queue(uptime, &batch);

@@ -159,21 +159,6 @@ void berth_uptime_report_rewind(struct berth_uptime_report *report)
 
 /* ---- Opening ---- */
 
-static int note_mark(const struct berth_row *row, void *ctx,
-                     struct berth_error *err __attribute__((unused)))
-{
-    ((struct uptime_query *)ctx)->alive_ms = berth_row_int(row, 0);
-    return 0;
-}
-
-static int read_mark(struct berth_txn *txn, void *ctx, struct berth_error *err)
-{
-    static const char sql[] = "SELECT at_ms FROM uptime_watermark WHERE facility = $1";
-    struct uptime_query *query = ctx;
-    const struct berth_value values[] = {berth_value_text(query->facility)};
-    return berth_txn_run(txn, sql, values, 1, note_mark, query, NULL, err);
-}
-
 int berth_uptime_report_open(struct berth_store *store, struct berth_uptime *uptime,
                              const char *facility, enum berth_uptime_window window, int64_t now_ns,
                              struct berth_uptime_report **ret_report, struct berth_error *err)
@@ -187,15 +172,11 @@ int berth_uptime_report_open(struct berth_store *store, struct berth_uptime *upt
     report->query = (struct uptime_query){.facility = facility,
                                           .app = report->name,
                                           .since_ms = now_ms - berth_uptime_window_ms(window),
-                                          .now_ms = now_ms};
-    int r = 0;
-    if (uptime)
-        report->query.alive_ms = berth_uptime_settle(uptime, facility);
-    else
-        r = berth_store_read(store, read_mark, &report->query, err);
-    if (r == 0)
-        *ret_report = berth_steal(&report);
-    return r;
+                                          .now_ms = now_ms,
+                                          .alive_ms = uptime ? berth_uptime_settle(uptime, facility)
+                                                             : UPTIME_NEVER};
+    *ret_report = berth_steal(&report);
+    return 0;
 }
 
 void berth_uptime_report_close(struct berth_uptime_report *report)

@@ -218,6 +218,8 @@ int berth_uptime_summary(struct berth_uptime *uptime, const char *facility_id, c
         interval_s = uptime->interval_s;
     }
     int status = berth_store_read(uptime->store, berth_uptime_read_spans, &query, err);
+    if (!status)
+        status = berth_uptime_add_live(uptime, &query, err);
     BERTH_CLEANUP(samples) struct samples samples = {.stretch = -1};
     if (!status)
         status = make_samples(&samples, &query, interval_s, err);

@@ -127,6 +127,52 @@ void berth_user_table_put(struct berth_user_table *table, struct berth_user_reco
         berth_user_record_free(unused);
 }
 
+/* The credential of a record that takes the place of old ones. The caller holds the lock. */
+static uint64_t credential_for(struct berth_user_table *table,
+                               const struct berth_user_record *record)
+{
+    size_t at = position(table, record->user.name);
+    const struct berth_user_record *old = at < table->count ? table->records[at] : NULL;
+    bool is_same = old && strcmp(old->user.name, record->user.name) == 0 &&
+                   strcmp(old->hash, record->hash) == 0;
+    return is_same ? old->credential : ++table->last_credential;
+}
+
+/* Room in fresh for what is reserved in table, whose lock the caller holds. */
+static int make_room(const struct berth_user_table *table, struct berth_user_table *fresh,
+                     struct berth_error *err)
+{
+    int r = 0;
+    while (r == 0 && fresh->size < fresh->count + table->reserved)
+        r = grow(fresh, err);
+    return r;
+}
+
+int berth_user_table_replace(struct berth_user_table *table, struct berth_user_table *fresh,
+                             uint64_t version, bool *ret_replaced, struct berth_error *err)
+{
+    (void)pthread_rwlock_wrlock(&table->lock);
+    bool is_current = berth_user_table_version(table) == version;
+    int r = is_current ? make_room(table, fresh, err) : 0;
+    if (r == 0 && is_current) {
+        for (size_t i = 0; i < fresh->count; i++)
+            fresh->records[i]->credential = credential_for(table, fresh->records[i]);
+        const struct berth_user_table old = *table;
+        table->records = fresh->records;
+        table->count = fresh->count;
+        table->size = fresh->size;
+        table->removed = fresh->removed;
+        fresh->records = old.records; /* freed with it */
+        fresh->count = old.count;
+        fresh->size = old.size;
+        (void)__atomic_add_fetch(&table->version, 1, __ATOMIC_SEQ_CST);
+    }
+    (void)pthread_rwlock_unlock(&table->lock);
+    if (r == 0)
+        *ret_replaced = is_current;
+    return r;
+}
+
 bool berth_user_table_login(struct berth_user_table *table, const char *name,
                             char ret_hash[static BERTH_PASSWORD_HASH_SIZE],
                             uint64_t *ret_credential)

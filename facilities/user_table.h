@@ -40,6 +40,15 @@ void berth_user_table_unreserve(struct berth_user_table *table);
 /* Takes the record over and shows it, unless there is a newer one. A new name needs a reserve. */
 void berth_user_table_put(struct berth_user_table *table, struct berth_user_record *record);
 
+/*
+ * Makes table hold what fresh holds, which is emptied; whose password is the same keeps its
+ * credential. Nothing happens, and *ret_replaced is false, when the table is not at version any
+ * more: fresh may be older than what was put since.
+ */
+BERTH_MUST_CHECK int berth_user_table_replace(struct berth_user_table *table,
+                                              struct berth_user_table *fresh, uint64_t version,
+                                              bool *ret_replaced, struct berth_error *err);
+
 /* What a password is checked against; false when there is no such user. */
 bool berth_user_table_login(struct berth_user_table *table, const char *name,
                             char ret_hash[static BERTH_PASSWORD_HASH_SIZE],

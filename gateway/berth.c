@@ -7,6 +7,7 @@
 #include "base/thread.h"
 #include "facilities/idempotency.h"
 #include "gateway/body_cache.h"
+#include "gateway/neighbours.h"
 #include "gateway/rate_limit.h"
 #include "gateway/terminal.h"
 
@@ -35,6 +36,10 @@ int berth_add_first_user(struct berth *berth, char **ret_password, struct berth_
     if (r == 0)
         r = berth_identity_add(berth->identity, NULL, FIRST_ADMIN, berth_strbuf_str(&password),
                                true, err);
+    if (r == BERTH_E_EXISTS) { /* another gateway on the store was faster, and has told it */
+        *ret_password = NULL;
+        return 0;
+    }
     char *text = r == 0 ? berth_strbuf_steal(&password, NULL) : NULL;
     if (text)
         *ret_password = text;
@@ -154,6 +159,8 @@ static int open_apps(struct berth *berth, const struct berth_config *config,
         r = berth_terminals_new(berth->identity, &berth->terminals, err);
     if (r == 0)
         r = open_facilities(berth, err);
+    if (r == 0)
+        r = berth_neighbours_open(berth, err);
     return r;
 }
 
@@ -196,6 +203,7 @@ void berth_close(struct berth *berth)
 {
     if (!berth)
         return;
+    berth_neighbours_close(berth);
     berth_terminals_free(berth->terminals);
     berth_view_unref(berth->view);
     if (berth->io)

@@ -211,7 +211,7 @@ static int send_change(struct watch *watch, const struct berth_change *change,
         id = id_at(watch, change->sequence);
         return send_lost(watch, &id, change->reason, err);
     case BERTH_CHANGE_LISTED:
-        return send_state(watch, "contact with the engine is back", err);
+        return send_state(watch, change->reason, err);
     }
     return flush_piece(watch, err);
 }
