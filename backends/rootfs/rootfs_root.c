@@ -130,8 +130,9 @@ static int open_userns(const struct berth_rootfs_userns *userns, int *ret_fd,
     return 0;
 }
 
-/* Mounts the folder with its owners mapped, where an overlay can find it. */
-static int map_lower(const struct berth_rootfs_userns *userns, int *lower, struct berth_error *err)
+/* Another mount of the folder, with its owners mapped, that is nowhere yet. */
+static int map_owners(const struct berth_rootfs_userns *userns, int folder, int *ret_tree,
+                      struct berth_error *err)
 {
     BERTH_CLEANUP(fd) int namespace = -1;
     int rc = open_userns(userns, &namespace, err);
@@ -140,9 +141,29 @@ static int map_lower(const struct berth_rootfs_userns *userns, int *lower, struc
     struct mount_attr attr = {.attr_set = MOUNT_ATTR_IDMAP | MOUNT_ATTR_RDONLY,
                               .userns_fd = (uint64_t) namespace};
     BERTH_CLEANUP(fd)
-    int tree = open_tree(*lower, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+    int tree = open_tree(folder, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
     if (tree < 0 || mount_setattr(tree, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0)
         return refused(err, errno, "the root file system's owners cannot be mapped");
+    *ret_tree = berth_fd_steal(&tree);
+    return 0;
+}
+
+int berth_rootfs_root_check(const struct berth_rootfs_config *config, int folder,
+                            struct berth_error *err)
+{
+    struct berth_rootfs_userns userns;
+    BERTH_CLEANUP(fd) int tree = -1;
+    int rc = userns_of(config, &userns, err);
+    return rc < 0 || userns.count == 0 ? rc : map_owners(&userns, folder, &tree, err);
+}
+
+/* Puts a mapped mount of the lower layer where an overlay can find it. */
+static int map_lower(const struct berth_rootfs_userns *userns, int *lower, struct berth_error *err)
+{
+    BERTH_CLEANUP(fd) int tree = -1;
+    int rc = map_owners(userns, *lower, &tree, err);
+    if (rc < 0)
+        return rc;
     if (mkdir(LOWER_AT, WORK_MODE) < 0 ||
         move_mount(tree, "", AT_FDCWD, LOWER_AT, MOVE_MOUNT_F_EMPTY_PATH) < 0)
         return refused(err, errno, LOWER_AT);

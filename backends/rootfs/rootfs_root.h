@@ -45,4 +45,9 @@ BERTH_MUST_CHECK int berth_rootfs_root_run(const struct berth_rootfs_root *root,
                                            int (*start)(void *ctx, struct berth_error *err),
                                            void *ctx, struct berth_error *err);
 
+/* Whether the folder, open by O_PATH, can be mapped for the user namespace that is configured, if
+ * one is. BERTH_E_REFUSED. */
+BERTH_MUST_CHECK int berth_rootfs_root_check(const struct berth_rootfs_config *config, int folder,
+                                             struct berth_error *err);
+
 #endif
