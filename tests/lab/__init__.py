@@ -22,12 +22,17 @@
         swarm.add("node4", version="20.10")
         swarm.reset()                                # as it was at first, without services
 
+    with Rootfs() as rootfs:
+        rootfs.add("other", {"etc/motd": "hello\n"})  # rootfs.root / "other"
+        rootfs.digest()                               # the same as long as nothing has changed
+
     Swarm("26.1", managers=3)                        # with two powered off there is no quorum
     Swarm("26.1", workers="20.10")
 
 From a shell, or for a test written in C: `python3 tests/lab --engine 20.10 -- COMMAND` runs
 COMMAND with BERTH_TEST_ENGINE and DOCKER_HOST set, and `python3 tests/lab --swarm -- COMMAND` with
-a swarm; --help says which variables there are. Root is needed.
+a swarm, and `--rootfs` with root file systems; --help says which variables there are. Root is
+needed.
 
 A swarm of three is ready in 3 s. The kernel need not have IPVS: without it published ports of a
 service are reached on the node of its task alone (`--publish mode=host,...`), and `service create`
@@ -36,6 +41,7 @@ without `--detach` waits 5 s longer than it must.
 
 from .engine import Engine
 from .packages import VERSIONS, compose, docker_cli
+from .rootfs import Rootfs
 from .swarm import GATEWAY, Swarm
 
-__all__ = ["Engine", "GATEWAY", "Swarm", "VERSIONS", "compose", "docker_cli"]
+__all__ = ["Engine", "GATEWAY", "Rootfs", "Swarm", "VERSIONS", "compose", "docker_cli"]

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Run a command with an engine, or with a swarm of them.
+"""Run a command with an engine, with a swarm of them, or with root file systems.
 
-    python3 tests/lab [--engine VERSION] [--registry] -- COMMAND...
+    python3 tests/lab [--engine VERSION] [--registry] [--rootfs] -- COMMAND...
+    python3 tests/lab --rootfs -- COMMAND...
     python3 tests/lab --swarm [NODES] [--managers N] [--workers VERSION] [...] -- COMMAND...
 
 The command's exit status is passed on. It finds in its environment
@@ -13,6 +14,11 @@ The command's exit status is passed on. It finds in its environment
     BERTH_TEST_IMAGE   an image to run, on every node
     BERTH_TEST_PULL    with --registry: an image that is on no engine and can be pulled
 
+with --rootfs, which alone starts no engine,
+
+    BERTH_TEST_ROOTFS  a root file system with busybox as /bin/sh and /bin/bash; the folder that it
+                       is in may be a root
+
 and with --swarm also
 
     BERTH_TEST_SWARM          the manager's address, unix:///...
@@ -23,6 +29,7 @@ and with --swarm also
 """
 
 import argparse
+import contextlib
 import os
 import pathlib
 import signal
@@ -31,7 +38,7 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
-from lab import VERSIONS, Engine, Swarm, compose, docker_cli  # noqa: E402
+from lab import VERSIONS, Engine, Rootfs, Swarm, compose, docker_cli  # noqa: E402
 
 IMAGE = "berth/demo:latest"
 PULL = "httpd:2.4"
@@ -52,40 +59,51 @@ def of_swarm(swarm):
     }
 
 
+def of_engines(args, stack):
+    version = args.engine or "26.1"
+    if args.swarm:
+        lab = Swarm(version, args.swarm, args.managers, args.workers, args.registry, tls=True)
+    else:
+        lab = Engine(version, registry=args.registry)
+    stack.enter_context(lab)
+    lab.import_image(IMAGE)
+    environment = {
+        "BERTH_TEST_ENGINE": lab.url,
+        "BERTH_TEST_IMAGE": IMAGE,
+        "BERTH_TEST_DOCKER": str(docker_cli()),
+        "BERTH_TEST_COMPOSE": str(compose()),
+        "DOCKER_HOST": lab.url,
+        **(of_swarm(lab) if args.swarm else {}),
+    }
+    if args.registry:
+        publish(lab.manager if args.swarm else lab)
+        environment["BERTH_TEST_PULL"] = PULL
+    return environment
+
+
 def main():
     parser = argparse.ArgumentParser(
         prog="lab", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--engine", choices=VERSIONS, default="26.1")
+    parser.add_argument("--engine", choices=VERSIONS, help="26.1")
     parser.add_argument("--registry", action="store_true")
     parser.add_argument("--swarm", nargs="?", type=int, const=3, metavar="NODES")
     parser.add_argument("--managers", type=int, default=1)
     parser.add_argument("--workers", choices=VERSIONS, metavar="VERSION",
                         help="the engine of the nodes that do not manage")
+    parser.add_argument("--rootfs", action="store_true")
     parser.add_argument("command", nargs="+", metavar="COMMAND")
     args = parser.parse_args()
 
     # Ctrl-C reaches the command too: it ends first, then the engine.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if args.swarm:
-        lab = Swarm(args.engine, args.swarm, args.managers, args.workers, args.registry, tls=True)
-    else:
-        lab = Engine(args.engine, registry=args.registry)
-    with lab:
-        lab.import_image(IMAGE)
-        environment = {
-            **os.environ,
-            "BERTH_TEST_ENGINE": lab.url,
-            "BERTH_TEST_IMAGE": IMAGE,
-            "BERTH_TEST_DOCKER": str(docker_cli()),
-            "BERTH_TEST_COMPOSE": str(compose()),
-            "DOCKER_HOST": lab.url,
-            **(of_swarm(lab) if args.swarm else {}),
-        }
-        if args.registry:
-            publish(lab.manager if args.swarm else lab)
-            environment["BERTH_TEST_PULL"] = PULL
+    with contextlib.ExitStack() as stack:
+        environment = {}
+        if args.rootfs:
+            environment["BERTH_TEST_ROOTFS"] = str(stack.enter_context(Rootfs()).path)
+        if args.engine or args.registry or args.swarm or not args.rootfs:
+            environment |= of_engines(args, stack)
         command = subprocess.Popen(
-            args.command, env=environment,
+            args.command, env={**os.environ, **environment},
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
         return command.wait()
 

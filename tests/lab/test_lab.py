@@ -10,7 +10,7 @@ import urllib.request
 
 import pytest
 
-from lab import VERSIONS, Engine, holder
+from lab import VERSIONS, Engine, Rootfs, holder
 
 OWNER = """
 import sys, time
@@ -109,3 +109,16 @@ def left_of(directory):
     if directory.name in pathlib.Path("/proc/self/mountinfo").read_text():
         left.append("mounts")
     return left
+
+
+def test_makes_root_file_systems_that_run_and_tells_when_they_change():
+    with Rootfs() as rootfs:
+        other = rootfs.add("other", {"etc/motd": "hello\n"})
+        before = rootfs.digest()
+        done = subprocess.run(["chroot", other, "/bin/bash", "-c", "cat /etc/motd"],
+                              capture_output=True, text=True)
+        assert done.stdout == "hello\n"
+        assert rootfs.digest() == before
+        (other / "etc/motd").chmod(0o600)
+        assert rootfs.digest() != before
+    assert not rootfs.path.exists()
