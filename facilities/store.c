@@ -58,13 +58,30 @@ static int make_database(int dir_fd, const char *data_dir, struct berth_error *e
     return 0;
 }
 
+/* In the directory that dir_fd is of. */
+static int open_embedded(const char *data_dir, int dir_fd, struct berth_store **ret_store,
+                         struct berth_error *err)
+{
+    BERTH_CLEANUP(strbuf) struct berth_strbuf path = BERTH_STRBUF_INIT(PATH_MAX);
+    int r = make_database(dir_fd, data_dir, err);
+    if (r < 0)
+        return r;
+    berth_strbuf_addf(&path, "%s/" DATABASE_NAME, data_dir);
+    r = berth_strbuf_check(&path, err);
+    if (r < 0)
+        return r;
+    r = berth_store_sqlite_open(berth_strbuf_str(&path), ret_store, err);
+    if (r < 0)
+        (void)berth_error_wrap(err, "%s", berth_strbuf_str(&path));
+    return r;
+}
+
 int berth_store_open(const struct berth_store_config *config, struct berth_store **ret_store,
                      struct berth_error *err)
 {
     const char *data_dir = config->data_dir;
     BERTH_CLEANUP(fd) int dir_fd = -1;
     BERTH_CLEANUP(fd) int lock_fd = -1;
-    BERTH_CLEANUP(strbuf) struct berth_strbuf path = BERTH_STRBUF_INIT(PATH_MAX);
     struct berth_store *store = NULL;
 
     int r = open_data_dir(data_dir, &dir_fd, err);
@@ -73,21 +90,22 @@ int berth_store_open(const struct berth_store_config *config, struct berth_store
     r = take_lock(dir_fd, data_dir, &lock_fd, err);
     if (r < 0)
         return r;
-    r = make_database(dir_fd, data_dir, err);
+    r = berth_store_wants_postgres(config)
+            ? berth_store_postgres_open(&config->postgres, &store, err)
+            : open_embedded(data_dir, dir_fd, &store, err);
     if (r < 0)
         return r;
-    berth_strbuf_addf(&path, "%s/" DATABASE_NAME, data_dir);
-    r = berth_strbuf_check(&path, err);
-    if (r < 0)
-        return r;
-    r = berth_store_sqlite_open(berth_strbuf_str(&path), &store, err);
-    if (r < 0) {
-        (void)berth_error_wrap(err, "%s", berth_strbuf_str(&path));
-        return r;
-    }
     store->lock_fd = berth_fd_steal(&lock_fd);
     *ret_store = store;
     return 0;
+}
+
+int berth_store_probe(const struct berth_store_config *config, struct berth_strbuf *text,
+                      struct berth_error *err)
+{
+    return berth_store_wants_postgres(config)
+               ? berth_store_postgres_probe(&config->postgres, text, err)
+               : 0;
 }
 
 void berth_store_close(struct berth_store *store)
@@ -170,7 +188,10 @@ int berth_txn_tell(struct berth_txn *txn, const struct berth_store_news *news,
                    struct berth_error *err)
 {
     const struct berth_store_ops *ops = txn->store->ops;
-    return ops->tell ? ops->tell(txn, news, err) : 0;
+    int r = ops->tell ? ops->tell(txn, news, err) : 0;
+    if (r < 0 && txn->failed == 0)
+        txn->failed = r;
+    return r;
 }
 
 int berth_store_listen(struct berth_store *store, berth_news_fn *fn, void *ctx,

@@ -19,7 +19,7 @@
 #ifndef BERTH_FACILITIES_STORE_H
 #define BERTH_FACILITIES_STORE_H
 
-#include "base/error.h"
+#include "base/strbuf.h"
 
 #include <pthread.h>
 #include <stdbool.h>
@@ -83,6 +83,15 @@ static inline bool berth_store_wants_postgres(const struct berth_store_config *c
  */
 BERTH_MUST_CHECK int berth_store_open(const struct berth_store_config *config,
                                       struct berth_store **ret_store, struct berth_error *err);
+/* BERTH_E_INVALID for a connection string that libpq does not understand ("must be …"). What stands
+ * in it is never told: it may be a password. */
+BERTH_MUST_CHECK int berth_store_check_conninfo(const char *conninfo, struct berth_error *err);
+
+/* Tries whether the store can be opened, and appends what it is to text, for people ("PostgreSQL
+ * 15.18 at db:5432, database berth, schema 1"). Changes nothing. Nothing to try and to say of the
+ * embedded one. */
+BERTH_MUST_CHECK int berth_store_probe(const struct berth_store_config *config,
+                                       struct berth_strbuf *text, struct berth_error *err);
 /* Finishes waiting writes. NULL is fine. */
 void berth_store_close(struct berth_store *store);
 BERTH_DEFINE_CLEANUP(store, struct berth_store *, berth_store_close)

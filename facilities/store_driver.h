@@ -10,6 +10,7 @@
 #ifndef BERTH_FACILITIES_STORE_DRIVER_H
 #define BERTH_FACILITIES_STORE_DRIVER_H
 
+#include "base/strbuf.h"
 #include "facilities/store.h"
 
 /* Parameters of one statement. */
@@ -67,5 +68,14 @@ BERTH_MUST_CHECK int berth_txn_run_job(struct berth_txn *txn, berth_store_job *j
 /* The embedded driver: opens or makes path, and migrates it. */
 BERTH_MUST_CHECK int berth_store_sqlite_open(const char *path, struct berth_store **ret_store,
                                              struct berth_error *err);
+
+/* The driver for PostgreSQL. BERTH_E_UNREACHABLE: the server, or the database, cannot be reached,
+ * or does not know who comes; err names it. */
+BERTH_MUST_CHECK int berth_store_postgres_open(const struct berth_postgres_config *config,
+                                               struct berth_store **ret_store,
+                                               struct berth_error *err);
+/* As berth_store_probe. */
+BERTH_MUST_CHECK int berth_store_postgres_probe(const struct berth_postgres_config *config,
+                                                struct berth_strbuf *text, struct berth_error *err);
 
 #endif

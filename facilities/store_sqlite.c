@@ -2,12 +2,11 @@
 /*
  * The embedded driver: one thread that writes in groups, a pool of readers.
  *
- * Locks: write_mutex guards the queue of requests, their `done` and
- * `stopping`; read_mutex guards the pool. Neither is held while SQLite works.
+ * Locks: read_mutex guards the pool. It is not held while SQLite works.
  */
 #include "facilities/store_sqlite.h"
-
 #include "base/thread.h"
+#include "facilities/store_queue.h"
 
 #define READERS_MAX 4
 #define GROUP_MAX   256 /* jobs that share one commit */
@@ -18,11 +17,7 @@ struct sqlite_store {
 
     struct berth_sqlite writer; /* of the writer thread once it runs */
     pthread_t thread;
-    pthread_mutex_t write_mutex;
-    pthread_cond_t work_cond;
-    struct berth_store_request *first;
-    struct berth_store_request **last;
-    bool stopping;
+    struct berth_store_queue queue;
 
     pthread_mutex_t read_mutex;
     pthread_cond_t idle_cond;
@@ -66,18 +61,6 @@ static int driver_run(struct berth_txn *txn, const char *sql, const struct berth
 
 /* ---- Writing ---- */
 
-/* Fails the requests of a transaction that did not fail by themselves. */
-static void fail_group(struct berth_store_request *from, const struct berth_store_request *until,
-                       const struct berth_error *why)
-{
-    for (struct berth_store_request *request = from; request != until; request = request->next) {
-        if (request->result < 0)
-            continue;
-        request->error = *why;
-        request->result = why->status;
-    }
-}
-
 /*
  * Runs one job within the group's transaction. Negative when that has ended
  * before its time, by an error after which SQLite rolls back all.
@@ -119,70 +102,33 @@ static struct berth_store_request *run_group(struct sqlite_store *store,
         berth_sqlite_rollback(&store->writer);
         if (end == first)
             end = NULL; /* there was no transaction: waiting again for each would take too long */
-        fail_group(first, end, &failure);
+        berth_store_fail_group(first, end, &failure);
     }
     return end;
-}
-
-static void answer(struct sqlite_store *store, struct berth_store_request *request)
-{
-    BERTH_LOCK_SCOPE(lock, &store->write_mutex);
-    while (request) {
-        /* Its owner may leave, and take it along, as soon as the lock is free. */
-        struct berth_store_request *next = request->next;
-        request->done = true;
-        (void)pthread_cond_signal(&request->done_cond);
-        request = next;
-    }
-}
-
-static struct berth_store_request *wait_for_requests(struct sqlite_store *store)
-{
-    BERTH_LOCK_SCOPE(lock, &store->write_mutex);
-    while (!store->first && !store->stopping)
-        (void)pthread_cond_wait(&store->work_cond, &store->write_mutex);
-    struct berth_store_request *all = store->first;
-    store->first = NULL;
-    store->last = &store->first;
-    return all;
 }
 
 static void *writer_main(void *arg)
 {
     struct sqlite_store *store = arg;
     for (;;) {
-        struct berth_store_request *all = wait_for_requests(store);
+        struct berth_store_request *all = berth_store_queue_take(&store->queue);
         if (!all)
             return NULL;
         for (struct berth_store_request *rest = all; rest;)
             rest = run_group(store, rest);
-        answer(store, all);
+        berth_store_queue_answer(&store->queue, all);
     }
 }
 
 static void driver_begin_write(struct berth_store *base, struct berth_store_request *request)
 {
-    struct sqlite_store *store = sqlite_store(base);
-    berth_cond_init(&request->done_cond);
-    BERTH_LOCK_SCOPE(lock, &store->write_mutex);
-    *store->last = request;
-    store->last = &request->next;
-    (void)pthread_cond_signal(&store->work_cond);
+    berth_store_queue_add(&sqlite_store(base)->queue, request);
 }
 
 static int driver_end_write(struct berth_store *base, struct berth_store_request *request,
                             struct berth_error *err)
 {
-    struct sqlite_store *store = sqlite_store(base);
-    {
-        BERTH_LOCK_SCOPE(lock, &store->write_mutex);
-        while (!request->done)
-            (void)pthread_cond_wait(&request->done_cond, &store->write_mutex);
-    }
-    (void)pthread_cond_destroy(&request->done_cond);
-    if (request->result < 0 && err)
-        *err = request->error;
-    return request->result;
+    return berth_store_queue_await(&sqlite_store(base)->queue, request, err);
 }
 
 /* ---- Reading ---- */
@@ -245,8 +191,7 @@ static void free_store(struct sqlite_store *store)
     berth_sqlite_close(&store->writer);
     (void)pthread_cond_destroy(&store->idle_cond);
     (void)pthread_mutex_destroy(&store->read_mutex);
-    (void)pthread_cond_destroy(&store->work_cond);
-    (void)pthread_mutex_destroy(&store->write_mutex);
+    berth_store_queue_release(&store->queue);
     free(store->path);
     free(store);
 }
@@ -254,11 +199,7 @@ static void free_store(struct sqlite_store *store)
 static void driver_close(struct berth_store *base)
 {
     struct sqlite_store *store = sqlite_store(base);
-    {
-        BERTH_LOCK_SCOPE(lock, &store->write_mutex);
-        store->stopping = true;
-        (void)pthread_cond_signal(&store->work_cond);
-    }
+    berth_store_queue_stop(&store->queue);
     (void)pthread_join(store->thread, NULL);
     free_store(store);
 }
@@ -278,9 +219,7 @@ int berth_store_sqlite_open(const char *path, struct berth_store **ret_store,
     if (!store)
         return berth_error_nomem(err);
     store->base = (struct berth_store){.ops = &sqlite_ops, .lock_fd = -1};
-    store->last = &store->first;
-    (void)pthread_mutex_init(&store->write_mutex, NULL);
-    berth_cond_init(&store->work_cond);
+    berth_store_queue_init(&store->queue);
     (void)pthread_mutex_init(&store->read_mutex, NULL);
     berth_cond_init(&store->idle_cond);
 

@@ -111,7 +111,7 @@ static int open_requests(struct berth_linelog **requests, struct berth_error *er
 static int open_people(struct berth *berth, const struct berth_config *config,
                        struct berth_error *err)
 {
-    const struct berth_store_config store = {.data_dir = config->data_dir};
+    const struct berth_store_config store = berth_config_store(config);
     int r = berth_store_open(&store, &berth->store, err);
     if (r == 0)
         r = berth_identity_open(berth->store, &berth->identity, err);

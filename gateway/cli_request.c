@@ -50,6 +50,28 @@ static int check_backend(const struct berth_facility_config *facility, struct be
     return 0;
 }
 
+/* A database that is away keeps nobody from starting where the embedded store may stand in. */
+static int check_store(const struct berth_config *config, struct berth_error *err)
+{
+    const struct berth_store_config store = berth_config_store(config);
+    struct berth_error why = BERTH_ERROR_INIT;
+    BERTH_CLEANUP(strbuf) struct berth_strbuf text = BERTH_STRBUF_INIT(4096);
+    int r = berth_store_probe(&store, &text, &why);
+    if (r == BERTH_E_UNREACHABLE && store.fallback) {
+        printf("store: %s; until it can, the embedded store serves (fallback = yes)\n",
+               why.message);
+        return 0;
+    }
+    if (r < 0) {
+        if (err)
+            *err = why;
+        return berth_error_wrap(err, "store");
+    }
+    if (text.len > 0)
+        printf("store: %s\n", berth_strbuf_str(&text));
+    return 0;
+}
+
 int cli_run_check_config(const struct cli_invocation *invocation, struct berth_error *err)
 {
     BERTH_CLEANUP(config) struct berth_config *config = NULL;
@@ -57,6 +79,8 @@ int cli_run_check_config(const struct cli_invocation *invocation, struct berth_e
     int r = berth_config_load(invocation->config, &config, err);
     if (r == 0)
         r = berth_config_open_tls(config, &certificates, err);
+    if (r == 0)
+        r = check_store(config, err);
     for (size_t i = 0; r == 0 && i < config->facility_count; i++)
         r = check_backend(&config->facilities[i], err);
     if (r == 0) {

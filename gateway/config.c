@@ -17,6 +17,13 @@
 #define FACILITIES_MAX 1000 /* files there */
 #define FILE_SUFFIX    ".conf"
 
+static void free_secret(char *text)
+{
+    if (text)
+        explicit_bzero(text, strlen(text));
+    free(text);
+}
+
 static void config_free(struct berth_config *config)
 {
     const struct berth_config_section *facility = berth_config_find_section("facility", 8);
@@ -27,10 +34,13 @@ static void config_free(struct berth_config *config)
     for (size_t i = 0; i < berth_config_section_count; i++)
         if (&berth_config_sections[i] != facility)
             berth_config_release(&berth_config_sections[i], config);
-    if (config->app_pass)
-        explicit_bzero(config->app_pass, strlen(config->app_pass));
-    free(config->app_pass);
+    free_secret(config->app_pass);
     free(config->app_user);
+    free(config->db_host);
+    free(config->db_port);
+    free(config->db_user);
+    free_secret(config->db_password);
+    free(config->db_name);
     free(config->facilities);
     free(config->proxies);
     free(config->path);
@@ -159,6 +169,28 @@ static int apply_to_key(char **slot, const struct berth_environment *environment
     return r;
 }
 
+/* The password goes with [store] postgres too, which need not hold it then. */
+static int apply_database(struct berth_config *config, const struct berth_environment *environment,
+                          struct berth_error *err)
+{
+    int64_t port;
+    int r = berth_environment_get(environment, "DB_HOST", &config->db_host, err);
+    if (r == 0)
+        r = berth_environment_get(environment, "DB_PORT", &config->db_port, err);
+    if (r == 0)
+        r = berth_environment_get(environment, "DB_USER", &config->db_user, err);
+    if (r == 0)
+        r = berth_environment_get(environment, "DB_NAME", &config->db_name, err);
+    if (r == 0)
+        r = berth_environment_get_secret(environment, "DB_PASSWORD", &config->db_password, err);
+    if (r == 0 && config->db_port) {
+        r = berth_text_parse_int(config->db_port, 1, 65535, &port, err);
+        if (r < 0)
+            (void)berth_error_wrap(err, "DB_PORT");
+    }
+    return r;
+}
+
 static int apply_environment(struct berth_config *config,
                              const struct berth_environment *environment, struct berth_error *err)
 {
@@ -182,11 +214,7 @@ static int apply_environment(struct berth_config *config,
         if (!config->facilities[i].default_user_uid)
             r = berth_error_nomem(err);
     }
-    BERTH_CLEANUP(free) char *db_host = NULL;
-    if (r == 0)
-        r = berth_environment_get(environment, "DB_HOST", &db_host, err);
-    config->has_db_host = db_host != NULL;
-    return r;
+    return r == 0 ? apply_database(config, environment, err) : r;
 }
 
 /* ---- Checks over all ---- */
@@ -223,9 +251,6 @@ static int check_root_facility(const struct berth_config *config, struct berth_e
 
 static int check_gateway(const struct berth_config *config, struct berth_error *err)
 {
-    if (config->postgres)
-        return berth_error_set(err, BERTH_E_INVALID,
-                               "[store] postgres: this version has the embedded store alone");
     if (config->listen.count == 0 && !config->listen_tls)
         return berth_error_set(
             err, BERTH_E_INVALID,
@@ -390,9 +415,28 @@ enum berth_config_change berth_config_compare(const struct berth_facility_config
 
 void berth_config_warn(const struct berth_config *config)
 {
-    if (config->has_db_host)
+    bool is_named = config->db_host || config->db_name;
+    if (config->postgres && is_named)
         berth_log(BERTH_LOG_WARNING,
-                  "DB_HOST is set, but this version has the embedded store alone: it is used");
+                  "DB_HOST and DB_NAME are without effect: [store] postgres says "
+                  "where the database is");
+    if (!config->postgres && !is_named && (config->db_user || config->db_password))
+        berth_log(BERTH_LOG_WARNING, "DB_USER and DB_PASSWORD are without effect: neither DB_HOST "
+                                     "nor DB_NAME nor [store] postgres is set");
+}
+
+struct berth_store_config berth_config_store(const struct berth_config *config)
+{
+    struct berth_store_config store = {.data_dir = config->data_dir, .fallback = config->fallback};
+    store.postgres.conninfo = config->postgres;
+    store.postgres.password = config->db_password;
+    if (!config->postgres) {
+        store.postgres.host = config->db_host;
+        store.postgres.port = config->db_port;
+        store.postgres.user = config->db_user;
+        store.postgres.database = config->db_name;
+    }
+    return store;
 }
 
 static bool is_local(const char *listener)

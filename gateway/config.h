@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/strbuf.h"
 #include "facilities/facility.h"
+#include "facilities/store.h"
 #include "gateway/proxies.h"
 
 /* The file that is read where none is named. */
@@ -68,7 +69,11 @@ struct berth_config {
     /* The environment: a gateway administrator to make sure of. */
     char *app_user;
     char *app_pass;
-    bool has_db_host; /* DB_HOST is set */
+    char *db_host; /* the five of PostgreSQL */
+    char *db_port;
+    char *db_user;
+    char *db_password;
+    char *db_name;
 
     struct berth_facility_config *facilities; /* strings owned by the configuration */
     size_t facility_count;
@@ -104,6 +109,9 @@ enum berth_config_change berth_config_compare(const struct berth_facility_config
 struct berth_config *berth_config_ref(struct berth_config *config);
 void berth_config_unref(struct berth_config *config);
 BERTH_DEFINE_CLEANUP(config, struct berth_config *, berth_config_unref)
+
+/* What the store is to be opened by; borrowed from the configuration. */
+struct berth_store_config berth_config_store(const struct berth_config *config);
 
 /* Logs what is valid but without effect; for those who are about to serve. */
 void berth_config_warn(const struct berth_config *config);

@@ -41,7 +41,7 @@ static const struct berth_config_key gateway_keys[] = {
 };
 
 static const struct berth_config_key store_keys[] = {
-    {"postgres", BERTH_CONFIG_STRING, AT(postgres), 1, 1024, NULL, NULL, NULL, RESTART},
+    {"postgres", BERTH_CONFIG_STRING, AT(postgres), 1, 1024, NULL, NULL, berth_store_check_conninfo, RESTART},
     {"fallback", BERTH_CONFIG_BOOL,   AT(fallback), 0, 1, "yes", NULL, NULL, RESTART},
 };
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The store that tests use, so that all of them can be run with another one.
+ * The store that tests use: the embedded one, or, where BERTH_TEST_POSTGRES is
+ * a connection string of a server that lets databases be made, a database for
+ * each directory there.
  *
  * Threading: as the store.
  */
@@ -12,5 +14,8 @@
 /* Opens the store of a directory of the test's own; the same directory again is the same store. */
 BERTH_MUST_CHECK int unit_store_open(const char *dir, struct berth_store **ret_store,
                                      struct berth_error *err);
+
+/* The connection string, or NULL where the store is the embedded one. */
+const char *unit_store_server(void);
 
 #endif
