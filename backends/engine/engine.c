@@ -246,6 +246,20 @@ int berth_engine_said(enum berth_status status, const char *message, struct bert
     return status;
 }
 
+/*
+ * Podman (4.3 at least) says 500 for what Docker has statuses of its own for, and gives the
+ * cause beside the message.
+ */
+static enum berth_status status_of_cause(const char *cause)
+{
+    static const char *const conflicts[] = {"container state improper",
+                                            "that name is already in use"};
+    for (size_t i = 0; i < sizeof(conflicts) / sizeof(conflicts[0]); i++)
+        if (strcmp(cause, conflicts[i]) == 0)
+            return BERTH_E_CONFLICT;
+    return BERTH_E_REFUSED;
+}
+
 static enum berth_status status_of_http(long status)
 {
     if (status == 404)
@@ -268,6 +282,8 @@ int berth_engine_refusal(const struct berth_engine *engine, long status, const c
     const char *message = "";
     if (berth_json_parse(body, len, &json, NULL) == 0)
         message = berth_json_string(json, "message", "");
+    if (ours == BERTH_E_REFUSED)
+        ours = status_of_cause(berth_json_string(json, "cause", ""));
     if (message[0])
         return berth_engine_said(ours, message, err);
     return berth_error_set(err, ours, "engine of facility %s answered with status %ld",

@@ -221,10 +221,28 @@ static enum berth_app_health read_health(const cJSON *state)
     return BERTH_HEALTH_NONE;
 }
 
+enum berth_app_state berth_engine_app_state(const char *word)
+{
+    /* Podman's own, which it tells while something is under way. */
+    static const struct {
+        const char *word;
+        enum berth_app_state state;
+    } others[] = {
+        {"configured", BERTH_APP_CREATED},
+        {"initialized", BERTH_APP_CREATED},
+        {"stopping", BERTH_APP_RUNNING},
+        {"stopped", BERTH_APP_EXITED},
+    };
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+        if (strcmp(others[i].word, word) == 0)
+            return others[i].state;
+    return berth_app_state_parse(word);
+}
+
 static void read_state(const cJSON *inspect, struct berth_app *app)
 {
     const cJSON *state = berth_json_get(inspect, "State");
-    app->state = berth_app_state_parse(berth_json_string(state, "Status", ""));
+    app->state = berth_engine_app_state(berth_json_string(state, "Status", ""));
     app->dead = berth_json_bool(state, "Dead", false);
     app->paused = berth_json_bool(state, "Paused", false);
     app->exit_code = (int)berth_json_int(state, "ExitCode", 0);

@@ -40,6 +40,9 @@ BERTH_MUST_CHECK int berth_engine_app_labelled(struct berth_engine *engine,
 /* Appends "/containers/ID" and suffix ("/json", "/start"). */
 void berth_engine_app_path(const char *id, const char *suffix, struct berth_strbuf *path);
 
+/* The state an engine has a word for, Docker or Podman; BERTH_APP_UNKNOWN: no such word. */
+enum berth_app_state berth_engine_app_state(const char *word);
+
 /*
  * entry: one of GET /containers/json; inspect: GET /containers/{id}/json of the
  * same container. One reference. BERTH_E_NOT_FOUND: not of the scope;

@@ -34,6 +34,15 @@ static int inspect_json(struct berth_engine *engine, const char *id, cJSON **ret
     return rc < 0 ? rc : berth_engine_get_json(engine, berth_strbuf_str(&path), ret_inspect, NULL);
 }
 
+/* otherwise: what to think where the engine does not tell. */
+static bool is_paused(struct berth_engine *engine, const char *id, bool otherwise)
+{
+    BERTH_CLEANUP(json) cJSON *inspect = NULL;
+    return inspect_json(engine, id, &inspect) < 0
+               ? otherwise
+               : berth_json_bool(berth_json_get(inspect, "State"), "Paused", otherwise);
+}
+
 static int restate(struct berth_error *err, enum berth_status status)
 {
     if (err)
@@ -55,6 +64,17 @@ static int act_on(struct berth_engine *engine, const char *id, const char *suffi
     return inspect_json(engine, id, &inspect) == 0 ? restate(err, BERTH_E_REFUSED) : rc;
 }
 
+/* As act_on, of a container that is paused too: Docker lets one go on by itself, Podman refuses. */
+static int end_on(struct berth_engine *engine, const char *id, const char *suffix,
+                  struct berth_error *err)
+{
+    int rc = act_on(engine, id, suffix, GRACE_MS, err);
+    if (rc != BERTH_E_CONFLICT || !is_paused(engine, id, false))
+        return rc;
+    rc = act_on(engine, id, "/unpause", 0, err);
+    return rc == 0 || rc == BERTH_E_CONFLICT ? act_on(engine, id, suffix, GRACE_MS, err) : rc;
+}
+
 int berth_engine_container_start(struct berth_engine *engine, const char *id,
                                  struct berth_error *err)
 {
@@ -64,13 +84,13 @@ int berth_engine_container_start(struct berth_engine *engine, const char *id,
 int berth_engine_container_stop(struct berth_engine *engine, const char *id,
                                 struct berth_error *err)
 {
-    return act_on(engine, id, "/stop?t=" TEXT_OF(BERTH_STOP_GRACE_S), GRACE_MS, err);
+    return end_on(engine, id, "/stop?t=" TEXT_OF(BERTH_STOP_GRACE_S), err);
 }
 
 int berth_engine_container_restart(struct berth_engine *engine, const char *id,
                                    struct berth_error *err)
 {
-    return act_on(engine, id, "/restart?t=" TEXT_OF(BERTH_STOP_GRACE_S), GRACE_MS, err);
+    return end_on(engine, id, "/restart?t=" TEXT_OF(BERTH_STOP_GRACE_S), err);
 }
 
 int berth_engine_container_pause(struct berth_engine *engine, const char *id,
@@ -86,10 +106,7 @@ int berth_engine_container_unpause(struct berth_engine *engine, const char *id,
     if (rc != BERTH_E_REFUSED)
         return rc;
     /* The engine answers 500 when the container is not paused (20.10 to 26.1 at least). */
-    BERTH_CLEANUP(json) cJSON *inspect = NULL;
-    bool paused = inspect_json(engine, id, &inspect) < 0 ||
-                  berth_json_bool(berth_json_get(inspect, "State"), "Paused", true);
-    return paused ? rc : restate(err, BERTH_E_CONFLICT);
+    return is_paused(engine, id, true) ? rc : restate(err, BERTH_E_CONFLICT);
 }
 
 int berth_engine_container_kill(struct berth_engine *engine, const char *id,

@@ -11,8 +11,9 @@
 
 /* ---- Listing ---- */
 
-/* The strings of an array but docker's "<none>" ones: malloc'ed, NULL-terminated; borrowed text. */
-static char **read_names(const cJSON *names)
+/* Of an array the names that have a digest, or those that have none: malloc'ed, NULL-terminated;
+ * borrowed text. Left out are Docker's "<none>", and the digests among Podman's tags. */
+static char **read_names(const cJSON *names, bool digests)
 {
     size_t most = names ? (size_t)cJSON_GetArraySize(names) : 0;
     char **list = calloc(most + 1, sizeof(*list));
@@ -22,8 +23,9 @@ static char **read_names(const cJSON *names)
     const cJSON *name;
     cJSON_ArrayForEach(name, names)
     {
-        if (cJSON_IsString(name) && strncmp(name->valuestring, "<none>", 6) != 0)
-            list[count++] = name->valuestring;
+        if (cJSON_IsString(name) && strncmp(name->valuestring, "<none>", 6) != 0 &&
+            (strchr(name->valuestring, '@') != NULL) == digests)
+            list[count++] = (char *)(uintptr_t)berth_engine_name_familiar(name->valuestring);
     }
     return list;
 }
@@ -40,8 +42,8 @@ static int64_t read_created(const cJSON *entry)
 
 static int add_image(const cJSON *entry, struct berth_image_list *list, struct berth_error *err)
 {
-    BERTH_CLEANUP(free) char **tags = read_names(berth_json_get(entry, "RepoTags"));
-    BERTH_CLEANUP(free) char **digests = read_names(berth_json_get(entry, "RepoDigests"));
+    BERTH_CLEANUP(free) char **tags = read_names(berth_json_get(entry, "RepoTags"), false);
+    BERTH_CLEANUP(free) char **digests = read_names(berth_json_get(entry, "RepoDigests"), true);
     BERTH_CLEANUP(free) char *id = berth_text_dup(berth_json_string(entry, "Id", ""));
     if (!tags || !digests || !id)
         return berth_error_nomem(err);

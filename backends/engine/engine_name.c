@@ -34,11 +34,9 @@ static void drop_prefix(const char **text, size_t *len, const char *prefix)
     }
 }
 
-/* The repository as people write it: docker.io/library/httpd is httpd. */
-static const char *familiar(const struct berth_engine_name *name, size_t *ret_len)
+/* docker.io/library/httpd is httpd. */
+static const char *familiar_part(const char *text, size_t *ret_len)
 {
-    const char *text = name->repository;
-    *ret_len = name->repository_len;
     drop_prefix(&text, ret_len, "index.docker.io/");
     drop_prefix(&text, ret_len, "docker.io/");
     const char *path = text;
@@ -48,6 +46,19 @@ static const char *familiar(const struct berth_engine_name *name, size_t *ret_le
         return text;
     *ret_len = path_len;
     return path;
+}
+
+/* The repository as people write it. */
+static const char *familiar(const struct berth_engine_name *name, size_t *ret_len)
+{
+    *ret_len = name->repository_len;
+    return familiar_part(name->repository, ret_len);
+}
+
+const char *berth_engine_name_familiar(const char *reference)
+{
+    size_t len = berth_engine_name_split(reference).repository_len;
+    return familiar_part(reference, &len);
 }
 
 bool berth_engine_name_same_repository(const struct berth_engine_name *a,

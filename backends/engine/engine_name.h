@@ -27,6 +27,10 @@ struct berth_engine_name berth_engine_name_split(const char *reference);
 bool berth_engine_name_same_repository(const struct berth_engine_name *a,
                                        const struct berth_engine_name *b);
 
+/* The reference as people write it: docker.io/library/httpd:2.4, as Podman has it, is httpd:2.4.
+ * Points into the reference. */
+const char *berth_engine_name_familiar(const char *reference);
+
 /* Appends what `docker ps` shows in IMAGE: the short id, or name and tag without the digest. */
 void berth_engine_image_shown(const char *image, const char *image_id, struct berth_strbuf *out);
 

@@ -27,7 +27,7 @@ static bool has_image(const cJSON *entry, const struct berth_app *row)
 
 static bool matches(const cJSON *entry, const struct berth_app *row)
 {
-    return berth_app_state_parse(berth_json_string(entry, "State", "")) == row->state &&
+    return berth_engine_app_state(berth_json_string(entry, "State", "")) == row->state &&
            has_name(entry, row->engine_name) && has_image(entry, row);
 }
 

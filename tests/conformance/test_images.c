@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Images: what is there, how it comes, and how it goes. */
+#include "backends/engine/engine_name.h"
 #include "base/clock.h"
 #include "tests/conformance/conformance.h"
 
@@ -45,17 +46,41 @@ static struct pulled pull(struct fixture *fixture, const char *reference)
     return pulled;
 }
 
-/* The pullable image is not there before a test and not after it. */
-static void discard(struct fixture *fixture)
+/* NULL once nothing is held of the pullable image's repository. */
+static const struct berth_image *find_pulled(const struct berth_image_list *images)
+{
+    struct berth_engine_name wanted = berth_engine_name_split(conformance_pullable());
+    for (size_t i = 0; i < images->count; i++) {
+        char **digests = images->items[i].digests;
+        struct berth_engine_name name = berth_engine_name_split(digests[0] ? digests[0] : "");
+        if (berth_engine_name_same_repository(&name, &wanted))
+            return &images->items[i];
+    }
+    return NULL;
+}
+
+/* BERTH_E_CONFLICT for a while: a container that was just removed may hold it for a moment. */
+static void remove_image(struct fixture *fixture, const char *reference)
 {
     struct berth_error err = BERTH_ERROR_INIT;
     int64_t until_ms = berth_clock_monotonic_ms() + PATIENCE_MS;
     int status;
-    do /* a container that was just removed may hold it for a moment */
-        status = berth_backend_image_remove(fixture->backend, conformance_pullable(), &err);
+    do
+        status = berth_backend_image_remove(fixture->backend, reference, &err);
     while (status == BERTH_E_CONFLICT && !apps_are_operated() &&
            berth_clock_monotonic_ms() < until_ms && usleep(100000) == 0);
     ck_assert_msg(status == 0 || status == BERTH_E_NOT_FOUND, "%s", err.message);
+}
+
+/* The pullable image is not there before a test and not after it; Podman keeps it under its digest
+ * when its tag is removed, if it was pulled by both. */
+static void discard(struct fixture *fixture)
+{
+    remove_image(fixture, conformance_pullable());
+    BERTH_CLEANUP(image_list) struct berth_image_list *images = images_get(fixture);
+    const struct berth_image *left = find_pulled(images);
+    if (left)
+        remove_image(fixture, left->id);
 }
 
 START_TEST(the_images_are_listed)
@@ -117,6 +142,14 @@ START_TEST(a_pulled_image_is_held_by_tag_and_digest)
 }
 END_TEST
 
+/* Podman tells a pinned image by one of the names it has itself: by tag or by digest. */
+static void check_repository(const char *told, const char *pinned)
+{
+    struct berth_engine_name name = berth_engine_name_split(told);
+    struct berth_engine_name wanted = berth_engine_name_split(pinned);
+    ck_assert_msg(berth_engine_name_same_repository(&name, &wanted), "%s is not %s", told, pinned);
+}
+
 START_TEST(an_app_is_made_of_a_pinned_image)
 {
     BERTH_CLEANUP(fixture) struct fixture fixture = fixture_open();
@@ -132,10 +165,14 @@ START_TEST(an_app_is_made_of_a_pinned_image)
     ASSERT_OK(berth_backend_create(fixture.backend, &spec, &id, &err), &err);
     app_wait(&fixture, id);
     BERTH_CLEANUP(app) struct berth_app *app = app_get(&fixture, id);
-    ck_assert_str_eq(app->image, reference);
     ck_assert_str_eq(app->image_id, pulled.id);
+    ck_assert_str_eq(app->image_label, reference);
     BERTH_CLEANUP(json) cJSON *json = app_inspect(&fixture, id);
-    ck_assert_str_eq(berth_json_string(berth_json_get(json, "Config"), "Image", ""), pinned);
+    const char *told = berth_json_string(berth_json_get(json, "Config"), "Image", "");
+    if (strcmp(told, pinned) == 0)
+        ck_assert_str_eq(app->image, reference);
+    else
+        check_repository(told, pinned);
     /* An image in use stays. */
     ASSERT_STATUS(berth_backend_image_remove(fixture.backend, reference, &err), BERTH_E_CONFLICT,
                   &err);

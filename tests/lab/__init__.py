@@ -41,7 +41,8 @@ without `--detach` waits 5 s longer than it must.
 
 from .engine import Engine
 from .packages import VERSIONS, compose, docker_cli
+from .podman import Podman
 from .rootfs import Rootfs
 from .swarm import GATEWAY, Swarm
 
-__all__ = ["Engine", "GATEWAY", "Rootfs", "Swarm", "VERSIONS", "compose", "docker_cli"]
+__all__ = ["Engine", "GATEWAY", "Podman", "Rootfs", "Swarm", "VERSIONS", "compose", "docker_cli"]

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Run a command with an engine, with a swarm of them, or with root file systems.
 
-    python3 tests/lab [--engine VERSION] [--registry] [--rootfs] -- COMMAND...
+    python3 tests/lab [--engine VERSION|podman] [--registry] [--rootfs] -- COMMAND...
     python3 tests/lab --rootfs -- COMMAND...
     python3 tests/lab --swarm [NODES] [--managers N] [--workers VERSION] [...] -- COMMAND...
 
@@ -38,10 +38,11 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
-from lab import VERSIONS, Engine, Rootfs, Swarm, compose, docker_cli  # noqa: E402
+from lab import VERSIONS, Engine, Podman, Rootfs, Swarm, compose, docker_cli  # noqa: E402
 
 IMAGE = "berth/demo:latest"
 PULL = "httpd:2.4"
+PODMAN = "podman"
 
 
 def publish(engine):
@@ -63,6 +64,8 @@ def of_engines(args, stack):
     version = args.engine or "26.1"
     if args.swarm:
         lab = Swarm(version, args.swarm, args.managers, args.workers, args.registry, tls=True)
+    elif version == PODMAN:
+        lab = Podman(registry=args.registry)
     else:
         lab = Engine(version, registry=args.registry)
     stack.enter_context(lab)
@@ -84,7 +87,7 @@ def of_engines(args, stack):
 def main():
     parser = argparse.ArgumentParser(
         prog="lab", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--engine", choices=VERSIONS, help="26.1")
+    parser.add_argument("--engine", choices=(*VERSIONS, PODMAN), help="26.1")
     parser.add_argument("--registry", action="store_true")
     parser.add_argument("--swarm", nargs="?", type=int, const=3, metavar="NODES")
     parser.add_argument("--managers", type=int, default=1)

@@ -26,6 +26,8 @@ class Engine(Machine):
     Threading: one thread at a time per engine.
     """
 
+    _daemon = "dockerd"
+
     def __init__(self, version="26.1", registry=False, args=()):
         if version not in packages.VERSIONS:
             raise ValueError(f"no engine {version} here: one of {', '.join(packages.VERSIONS)}")
@@ -43,13 +45,13 @@ class Engine(Machine):
 
     @property
     def pid(self):
-        """The process id of dockerd, as the machine sees it."""
-        return holder.child_of(self._processes["dockerd"])
+        """The process id of the engine, as the machine sees it."""
+        return holder.child_of(self._processes[self._daemon])
 
     @property
     def log(self):
-        """What dockerd has said."""
-        return (self.directory / "dockerd.log").read_text(errors="replace")
+        """What the engine has said."""
+        return (self.directory / f"{self._daemon}.log").read_text(errors="replace")
 
     def __enter__(self):
         try:
@@ -68,23 +70,18 @@ class Engine(Machine):
         if not self._holder:
             self.open()
         self.remove("docker.pid", "exec/containerd/containerd.pid")
-        mirror = ["--registry-mirror", f"http://{self.registry}"] if self.registry else []
-        self.spawn("dockerd", [
-            "dockerd", "--host", self.url, "--data-root", self.directory / "data",
-            "--exec-root", self.directory / "exec", "--pidfile", self.directory / "docker.pid",
-            "--exec-opt", "native.cgroupdriver=cgroupfs", "--cgroup-parent",
-            f"/{self.directory.name}", *mirror, *self._args], self._answers)
+        self.spawn(self._daemon, self._command(), self._answers)
         return self
 
     def stop(self):
         """End the engine as a service manager would; it stops its containers."""
         self._signal(signal.SIGTERM)
-        self._processes.pop("dockerd").wait()
+        self._processes.pop(self._daemon).wait()
 
     def kill(self):
         """End the engine without a warning; its containers stay."""
         self._signal(signal.SIGKILL)
-        self._processes.pop("dockerd").wait()
+        self._processes.pop(self._daemon).wait()
 
     def restart(self):
         self.stop()
@@ -96,7 +93,7 @@ class Engine(Machine):
 
     def thaw(self):
         self._signal(signal.SIGCONT)
-        self._processes["dockerd"].send_signal(signal.SIGCONT)  # nsenter stops with its child
+        self._processes[self._daemon].send_signal(signal.SIGCONT)  # nsenter stops with its child
 
     # Use
 
@@ -147,6 +144,14 @@ class Engine(Machine):
         return next(d.split("@")[1] for d in digests if d.startswith(f"{repository}@"))
 
     # Within
+
+    def _command(self):
+        mirror = ["--registry-mirror", f"http://{self.registry}"] if self.registry else []
+        return [
+            "dockerd", "--host", self.url, "--data-root", self.directory / "data",
+            "--exec-root", self.directory / "exec", "--pidfile", self.directory / "docker.pid",
+            "--exec-opt", "native.cgroupdriver=cgroupfs", "--cgroup-parent",
+            f"/{self.directory.name}", *mirror, *self._args]
 
     def _import(self, name, rootfs, *changes):
         flags = [flag for change in changes for flag in ("--change", change)]

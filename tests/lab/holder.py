@@ -26,9 +26,14 @@ ABANDONED_AFTER_S = 60
 
 
 def groups_of(directory):
-    """The control groups of a machine: one in each hierarchy of version 1, or the one."""
+    """The control groups of a machine: one in each hierarchy of version 1, or the one.
+
+    Podman makes those of its containers in a group that all Podmans share.
+    """
     root = pathlib.Path("/sys/fs/cgroup")
-    return [*root.glob(directory.name), *root.glob(f"*/{directory.name}")]
+    names = [directory.name, *(f"libpod_parent/libpod-{container.name}"
+                               for container in directory.glob("data/overlay-containers/*"))]
+    return [group for name in names for group in (*root.glob(name), *root.glob(f"*/{name}"))]
 
 
 def thaw(directory):

@@ -10,7 +10,7 @@ import urllib.request
 
 import pytest
 
-from lab import VERSIONS, Engine, Rootfs, holder
+from lab import VERSIONS, Engine, Podman, Rootfs, holder
 
 OWNER = """
 import sys, time
@@ -122,3 +122,13 @@ def test_makes_root_file_systems_that_run_and_tells_when_they_change():
         (other / "etc/motd").chmod(0o600)
         assert rootfs.digest() != before
     assert not rootfs.path.exists()
+
+
+def test_podman_leaves_nothing():
+    with Podman() as podman:
+        podman.import_image("berth/demo")
+        podman.docker("pause", podman.docker("run", "-d", "berth/demo"))
+        groups = holder.groups_of(podman.directory)
+        assert groups
+    assert not podman.directory.exists()
+    assert not [group for group in groups if group.exists()]

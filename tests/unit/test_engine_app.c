@@ -183,6 +183,10 @@ START_TEST(states_are_read)
         {"\"Status\":\"dead\",\"Dead\":true", BERTH_APP_DEAD, 0, false, true, 0, 0},
         {"\"Status\":\"restarting\"", BERTH_APP_RESTARTING, 0, false, false, 0, 0},
         {"\"Status\":\"removing\"", BERTH_APP_REMOVING, 0, false, false, 0, 0},
+        {"\"Status\":\"configured\"", BERTH_APP_CREATED, 0, false, false, 0, 0},
+        {"\"Status\":\"initialized\"", BERTH_APP_CREATED, 0, false, false, 0, 0},
+        {"\"Status\":\"stopping\"", BERTH_APP_RUNNING, 0, false, false, 0, 0},
+        {"\"Status\":\"stopped\"", BERTH_APP_EXITED, 0, false, false, 0, 0},
         {"\"Status\":\"dreaming\"", BERTH_APP_UNKNOWN, 0, false, false, 0, 0},
         {"\"Status\":7", BERTH_APP_UNKNOWN, 0, false, false, 0, 0},
     };
@@ -289,7 +293,9 @@ START_TEST(images_are_read)
 {
     static const char text[] =
         "[{\"Id\":\"sha256:1\",\"Created\":1795308838,\"Size\":10,\"VirtualSize\":12,"
-        "\"RepoTags\":[\"base:latest\",\"httpd:latest\"],\"RepoDigests\":[\"httpd@sha256:3\"]},"
+        "\"RepoTags\":[\"base:latest\",\"docker.io/library/httpd:latest\","
+        "\"docker.io/library/httpd@sha256:3\"],"
+        "\"RepoDigests\":[\"docker.io/library/httpd@sha256:3\"]},"
         "{\"Id\":\"sha256:2\",\"Created\":1795308837,\"Size\":11,"
         "\"RepoTags\":[\"<none>:<none>\"],\"RepoDigests\":[\"<none>@<none>\"]},"
         "{\"Id\":\"sha256:3\",\"Created\":-62135596800,\"Size\":12884901888,\"RepoTags\":null}]";
