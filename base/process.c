@@ -13,6 +13,7 @@
 
 #define PIECE_BYTES 4096
 #define HANDED_ON   3
+#define HANDED_MAX  8
 
 enum { OUT, COMPLAINTS, STREAMS };
 
@@ -25,35 +26,46 @@ struct run {
 
 /* ---- Starting ---- */
 
-/* What it has open: nothing, two pipes, and what is handed on. */
-static int add_files(posix_spawn_file_actions_t *files, const struct berth_process *process,
-                     const int ends[STREAMS])
+/* What it has open: nothing to read, where it writes to, and what is handed on. */
+struct files {
+    int ends[STREAMS]; /* -1: nowhere */
+    const int *handed_on;
+    size_t count;
+};
+
+static int add_stream(posix_spawn_file_actions_t *actions, int from, int to)
 {
-    int rc = process->directory < 0
-                 ? posix_spawn_file_actions_addchdir_np(files, "/")
-                 : posix_spawn_file_actions_addfchdir_np(files, process->directory);
+    return from < 0 ? posix_spawn_file_actions_addopen(actions, to, "/dev/null", O_WRONLY, 0)
+                    : posix_spawn_file_actions_adddup2(actions, from, to);
+}
+
+static int add_files(posix_spawn_file_actions_t *actions, int directory, const struct files *files)
+{
+    int rc = directory < 0 ? posix_spawn_file_actions_addchdir_np(actions, "/")
+                           : posix_spawn_file_actions_addfchdir_np(actions, directory);
     if (!rc)
-        rc = posix_spawn_file_actions_addopen(files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+        rc = posix_spawn_file_actions_addopen(actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
     if (!rc)
-        rc = posix_spawn_file_actions_adddup2(files, ends[OUT], STDOUT_FILENO);
+        rc = add_stream(actions, files->ends[OUT], STDOUT_FILENO);
     if (!rc)
-        rc = posix_spawn_file_actions_adddup2(files, ends[COMPLAINTS], STDERR_FILENO);
-    if (!rc && process->handed_on >= 0)
-        rc = posix_spawn_file_actions_adddup2(files, process->handed_on, HANDED_ON);
+        rc = add_stream(actions, files->ends[COMPLAINTS], STDERR_FILENO);
+    for (size_t i = 0; !rc && i < files->count; i++)
+        rc = posix_spawn_file_actions_adddup2(actions, files->handed_on[i], HANDED_ON + (int)i);
     if (!rc)
-        rc = posix_spawn_file_actions_addclosefrom_np(files, HANDED_ON + (process->handed_on >= 0));
+        rc = posix_spawn_file_actions_addclosefrom_np(actions, HANDED_ON + (int)files->count);
     return rc;
 }
 
-/* A group of its own, and signals as a program expects them: our threads block all of them. */
-static int set_attributes(posix_spawnattr_t *attributes)
+/* A group or session of its own, and signals as a program expects them: our threads block all of
+ * them. */
+static int set_attributes(posix_spawnattr_t *attributes, short leads)
 {
     sigset_t none;
     sigset_t all;
     (void)sigemptyset(&none);
     (void)sigfillset(&all);
-    int rc = posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK |
-                                                      POSIX_SPAWN_SETSIGDEF);
+    int rc = posix_spawnattr_setflags(
+        attributes, (short)(leads | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF));
     if (!rc)
         rc = posix_spawnattr_setpgroup(attributes, 0);
     if (!rc)
@@ -64,28 +76,36 @@ static int set_attributes(posix_spawnattr_t *attributes)
 }
 
 /* 0 or an errno. */
-static int spawn(const struct berth_process *process, const int ends[STREAMS], pid_t *ret_pid)
+static int spawn(const struct berth_process *process, const struct files *files, short leads,
+                 pid_t *ret_pid)
 {
-    posix_spawn_file_actions_t files;
+    posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
-    int rc = posix_spawn_file_actions_init(&files);
+    int rc = posix_spawn_file_actions_init(&actions);
     if (rc)
         return rc;
     rc = posix_spawnattr_init(&attributes);
     if (rc) {
-        (void)posix_spawn_file_actions_destroy(&files);
+        (void)posix_spawn_file_actions_destroy(&actions);
         return rc;
     }
-    rc = add_files(&files, process, ends);
+    rc = add_files(&actions, process->directory, files);
     if (!rc)
-        rc = set_attributes(&attributes);
+        rc = set_attributes(&attributes, leads);
     if (!rc)
-        rc = posix_spawn(ret_pid, process->argv[0], &files, &attributes,
+        rc = posix_spawn(ret_pid, process->argv[0], &actions, &attributes,
                          (char *const *)(uintptr_t)process->argv,
                          (char *const *)(uintptr_t)process->envp);
     (void)posix_spawnattr_destroy(&attributes);
-    (void)posix_spawn_file_actions_destroy(&files);
+    (void)posix_spawn_file_actions_destroy(&actions);
     return rc;
+}
+
+static int refuse(const struct berth_process *process, int errnum, struct berth_error *err)
+{
+    return berth_error_set_errno(
+        err, errnum == ENOENT || errnum == EACCES ? BERTH_E_NOT_FOUND : BERTH_E_INTERNAL, errnum,
+        "%s cannot be run", process->argv[0]);
 }
 
 /* Its own end is left to block; ours is not. */
@@ -101,19 +121,17 @@ static int open_pipe(int *ret_ours, int *ret_its)
 
 static int start(const struct berth_process *process, struct run *run, struct berth_error *err)
 {
-    int ends[STREAMS] = {-1, -1};
+    struct files files = {{-1, -1}, &process->handed_on, process->handed_on >= 0};
     int rc = 0;
-    if (open_pipe(&run->pipes[OUT], &ends[OUT]) < 0 ||
-        open_pipe(&run->pipes[COMPLAINTS], &ends[COMPLAINTS]) < 0)
+    if (open_pipe(&run->pipes[OUT], &files.ends[OUT]) < 0 ||
+        open_pipe(&run->pipes[COMPLAINTS], &files.ends[COMPLAINTS]) < 0)
         rc = errno;
     if (!rc)
-        rc = spawn(process, ends, &run->pid);
+        rc = spawn(process, &files, POSIX_SPAWN_SETPGROUP, &run->pid);
     for (size_t i = 0; i < STREAMS; i++)
-        berth_fd_close(&ends[i]);
+        berth_fd_close(&files.ends[i]);
     if (rc)
-        return berth_error_set_errno(
-            err, rc == ENOENT || rc == EACCES ? BERTH_E_NOT_FOUND : BERTH_E_INTERNAL, rc,
-            "%s cannot be run", process->argv[0]);
+        return refuse(process, rc, err);
     run->exited = pidfd_open(run->pid, 0);
     return run->exited < 0 ? berth_error_set_errno(err, BERTH_E_INTERNAL, errno,
                                                    "%s cannot be waited for", process->argv[0])
@@ -199,4 +217,34 @@ int berth_process_run(const struct berth_process *process, struct berth_strbuf *
     if (rc == 0)
         *ret_code = code;
     return rc;
+}
+
+/* ---- Without waiting ---- */
+
+/* Copies with numbers past all that they become, so that none is overwritten before its turn. */
+static int copy_files(const int *files, size_t count, int *copies)
+{
+    for (size_t i = 0; i < count; i++) {
+        copies[i] = fcntl(files[i], F_DUPFD_CLOEXEC, HANDED_ON + HANDED_MAX);
+        if (copies[i] < 0)
+            return errno;
+    }
+    return 0;
+}
+
+int berth_process_start(const struct berth_process *process, const int *files, size_t count,
+                        pid_t *ret_pid, struct berth_error *err)
+{
+    int copies[HANDED_MAX] = {-1, -1, -1, -1, -1, -1, -1, -1};
+    struct files given = {{-1, -1}, copies, count};
+    pid_t pid;
+    int rc = count > HANDED_MAX ? EINVAL : copy_files(files, count, copies);
+    if (!rc)
+        rc = spawn(process, &given, POSIX_SPAWN_SETSID, &pid);
+    for (size_t i = 0; i < HANDED_MAX; i++)
+        berth_fd_close(&copies[i]);
+    if (rc)
+        return refuse(process, rc, err);
+    *ret_pid = pid;
+    return 0;
 }

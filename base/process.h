@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Running another program to its end: an argument vector and an environment
- * of the caller's own, no shell, no file of ours but what is handed over, its
- * output captured up to a bound, and a limit on its time.
+ * Running another program, to its end or for good: an argument vector and an
+ * environment of the caller's own, no shell, no file of ours but what is handed
+ * over. Of one that is waited for, output is captured up to a bound, and time is
+ * limited.
  *
- * The program leads a process group of its own. When it has ended, or its time
- * is up, all of that group is killed: nothing of it is left running.
+ * Such a program leads a process group of its own. When it has ended, or its
+ * time is up, all of that group is killed: nothing of it is left running.
  *
  * Threading: any number at once. SIGCHLD must not be ignored.
  */
@@ -13,6 +14,8 @@
 #define BERTH_BASE_PROCESS_H
 
 #include "base/strbuf.h"
+
+#include <sys/types.h>
 
 struct berth_process {
     const char *const *argv; /* argv[0] is the program's path; NULL at the end */
@@ -31,5 +34,14 @@ struct berth_process {
 BERTH_MUST_CHECK int berth_process_run(const struct berth_process *process,
                                        struct berth_strbuf *out, struct berth_strbuf *complaints,
                                        int *ret_code, struct berth_error *err);
+
+/*
+ * Starts it, as the leader of a session of its own, and does not wait: it is
+ * the caller's child to reap, and ends when it likes. It has nothing to read,
+ * what it prints is dropped, and its files 3, 4 and so on are those of files;
+ * handed_on and timeout_ms are not looked at. BERTH_E_NOT_FOUND as above.
+ */
+BERTH_MUST_CHECK int berth_process_start(const struct berth_process *process, const int *files,
+                                         size_t count, pid_t *ret_pid, struct berth_error *err);
 
 #endif
