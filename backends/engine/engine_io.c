@@ -38,7 +38,8 @@ struct berth_engine_io {
 
     /* The thread's own. */
     struct berth_engine_timer *timers;
-    int64_t curl_due_ms; /* when curl wants to be called; -1 never */
+    struct berth_engine_file *files; /* few: one a facility */
+    int64_t curl_due_ms;             /* when curl wants to be called; -1 never */
     struct berth_engine_transfer *starting;
     struct berth_engine_transfer *dead;
     bool in_curl; /* curl forbids to add and remove handles within its callbacks */
@@ -376,6 +377,38 @@ static void run_curl_timer(struct berth_engine_io *io, int64_t now_ms)
     run_curl(io, CURL_SOCKET_TIMEOUT, 0);
 }
 
+/* ---- Files of others ---- */
+
+int berth_engine_io_add(struct berth_engine_io *io, struct berth_engine_file *file,
+                        struct berth_error *err)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.fd = file->fd};
+    if (epoll_ctl(io->epoll_fd, EPOLL_CTL_ADD, file->fd, &event) < 0)
+        return berth_error_set_errno(err, BERTH_E_INTERNAL, errno, "a file cannot be polled");
+    file->next = io->files;
+    io->files = file;
+    return 0;
+}
+
+void berth_engine_io_remove(struct berth_engine_io *io, struct berth_engine_file *file)
+{
+    struct berth_engine_file **slot = &io->files;
+    while (*slot && *slot != file)
+        slot = &(*slot)->next;
+    if (!*slot)
+        return;
+    *slot = file->next;
+    (void)epoll_ctl(io->epoll_fd, EPOLL_CTL_DEL, file->fd, NULL);
+}
+
+static struct berth_engine_file *find_file(const struct berth_engine_io *io, int fd)
+{
+    struct berth_engine_file *file = io->files;
+    while (file && file->fd != fd)
+        file = file->next;
+    return file;
+}
+
 /* ---- The loop ---- */
 
 static int until_next(const struct berth_engine_io *io)
@@ -397,6 +430,12 @@ static void run_event(struct berth_engine_io *io, const struct epoll_event *even
         uint64_t count;
         (void)!read(io->wake_fd, &count, sizeof(count));
         run_tasks(io);
+        settle(io);
+        return;
+    }
+    struct berth_engine_file *file = find_file(io, event->data.fd);
+    if (file) {
+        file->run(file->ctx);
         settle(io);
         return;
     }

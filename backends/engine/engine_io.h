@@ -76,6 +76,23 @@ static inline bool berth_engine_timer_is_set(const struct berth_engine_timer *ti
     return timer->at != NULL;
 }
 
+/* ---- Files of others, on the thread alone ---- */
+
+/* Embedded in its owner, zeroed but for fd, run and ctx; must be removed when the owner is freed.
+ */
+struct berth_engine_file {
+    int fd; /* kept open by the owner until it is removed */
+    void (*run)(void *ctx);
+    void *ctx;
+    struct berth_engine_file *next; /* private */
+};
+
+/* Runs file->run(ctx) whenever its fd has something to read. */
+BERTH_MUST_CHECK int berth_engine_io_add(struct berth_engine_io *io, struct berth_engine_file *file,
+                                         struct berth_error *err);
+/* One that is not there may be removed. */
+void berth_engine_io_remove(struct berth_engine_io *io, struct berth_engine_file *file);
+
 /* ---- Transfers ---- */
 
 struct berth_engine_transfer;
