@@ -3,13 +3,15 @@
 #include "backends/backend.h"
 #include "backends/compose/compose.h"
 #include "backends/memory.h"
+#include "backends/rootfs/rootfs.h"
 #include "backends/solo.h"
 #include "backends/swarm/swarm.h"
 
 #include <string.h>
 
 const struct berth_backend_ops *const berth_backends[] = {
-    &berth_solo_ops, &berth_swarm_ops, &berth_compose_ops, &berth_memory_ops, NULL,
+    &berth_solo_ops,   &berth_swarm_ops,  &berth_compose_ops,
+    &berth_rootfs_ops, &berth_memory_ops, NULL,
 };
 
 const struct berth_backend_ops *berth_backend_find(const char *name)

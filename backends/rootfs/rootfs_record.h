@@ -11,6 +11,7 @@
 #ifndef BERTH_BACKENDS_ROOTFS_ROOTFS_RECORD_H
 #define BERTH_BACKENDS_ROOTFS_ROOTFS_RECORD_H
 
+#include "backends/app.h"
 #include "backends/container.h"
 
 #include <limits.h>
@@ -20,6 +21,9 @@
 #define BERTH_ROOTFS_ID_SIZE 65
 
 #define BERTH_ROOTFS_RECORD "record.json"
+
+/* A UUID that the kernel makes at each start, with the terminating NUL. */
+#define BERTH_BOOT_ID_SIZE 37
 
 /* All malloc'ed; none is NULL but run_as. */
 struct berth_rootfs_record {
@@ -52,13 +56,19 @@ struct berth_rootfs_process {
 /* One that ended with nobody there to see how. */
 #define BERTH_ROOTFS_EXIT_UNKNOWN 255
 
+/* In the folder of all states, which is watched: an app's state, and what conmon leaves there of
+ * its end, the exit code, under the app's id. */
+#define BERTH_ROOTFS_STATE_SUFFIX ".json"
+
 struct berth_rootfs_state {
     enum berth_app_state state;               /* CREATED, RUNNING, PAUSED or EXITED */
+    bool is_starting;                         /* besides: a run has been begun */
+    bool is_unseen;                           /* EXITED, but that is not written yet */
     int64_t started_ns;                       /* wall; 0: never */
-    int64_t finished_ns;                      /* wall; 0: never, or it runs */
+    int64_t finished_ns;                      /* wall, of the last that has ended; 0: none */
     int exit_code;                            /* EXITED: 0 to 255 */
     struct berth_rootfs_process init, conmon; /* RUNNING, PAUSED */
-    char boot[40];                            /* id of the boot it was started in */
+    char boot[BERTH_BOOT_ID_SIZE];            /* id of the boot it was started in */
     char runtime[PATH_MAX];                   /* what runs it */
 };
 
