@@ -199,6 +199,19 @@ int berth_backend_describe(struct berth_backend *backend, const struct berth_app
     return backend->ops->describe(backend, app, ret_container, err);
 }
 
+int berth_backend_services(struct berth_backend *backend, const struct berth_app *app,
+                           struct berth_services *ret_services, struct berth_error *err)
+{
+    if (!backend->ops->services)
+        return berth_backend_unsupported(backend, "get-container", err);
+    int status = enter(backend, err);
+    if (status)
+        return status;
+    status = backend->ops->services(backend, app, ret_services, err);
+    leave(backend);
+    return status;
+}
+
 int berth_backend_versions(struct berth_backend *backend, struct berth_versions *ret_versions,
                            struct berth_error *err)
 {

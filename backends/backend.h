@@ -193,10 +193,12 @@ BERTH_DEFINE_CLEANUP_VALUE(node_list, struct berth_node_list, berth_node_list_re
 
 /* What of an app's log is wanted. */
 struct berth_logs_spec {
-    int64_t tail;     /* so many lines from the end; -1: all */
-    int64_t since_ns; /* wall; 0: from the beginning */
-    bool follow;      /* what comes, too, until the app ends */
-    bool timestamps;  /* each line begins with its time, as `docker logs` prints it */
+    int64_t tail;        /* so many lines from the end; -1: all */
+    int64_t since_ns;    /* wall; 0: from the beginning */
+    bool follow;         /* what comes, too, until the app ends */
+    bool timestamps;     /* each line begins with its time, as `docker logs` prints it */
+    const char *service; /* of a project: of that one alone, BERTH_E_INVALID where there is none;
+                            NULL: of all */
 };
 
 /*
@@ -307,6 +309,9 @@ struct berth_backend_ops {
     /* What the app was asked to be. Never asks the engine. */
     int (*describe)(struct berth_backend *backend, const struct berth_app *app,
                     struct berth_container *ret_container, struct berth_error *err);
+    /* The containers of an app that is a project (BERTH_LABEL_PROJECT), as they are. */
+    int (*services)(struct berth_backend *backend, const struct berth_app *app,
+                    struct berth_services *ret_services, struct berth_error *err);
     /* Of the programs that the backend stands on. What cannot be told is "". */
     int (*versions)(struct berth_backend *backend, struct berth_versions *ret_versions,
                     struct berth_error *err);
@@ -439,6 +444,10 @@ BERTH_MUST_CHECK int berth_backend_plan(struct berth_backend *backend,
 BERTH_MUST_CHECK int berth_backend_describe(struct berth_backend *backend,
                                             const struct berth_app *app,
                                             struct berth_container *ret_container,
+                                            struct berth_error *err);
+BERTH_MUST_CHECK int berth_backend_services(struct berth_backend *backend,
+                                            const struct berth_app *app,
+                                            struct berth_services *ret_services,
                                             struct berth_error *err);
 BERTH_MUST_CHECK int berth_backend_versions(struct berth_backend *backend,
                                             struct berth_versions *ret_versions,

@@ -16,6 +16,14 @@ void berth_texts_release(struct berth_texts *texts)
     *texts = (struct berth_texts){0};
 }
 
+void berth_services_release(struct berth_services *services)
+{
+    for (size_t i = 0; i < services->count; i++)
+        free(services->items[i].name);
+    free(services->items);
+    *services = (struct berth_services){0};
+}
+
 void berth_container_release(struct berth_container *container)
 {
     for (size_t i = 0; i < container->env_count; i++) {

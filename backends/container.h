@@ -12,7 +12,7 @@
 #ifndef BERTH_BACKENDS_CONTAINER_H
 #define BERTH_BACKENDS_CONTAINER_H
 
-#include "base/error.h"
+#include "backends/app.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -69,6 +69,8 @@ struct berth_container_spec {
     const int *archive; /* with compose: a ZIP whose files are the mount's, open; or NULL */
 };
 
+struct berth_create_spec; /* backends/backend.h */
+
 /* A change of a container that is there; what is NULL or negative stays as it is. */
 struct berth_container_change {
     struct berth_variables env;      /* merged */
@@ -76,6 +78,9 @@ struct berth_container_change {
     const struct berth_ports *ports; /* replaced */
     int64_t cpu_nano, memory_bytes, pids;
     const char *image, *image_label; /* as in struct berth_create_spec; both or none */
+    /* Of the owner's own compose file alone, which has neither ports nor image to change: what
+     * another text is to be made of, as for create; what this struct has itself is not read. */
+    const struct berth_create_spec *project;
 };
 
 /* Texts that the caller releases. */
@@ -105,6 +110,23 @@ struct berth_container {
     int64_t updated_ns;                   /* wall; of the last change through berth */
     bool is_project;                      /* of the owner's own compose file */
 };
+
+/* A container of a project of the owner's own compose file. */
+struct berth_service {
+    char *name;     /* the service's; malloc'ed */
+    int64_t number; /* among the containers of that service, from 1 */
+    enum berth_app_state state;
+    enum berth_app_health health;
+    int exit_code; /* of one that has ended */
+};
+
+struct berth_services {
+    struct berth_service *items; /* by name and number */
+    size_t count;
+};
+
+void berth_services_release(struct berth_services *services);
+BERTH_DEFINE_CLEANUP_VALUE(services, struct berth_services, berth_services_release)
 
 void berth_container_release(struct berth_container *container);
 BERTH_DEFINE_CLEANUP_VALUE(container, struct berth_container, berth_container_release)

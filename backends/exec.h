@@ -26,8 +26,10 @@ struct berth_exec_spec {
     const char *const *env;  /* "NAME=value", ended by NULL; NULL: none beside the app's own */
     const char *user;        /* "UID[:GID]" or a name of the app's; NULL: as the app itself */
     const char *directory;   /* NULL, or where it is not there: the app's own */
-    bool tty;                /* else stdout and stderr are kept apart */
-    unsigned cols;           /* of the terminal; 1 to 65535 each */
+    const char *service; /* of a project: in that one, BERTH_E_INVALID where there is none; NULL:
+                            in the one that stands for it */
+    bool tty;            /* else stdout and stderr are kept apart */
+    unsigned cols;       /* of the terminal; 1 to 65535 each */
     unsigned rows;
 };
 

@@ -26,6 +26,16 @@ int berth_apps_find(const struct berth_snapshot *snapshot, const struct berth_ca
     return 0;
 }
 
+int berth_apps_check_service(const struct berth_app *app, const char *service,
+                             struct berth_error *err)
+{
+    if (!service || berth_app_label(app, BERTH_LABEL_PROJECT))
+        return 0;
+    return berth_error_set_coded(err, BERTH_E_INVALID, "INVALID_PARAMETER",
+                                 "parameter service: app %s is not one of several services",
+                                 app->name);
+}
+
 /* The app, kept beyond the snapshot it was found in. */
 static int find_app(struct berth_facility *facility, const struct berth_caller *by,
                     const char *name, const struct berth_app **ret_app,

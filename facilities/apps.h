@@ -49,4 +49,9 @@ BERTH_MUST_CHECK int berth_apps_find(const struct berth_snapshot *snapshot,
                                      const struct berth_caller *by, const char *name,
                                      const struct berth_app **ret_app, struct berth_error *err);
 
+/* Whether the app has services to name (NULL: none is named). BERTH_E_INVALID
+ * (INVALID_PARAMETER). */
+BERTH_MUST_CHECK int berth_apps_check_service(const struct berth_app *app, const char *service,
+                                              struct berth_error *err);
+
 #endif

@@ -30,6 +30,8 @@ static int start(struct berth_facility *facility, const struct berth_caller *by,
     if (r == 0)
         r = berth_apps_find(snapshot, by, name, &app, err);
     if (r == 0)
+        r = berth_apps_check_service(app, spec->service, err);
+    if (r == 0)
         r = berth_store_check_space(facility->store, err);
     if (r < 0)
         return r;

@@ -212,21 +212,21 @@ static int refresh_cuid(struct berth_facility *facility, const char *cuid, struc
     return r;
 }
 
-/* Has the backend make the change, and the mirror show it. */
-static int update(struct berth_facility *facility, const struct berth_caller *by,
-                  const struct berth_app *app, const struct berth_container_change *change,
-                  struct berth_error *err)
+int berth_containers_update(struct berth_facility *facility, const struct berth_caller *by,
+                            const struct berth_app *app,
+                            const struct berth_container_change *change, struct berth_error *err)
 {
+    const char *image = change->project ? change->project->image_label : change->image_label;
     BERTH_CLEANUP(free) char *id = NULL;
     struct berth_error why = BERTH_ERROR_INIT;
     int r = berth_backend_update(facility->backend, app->id, change, &id, err);
-    if (r == BERTH_E_NOT_FOUND && change->image)
+    if (r == BERTH_E_NOT_FOUND && image)
         berth_error_code(err, "IMAGE_NOT_FOUND");
     bool recorded = r == 0 || berth_apps_is_uncertain(r);
     struct berth_apps_record record;
     if (recorded)
         berth_apps_begin_audit(facility, by, "update-app", app->name,
-                               r < 0 && err ? err->message : change->image_label, r, &record);
+                               r < 0 && err ? err->message : image, r, &record);
     /* The new one first: there is no moment without it. */
     int refreshed = id ? berth_mirror_refresh(facility->mirror, id, &why)
                        : refresh_cuid(facility, berth_containers_cuid(app), &why);
@@ -242,7 +242,28 @@ static int update(struct berth_facility *facility, const struct berth_caller *by
 static bool is_empty(const struct berth_container_request *request)
 {
     return !request->image && request->spec.env.count == 0 && !request->has_tags &&
-           !request->has_ports && !request->cpu_nano && !request->memory_bytes && !request->pids;
+           !request->has_ports && !request->cpu_nano && !request->memory_bytes && !request->pids &&
+           !request->spec.compose;
+}
+
+static int refuse_member(const char *member, const char *why, struct berth_error *err)
+{
+    return berth_error_set_coded(err, BERTH_E_INVALID, "INVALID_REQUEST", "%s: %s", member, why);
+}
+
+/* What a compose file of the owner's says, or does not, is changed there. */
+static int check_kind(const struct berth_app *app, const struct berth_container_request *request,
+                      struct berth_error *err)
+{
+    static const char said[] = "the container's compose file says it: give another as compose";
+    bool is_project = berth_app_label(app, BERTH_LABEL_PROJECT) != NULL;
+    if (is_project && request->image)
+        return refuse_member("image", said, err);
+    if (is_project && request->has_ports)
+        return refuse_member("ports", said, err);
+    if (!is_project && request->spec.compose)
+        return refuse_member("compose", "the container is not one of a compose file", err);
+    return 0;
 }
 
 static int change_image(struct berth_facility *facility, const struct berth_caller *by,
@@ -281,14 +302,18 @@ int berth_containers_change(struct berth_facility *facility, const struct berth_
         .pids = request->pids ? request->pids : -1,
     };
     int r = berth_containers_get(facility, by, cuid, &app, err);
+    if (r == 0)
+        r = check_kind(app, request, err);
     if (r == 0 && !is_empty(request)) {
         r = berth_store_check_space(facility->store, err);
         if (r == 0 && request->image)
             r = change_image(facility, by, request->image, &approval, &label, &change, err);
         if (r == 0)
-            r = update(facility, by, app, &change, err);
+            r = request->spec.compose
+                    ? berth_containers_change_project(facility, by, app, request, &change, err)
+                    : berth_containers_update(facility, by, app, &change, err);
     }
-    if (r == BERTH_E_NOT_FOUND && !request->image)
+    if (r == BERTH_E_NOT_FOUND && !request->image && !request->spec.compose)
         return unknown(cuid, err);
     return r < 0 ? r : berth_containers_get(facility, by, cuid, ret_app, err);
 }

@@ -18,5 +18,19 @@ BERTH_MUST_CHECK int berth_containers_create_project(struct berth_facility *faci
                                                      struct berth_apps_order *order,
                                                      struct berth_app **ret_app,
                                                      struct berth_error *err);
+/* Puts request's compose file in place of the app's, with the rest of change; the same errors. */
+BERTH_MUST_CHECK int berth_containers_change_project(struct berth_facility *facility,
+                                                     const struct berth_caller *by,
+                                                     const struct berth_app *app,
+                                                     const struct berth_container_request *request,
+                                                     struct berth_container_change *change,
+                                                     struct berth_error *err);
+
+/* Has the backend make the change, and the mirror show it. */
+BERTH_MUST_CHECK int berth_containers_update(struct berth_facility *facility,
+                                             const struct berth_caller *by,
+                                             const struct berth_app *app,
+                                             const struct berth_container_change *change,
+                                             struct berth_error *err);
 
 #endif

@@ -67,6 +67,21 @@ static int admit_all(struct berth_facility *facility, const struct berth_caller 
     return r;
 }
 
+/* What the text of container needs, and whether it may have it. */
+static int plan(struct berth_facility *facility, const struct berth_caller *by,
+                struct berth_create_spec *spec, struct berth_container_spec *container,
+                struct berth_texts *names, struct images *images, struct berth_error *err)
+{
+    *spec = berth_apps_base_spec(facility);
+    spec->container = container;
+    int r = berth_backend_plan(facility->backend, spec, names, err);
+    if (r == 0)
+        r = admit_all(facility, by, names, images, err);
+    container->images = images->planned;
+    container->image_count = images->count;
+    return r;
+}
+
 int berth_containers_create_project(struct berth_facility *facility, const struct berth_caller *by,
                                     const struct berth_container_request *request,
                                     struct berth_apps_order *order, struct berth_app **ret_app,
@@ -75,16 +90,31 @@ int berth_containers_create_project(struct berth_facility *facility, const struc
     BERTH_CLEANUP(texts) struct berth_texts names = {0};
     BERTH_CLEANUP(images) struct images images = {0};
     struct berth_container_spec container = request->spec;
-    struct berth_create_spec spec = berth_apps_base_spec(facility);
-    spec.container = &container;
-    int r = berth_backend_plan(facility->backend, &spec, &names, err);
-    if (r == 0)
-        r = admit_all(facility, by, &names, &images, err);
+    struct berth_create_spec spec;
+    int r = plan(facility, by, &spec, &container, &names, &images, err);
     if (r < 0)
         return r;
-    container.images = images.planned;
-    container.image_count = images.count;
     order->container = &container;
     order->ref = &images.items[0].ref;
     return berth_apps_make(facility, by, order, ret_app, err);
+}
+
+int berth_containers_change_project(struct berth_facility *facility, const struct berth_caller *by,
+                                    const struct berth_app *app,
+                                    const struct berth_container_request *request,
+                                    struct berth_container_change *change, struct berth_error *err)
+{
+    BERTH_CLEANUP(texts) struct berth_texts names = {0};
+    BERTH_CLEANUP(images) struct images images = {0};
+    struct berth_container_spec container = request->spec;
+    struct berth_create_spec spec;
+    int r = plan(facility, by, &spec, &container, &names, &images, err);
+    if (r < 0)
+        return r;
+    spec.app = app->name;
+    spec.user = app->user;
+    spec.image = images.planned[0].image;
+    spec.image_label = images.planned[0].label;
+    change->project = &spec;
+    return berth_containers_update(facility, by, app, change, err);
 }

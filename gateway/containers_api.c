@@ -15,8 +15,9 @@
 /* ---- Answers ---- */
 
 /* A container whose file is lost, or was never ours, is shown without what only that says. */
-int berth_containers_add(struct berth_exchange *exchange, struct berth_json_writer *w,
-                         const struct berth_app *app, struct berth_error *err)
+static int add(struct berth_exchange *exchange, struct berth_json_writer *w,
+               const struct berth_app *app, const struct berth_services *services,
+               struct berth_error *err)
 {
     BERTH_CLEANUP(container) struct berth_container asked = {0};
     struct berth_error why = BERTH_ERROR_INIT;
@@ -25,8 +26,14 @@ int berth_containers_add(struct berth_exchange *exchange, struct berth_json_writ
         *err = why;
         return r;
     }
-    berth_containers_json_add(w, app, &asked);
+    berth_containers_json_add(w, app, &asked, services);
     return 0;
+}
+
+int berth_containers_add(struct berth_exchange *exchange, struct berth_json_writer *w,
+                         const struct berth_app *app, struct berth_error *err)
+{
+    return add(exchange, w, app, NULL, err);
 }
 
 static int answer(struct berth_exchange *exchange, int http_status, const struct berth_app *app,
@@ -46,6 +53,28 @@ static int share(struct berth_exchange *exchange, struct berth_error *err)
 }
 
 /* ---- Reading ---- */
+
+/* Of a project of several services: how each does. The mirror knows the one that stands for it. */
+static int read_services(struct berth_exchange *exchange, const struct berth_app *app,
+                         struct berth_services *services, const struct berth_services **ret_told,
+                         struct berth_error *err)
+{
+    *ret_told = NULL;
+    if (!berth_app_label(app, BERTH_LABEL_PROJECT))
+        return 0;
+    *ret_told = services;
+    return berth_backend_services(exchange->facility->backend, app, services, err);
+}
+
+static int add_one(struct berth_exchange *exchange, const struct berth_app *app,
+                   struct berth_error *err)
+{
+    struct berth_json_writer w = BERTH_JSON_WRITER(&exchange->body);
+    BERTH_CLEANUP(services) struct berth_services services = {0};
+    const struct berth_services *told = NULL;
+    int r = read_services(exchange, app, &services, &told, err);
+    return r < 0 ? r : add(exchange, &w, app, told, err);
+}
 
 static bool find_pulling(const struct berth_container_pulling *pulling, void *ctx)
 {
@@ -68,7 +97,7 @@ int berth_containers_get_one(struct berth_exchange *exchange, struct berth_error
         return exchange->body.len > 0 ? share(exchange, err) : r;
     }
     if (r == 0)
-        r = answer(exchange, 200, app, err);
+        r = add_one(exchange, app, err);
     return r == 0 ? share(exchange, err) : r;
 }
 
@@ -92,14 +121,18 @@ int berth_containers_get_status(struct berth_exchange *exchange, struct berth_er
 {
     struct berth_json_writer w = BERTH_JSON_WRITER(&exchange->body);
     BERTH_CLEANUP(app) struct berth_app *app = NULL;
+    BERTH_CLEANUP(services) struct berth_services services = {0};
+    const struct berth_services *told = NULL;
     int64_t pid = 0;
     exchange->target = exchange->item;
     int r = berth_containers_get(exchange->facility, &exchange->caller, exchange->item, &app, err);
     if (r == 0)
         r = read_pid(exchange, app, &pid, err);
+    if (r == 0)
+        r = read_services(exchange, app, &services, &told, err);
     if (r < 0)
         return r;
-    berth_containers_json_add_status(&w, app, pid);
+    berth_containers_json_add_status(&w, app, pid, told);
     return share(exchange, err);
 }
 

@@ -8,21 +8,26 @@
 
 #define PULLING "pulling"
 
-const char *berth_containers_status(const struct berth_app *app)
+static const char *state_name(enum berth_app_state state)
 {
-    switch (app->state) {
+    switch (state) {
     case BERTH_APP_CREATED:
     case BERTH_APP_RUNNING:
     case BERTH_APP_PAUSED:
     case BERTH_APP_RESTARTING:
     case BERTH_APP_EXITED:
-        return berth_app_state_name(app->state);
+        return berth_app_state_name(state);
     case BERTH_APP_UNKNOWN:
     case BERTH_APP_REMOVING:
     case BERTH_APP_DEAD:
         break;
     }
     return berth_app_state_name(BERTH_APP_DEAD);
+}
+
+const char *berth_containers_status(const struct berth_app *app)
+{
+    return state_name(app->state);
 }
 
 bool berth_containers_is_status(const char *word, size_t len)
@@ -113,10 +118,50 @@ static void add_run(struct berth_json_writer *w, const struct berth_app *app)
         berth_json_add_null(w, "exit_code");
 }
 
+static const char *health_name(enum berth_app_health health)
+{
+    switch (health) {
+    case BERTH_HEALTH_STARTING:
+        return "starting";
+    case BERTH_HEALTH_HEALTHY:
+        return "healthy";
+    case BERTH_HEALTH_UNHEALTHY:
+        return "unhealthy";
+    case BERTH_HEALTH_NONE:
+        break;
+    }
+    return NULL;
+}
+
+static void add_service(struct berth_json_writer *w, const struct berth_service *service)
+{
+    berth_json_open_object(w, NULL);
+    berth_json_add_string(w, "service", service->name);
+    berth_json_add_int(w, "number", service->number);
+    berth_json_add_string(w, "status", state_name(service->state));
+    berth_json_add_string(w, "health", health_name(service->health));
+    if (service->state == BERTH_APP_EXITED)
+        berth_json_add_int(w, "exit_code", service->exit_code);
+    else
+        berth_json_add_null(w, "exit_code");
+    berth_json_close_object(w);
+}
+
+static void add_services(struct berth_json_writer *w, const struct berth_services *services)
+{
+    if (!services)
+        return;
+    berth_json_open_array(w, "services");
+    for (size_t i = 0; i < services->count; i++)
+        add_service(w, &services->items[i]);
+    berth_json_close_array(w);
+}
+
 /* ---- Objects ---- */
 
 void berth_containers_json_add(struct berth_json_writer *w, const struct berth_app *app,
-                               const struct berth_container *asked)
+                               const struct berth_container *asked,
+                               const struct berth_services *services)
 {
     int64_t created_ns = berth_containers_created_ns(app);
     berth_json_open_object(w, NULL);
@@ -135,6 +180,7 @@ void berth_containers_json_add(struct berth_json_writer *w, const struct berth_a
     add_run(w, app);
     berth_json_add_string(w, "owner", app->user);
     berth_json_add_bool(w, "project", asked->is_project);
+    add_services(w, services);
     berth_json_close_object(w);
 }
 
@@ -164,32 +210,18 @@ void berth_containers_json_add_pulling(struct berth_json_writer *w,
     berth_json_close_object(w);
 }
 
-static const char *health_of(const struct berth_app *app)
-{
-    switch (app->health) {
-    case BERTH_HEALTH_STARTING:
-        return "starting";
-    case BERTH_HEALTH_HEALTHY:
-        return "healthy";
-    case BERTH_HEALTH_UNHEALTHY:
-        return "unhealthy";
-    case BERTH_HEALTH_NONE:
-        break;
-    }
-    return NULL;
-}
-
 void berth_containers_json_add_status(struct berth_json_writer *w, const struct berth_app *app,
-                                      int64_t pid)
+                                      int64_t pid, const struct berth_services *services)
 {
     berth_json_open_object(w, NULL);
     berth_json_add_string(w, "cuid", berth_containers_cuid(app));
     berth_json_add_string(w, "status", berth_containers_status(app));
-    berth_json_add_string(w, "health", health_of(app));
+    berth_json_add_string(w, "health", health_name(app->health));
     add_run(w, app);
     if (pid > 0)
         berth_json_add_int(w, "pid", pid);
     else
         berth_json_add_null(w, "pid");
+    add_services(w, services);
     berth_json_close_object(w);
 }

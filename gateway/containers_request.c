@@ -369,7 +369,7 @@ static const struct field {
     {"resources", CREATE | CHANGE, decode_resources},
     {"ports", CREATE | CHANGE | PORTS, decode_ports},
     {"owner", CREATE, decode_owner},
-    {"compose", CREATE, decode_compose},
+    {"compose", CREATE | CHANGE, decode_compose},
 };
 
 static const struct field *find_field(const char *name, unsigned kind)

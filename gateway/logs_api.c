@@ -76,6 +76,7 @@ static int read_params(const struct berth_params *params, struct berth_logs_spec
     const char *since = berth_params_get(params, "since");
     const char *stream = berth_params_get(params, "stream");
     spec->tail = -1;
+    spec->service = berth_params_get(params, "service");
     int r = tail ? parse_tail(tail, &spec->tail, err) : 0;
     if (r == 0 && since)
         r = parse_since(since, &spec->since_ns, err);
@@ -200,6 +201,8 @@ int berth_apps_get_logs(struct berth_exchange *exchange, struct berth_error *err
         r = read_params(&exchange->params, &spec, &only, err);
     if (r == 0)
         r = find_app(exchange, name, &app, err);
+    if (r == 0)
+        r = berth_apps_check_service(app, spec.service, err);
     if (r < 0)
         return r;
     if (exchange->method == BERTH_HEAD) {

@@ -109,7 +109,10 @@ static int open_terminal(struct berth_exchange *exchange,
     static const char *const shell[] = {"/bin/sh", "-c"};
     const char *command = berth_params_get(&exchange->params, "cmd");
     const char *argv[] = {shell[0], shell[1], command, NULL};
-    struct berth_exec_spec spec = {.argv = command ? argv : NULL};
+    struct berth_exec_spec spec = {
+        .argv = command ? argv : NULL,
+        .service = berth_params_get(&exchange->params, "service"),
+    };
     exchange->target = exchange->item;
     int r = read_params(&exchange->params, &spec, err);
     if (r == 0)

@@ -148,15 +148,29 @@ static int make_with_ports(struct berth_compose *compose,
     return rc < 0 ? rc : make_container(compose, project, spec, &service, err);
 }
 
+/* own: the file of its owner's, made anew; NULL where spec says it all. */
+static int make_containers(struct berth_compose *compose,
+                           const struct berth_compose_project *project,
+                           const struct berth_create_spec *spec, const cJSON *own, char **ret_id,
+                           struct berth_error *err)
+{
+    int rc = own ? berth_compose_own_make_again(compose, project, own, err)
+                 : make_with_ports(compose, project, spec, err);
+    if (rc < 0)
+        return rc;
+    if (own)
+        return berth_compose_own_find(compose, project->cuid, ret_id, err);
+    return is_own(spec) ? berth_compose_own_find_made(compose, project->cuid, spec, ret_id, err)
+                        : berth_compose_find_made(compose, project->cuid, spec->image, ret_id, err);
+}
+
 /* The whole project, or nothing of it; the lock is given back. */
 static int make(struct berth_compose *compose, struct berth_compose_project *project,
-                const struct berth_create_spec *spec, char **ret_id, struct berth_error *err)
+                const struct berth_create_spec *spec, const cJSON *own, char **ret_id,
+                struct berth_error *err)
 {
     BERTH_CLEANUP(free) char *id = NULL;
-    int rc = make_with_ports(compose, project, spec, err);
-    if (rc == 0)
-        rc = is_own(spec) ? berth_compose_own_find_made(compose, project->cuid, spec, &id, err)
-                          : berth_compose_find_made(compose, project->cuid, spec->image, &id, err);
+    int rc = make_containers(compose, project, spec, own, &id, err);
     if (rc == 0)
         rc = berth_compose_project_finish(project, err);
     if (rc == 0)
@@ -199,7 +213,7 @@ static int create(struct berth_compose *compose, const struct berth_create_spec 
     if (rc == 0)
         rc = berth_compose_project_new(compose->root, cuid[0] ? cuid : NULL, spec->run_as, &project,
                                        err);
-    return rc < 0 ? rc : make(compose, &project, spec, ret_id, err);
+    return rc < 0 ? rc : make(compose, &project, spec, NULL, ret_id, err);
 }
 
 int berth_compose_create(struct berth_backend *backend, const struct berth_create_spec *spec,
@@ -258,15 +272,13 @@ int berth_compose_reset(struct berth_backend *backend, const char *id,
     BERTH_CLEANUP(compose_project)
     struct berth_compose_project project = BERTH_COMPOSE_PROJECT_INIT;
     struct berth_compose_container container;
+    BERTH_CLEANUP(json) cJSON *own = NULL;
     *ret_gone = false;
     int rc = berth_compose_find_project(compose, id, &container, &project, err);
     if (rc == 0 && project.folder < 0)
         rc = berth_error_set(err, BERTH_E_CONFLICT, "the folder of app %s was lost", spec->app);
     if (rc == 0 && container.is_project)
-        rc = berth_error_set(err, BERTH_E_CONFLICT,
-                             "app %s is a project of its owner's compose file: delete it, and "
-                             "create it anew",
-                             spec->app);
+        rc = berth_compose_own_plan_reset(compose, &project, &own, err);
     if (rc == 0)
         rc = take_down(compose, &project, err);
     if (rc < 0)
@@ -277,7 +289,7 @@ int berth_compose_reset(struct berth_backend *backend, const char *id,
     if (rc < 0)
         (void)!berth_compose_discard(compose, &project, NULL);
     else
-        rc = make(compose, &project, spec, ret_id, err);
+        rc = make(compose, &project, spec, own, ret_id, err);
     *ret_gone = rc < 0;
     return rc;
 }

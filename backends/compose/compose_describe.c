@@ -3,6 +3,7 @@
 #include "backends/compose/compose_internal.h"
 #include "base/clock.h"
 #include "base/folder.h"
+#include "base/yaml_read.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -30,16 +31,28 @@ static int read_text(int fd, struct berth_strbuf *text, int64_t *ret_changed_ns,
     return berth_strbuf_check(text, err);
 }
 
+static int read_at(int folder, const char *path, struct berth_strbuf *text, int64_t *ret_changed_ns,
+                   struct berth_error *err)
+{
+    BERTH_CLEANUP(fd) int fd = -1;
+    int rc = berth_folder_open(folder, path, O_RDONLY | O_NOFOLLOW, 0, &fd, err);
+    return rc < 0 ? rc : read_text(fd, text, ret_changed_ns, err);
+}
+
 int berth_compose_read_file(int folder, const char *path, struct berth_compose_service *ret_service,
                             int64_t *ret_changed_ns, struct berth_error *err)
 {
     BERTH_CLEANUP(strbuf) struct berth_strbuf text = BERTH_STRBUF_INIT(BERTH_COMPOSE_FILE_MAX);
-    BERTH_CLEANUP(fd) int fd = -1;
-    int rc = berth_folder_open(folder, path, O_RDONLY | O_NOFOLLOW, 0, &fd, err);
-    if (rc == 0)
-        rc = read_text(fd, &text, ret_changed_ns, err);
+    int rc = read_at(folder, path, &text, ret_changed_ns, err);
     return rc < 0 ? rc
                   : berth_compose_file_read(berth_strbuf_str(&text), text.len, ret_service, err);
+}
+
+int berth_compose_read_tree(int folder, const char *path, cJSON **ret_file, struct berth_error *err)
+{
+    BERTH_CLEANUP(strbuf) struct berth_strbuf text = BERTH_STRBUF_INIT(BERTH_COMPOSE_FILE_MAX);
+    int rc = read_at(folder, path, &text, NULL, err);
+    return rc < 0 ? rc : berth_yaml_parse(berth_strbuf_str(&text), text.len, ret_file, err);
 }
 
 /* Whatever the umask: the app's user reads it. */

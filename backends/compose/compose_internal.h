@@ -108,16 +108,38 @@ int berth_compose_logs(struct berth_backend *backend, const char *id,
 
 /* ---- compose_parts.c ---- */
 
+typedef int berth_compose_verb(struct berth_engine *engine, const char *id,
+                               struct berth_error *err);
+
 /* As the verbs of backend.h. */
 int berth_compose_stop(struct berth_backend *backend, const char *id, struct berth_error *err);
 int berth_compose_pause(struct berth_backend *backend, const char *id, struct berth_error *err);
 int berth_compose_unpause(struct berth_backend *backend, const char *id, struct berth_error *err);
 int berth_compose_kill(struct berth_backend *backend, const char *id, struct berth_error *err);
+/* Does that to all containers of a project that are in a state for it. */
+BERTH_MUST_CHECK int berth_compose_act_on_all(struct berth_compose *compose, const char *cuid,
+                                              berth_compose_verb *verb, struct berth_error *err);
 /* All containers of a project, each after what it depends on; or before. */
 BERTH_MUST_CHECK int berth_compose_start_project(struct berth_compose *compose, const char *cuid,
                                                  struct berth_error *err);
+/* The same, of those that the project's file has. */
+BERTH_MUST_CHECK int berth_compose_start_file(struct berth_compose *compose,
+                                              const struct berth_compose_project *project,
+                                              struct berth_error *err);
 BERTH_MUST_CHECK int berth_compose_stop_project(struct berth_compose *compose, const char *cuid,
                                                 struct berth_error *err);
+
+/* ---- compose_services.c ---- */
+
+/* As the verbs of backend.h. */
+int berth_compose_services(struct berth_backend *backend, const struct berth_app *app,
+                           struct berth_services *ret_services, struct berth_error *err);
+int berth_compose_exec(struct berth_backend *backend, const char *id,
+                       const struct berth_exec_spec *spec, struct berth_exec **ret_exec,
+                       struct berth_error *err);
+
+/* BERTH_E_INVALID (INVALID_PARAMETER). */
+int berth_compose_unknown_service(const char *service, struct berth_error *err);
 
 /* ---- compose_own_make.c ---- */
 
@@ -131,10 +153,51 @@ BERTH_MUST_CHECK int berth_compose_own_make(struct berth_compose *compose,
                                             const struct berth_create_spec *spec,
                                             struct berth_compose_service *service,
                                             struct berth_error *err);
-/* The id of the one that stands for them; all must be of the images that spec has. */
+/* Makes that file without writing it. service: as before, and its overrides in own.h's words; the
+ * mount stays as it is. */
+BERTH_MUST_CHECK int berth_compose_own_make_file(struct berth_compose *compose,
+                                                 const struct berth_compose_project *project,
+                                                 const struct berth_create_spec *spec,
+                                                 const cJSON *overrides,
+                                                 struct berth_compose_service *service,
+                                                 cJSON **ret_file, struct berth_error *err);
+/* Writes a file in folder. */
+BERTH_MUST_CHECK int berth_compose_own_write_tree(int folder, const cJSON *file,
+                                                  struct berth_error *err);
+/* The id of the one that stands for the project, malloc'ed. */
+BERTH_MUST_CHECK int berth_compose_own_find(struct berth_compose *compose, const char *cuid,
+                                            char **ret_id, struct berth_error *err);
+/* The same; all must be of the images that spec has. */
 BERTH_MUST_CHECK int berth_compose_own_find_made(struct berth_compose *compose, const char *cuid,
                                                  const struct berth_create_spec *spec,
                                                  char **ret_id, struct berth_error *err);
+
+/* ---- compose_own_change.c ---- */
+
+/* What a project of its owner's file was doing, by all of its containers. */
+BERTH_MUST_CHECK int berth_compose_own_before(struct berth_compose *compose, const char *cuid,
+                                              enum berth_compose_before *ret_before,
+                                              struct berth_error *err);
+/* The file as change is to have it. Nothing is changed. */
+BERTH_MUST_CHECK int berth_compose_own_plan(struct berth_compose *compose,
+                                            const struct berth_compose_project *project,
+                                            const struct berth_container_change *change,
+                                            cJSON **ret_file, struct berth_error *err);
+/* Has Compose make the containers of the file that is there, and do what those before did. */
+BERTH_MUST_CHECK int berth_compose_own_settle(struct berth_compose *compose,
+                                              const struct berth_compose_project *project,
+                                              const struct berth_compose_service *service,
+                                              enum berth_compose_before before,
+                                              struct berth_error *err);
+/* The file, for making all of it anew with an empty mount, of the images that run now.
+ * BERTH_E_CONFLICT: it needs files of the mount. */
+BERTH_MUST_CHECK int berth_compose_own_plan_reset(struct berth_compose *compose,
+                                                  const struct berth_compose_project *project,
+                                                  cJSON **ret_file, struct berth_error *err);
+/* Makes the containers of that file, once what was there has gone. */
+BERTH_MUST_CHECK int berth_compose_own_make_again(struct berth_compose *compose,
+                                                  const struct berth_compose_project *project,
+                                                  const cJSON *file, struct berth_error *err);
 
 /* ---- compose_update.c ---- */
 
@@ -161,6 +224,9 @@ int berth_compose_describe(struct berth_backend *backend, const struct berth_app
 BERTH_MUST_CHECK int berth_compose_read_file(int folder, const char *path,
                                              struct berth_compose_service *ret_service,
                                              int64_t *ret_changed_ns, struct berth_error *err);
+/* The same, as it stands there. */
+BERTH_MUST_CHECK int berth_compose_read_tree(int folder, const char *path, cJSON **ret_file,
+                                             struct berth_error *err);
 /* Writes it, and what it needs beside it. */
 BERTH_MUST_CHECK int berth_compose_write_file(const struct berth_compose *compose,
                                               const struct berth_compose_project *project,
@@ -209,6 +275,10 @@ BERTH_MUST_CHECK int berth_compose_up(struct berth_compose *compose,
 BERTH_MUST_CHECK int berth_compose_down(struct berth_compose *compose,
                                         const struct berth_compose_project *project,
                                         struct berth_error *err);
+/* Removes those volumes of a container, listed before it was removed, that nobody has named. Once
+ * Compose has made it anew, the engine does not any more. */
+BERTH_MUST_CHECK int berth_compose_remove_volumes(struct berth_compose *compose, const cJSON *entry,
+                                                  struct berth_error *err);
 /*
  * Removes all there is of an unfinished project, containers first being barred
  * from coming; the lock is given back. Where that fails, the mender takes it up.

@@ -49,6 +49,7 @@ struct merge {
     struct berth_engine *engine;
     struct berth_logs_spec spec; /* with timestamps */
     bool shows_stamps;
+    bool shows_service;
     int width; /* of the longest name */
     pthread_mutex_t lock;
     pthread_cond_t offered; /* or ended */
@@ -175,7 +176,8 @@ static void add_line(const struct merge *merge, const struct source *source,
         text += STAMP_LEN;
         len -= STAMP_LEN;
     }
-    berth_strbuf_addf(out, "%-*s | ", merge->width, source->service);
+    if (merge->shows_service)
+        berth_strbuf_addf(out, "%-*s | ", merge->width, source->service);
     berth_strbuf_add(out, text, len);
 }
 
@@ -257,19 +259,23 @@ static int set_sources(struct merge *merge, const cJSON *entries, struct berth_e
     const cJSON *entry;
     cJSON_ArrayForEach(entry, entries)
     {
-        struct source *source = &merge->sources[merge->count++];
         const cJSON *labels = berth_json_get(entry, "Labels");
+        const char *service = berth_json_string(labels, BERTH_COMPOSE_SERVICE_LABEL, "");
+        if (merge->spec.service && strcmp(service, merge->spec.service) != 0)
+            continue;
+        struct source *source = &merge->sources[merge->count++];
         source->merge = merge;
         (void)snprintf(source->id, sizeof(source->id), "%s", berth_json_string(entry, "Id", ""));
-        (void)snprintf(source->service, sizeof(source->service), "%s",
-                       berth_json_string(labels, BERTH_COMPOSE_SERVICE_LABEL, ""));
+        (void)snprintf(source->service, sizeof(source->service), "%s", service);
         int width = (int)strlen(source->service);
         merge->width = width > merge->width ? width : merge->width;
         berth_strbuf_init(&source->line, LINE_BYTES);
         berth_strbuf_init(&source->partial[0], LINE_BYTES);
         berth_strbuf_init(&source->partial[1], LINE_BYTES);
     }
-    return 0;
+    return merge->spec.service && merge->count == 0
+               ? berth_compose_unknown_service(merge->spec.service, err)
+               : 0;
 }
 
 static void release(struct merge *merge)
@@ -303,8 +309,10 @@ int berth_compose_logs(struct berth_backend *backend, const char *id,
     r = berth_compose_containers(compose, container.cuid, &entries, err);
     if (r < 0)
         return r;
-    struct merge merge = {
-        .engine = compose->host.engine, .spec = *spec, .shows_stamps = spec->timestamps};
+    struct merge merge = {.engine = compose->host.engine,
+                          .spec = *spec,
+                          .shows_stamps = spec->timestamps,
+                          .shows_service = !spec->service};
     merge.spec.timestamps = true;
     (void)pthread_mutex_init(&merge.lock, NULL);
     berth_cond_init(&merge.offered);

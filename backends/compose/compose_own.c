@@ -14,6 +14,14 @@
 #define NANO           INT64_C(1000000000)
 #define TEXT_MAX_BYTES 16384
 
+/* A variable's value, of dollars alone. */
+#define ESCAPED_MAX_BYTES (2 * BERTH_VARIABLE_VALUE_MAX + 1)
+
+/* What is said of the project as a whole, for those who read the file back. */
+#define SUMMARY   "x-berth"
+#define OVERRIDES "environment"
+#define ASKED     "limits"
+
 static const char header[] =
     "# Made by berth of " BERTH_COMPOSE_ORIGINAL ", its owner's. `docker compose` in this folder "
     "knows the project.\n"
@@ -33,7 +41,7 @@ int berth_compose_own_put(cJSON *object, const char *name, cJSON *value)
 /* Compose replaces $NAME in every text; $$ is a dollar. */
 static int put_text(cJSON *object, const char *name, const char *text)
 {
-    BERTH_CLEANUP(strbuf) struct berth_strbuf escaped = BERTH_STRBUF_INIT(2 * TEXT_MAX_BYTES);
+    BERTH_CLEANUP(strbuf) struct berth_strbuf escaped = BERTH_STRBUF_INIT(ESCAPED_MAX_BYTES);
     for (; *text; text++)
         berth_strbuf_adds(&escaped, *text == '$' ? "$$" : (const char[]){*text, '\0'});
     int rc = berth_strbuf_check(&escaped, NULL);
@@ -154,15 +162,29 @@ static int complete_files(const struct berth_compose_own *own, cJSON *entries)
 
 /* ---- Services ---- */
 
+static int override_environment(const struct berth_compose_own *own, cJSON *environment)
+{
+    const cJSON *variable;
+    int rc = 0;
+    cJSON_ArrayForEach(variable, own->overrides)
+    {
+        if (cJSON_IsNull(variable))
+            cJSON_DeleteItemFromObjectCaseSensitive(environment, variable->string);
+        else if (rc == 0)
+            rc = berth_compose_own_put(environment, variable->string,
+                                       cJSON_Duplicate(variable, true));
+    }
+    return rc;
+}
+
 static int add_environment(const struct berth_compose_own *own, cJSON *service, bool is_main)
 {
-    const struct berth_container *asked = &own->service->asked;
     BERTH_CLEANUP(strbuf) struct berth_strbuf tags = BERTH_STRBUF_INIT(TEXT_MAX_BYTES);
     cJSON *environment = map_of(service, "environment");
     berth_compose_service_join_tags(own->service, &tags);
     int rc = environment ? berth_strbuf_check(&tags, NULL) : BERTH_E_NOMEM;
-    for (size_t i = 0; rc == 0 && is_main && i < asked->env_count; i++)
-        rc = put_text(environment, asked->env[i].name, asked->env[i].value);
+    if (rc == 0 && is_main)
+        rc = override_environment(own, environment);
     if (rc == 0)
         rc = put_text(environment, BERTH_COMPOSE_CUID_VARIABLE, own->cuid);
     return rc < 0 ? rc
@@ -225,22 +247,45 @@ static int complete_service(const struct berth_compose_own *own, cJSON *service,
 
 /* ---- The file ---- */
 
-/* For those who read it back: which service it is, and the limits of all. */
-static int add_summary(const struct berth_compose_own *own, cJSON *file)
+int berth_compose_own_override(cJSON *overrides, const struct berth_variables *env)
+{
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < env->count; i++)
+        rc = env->items[i].value
+                 ? put_text(overrides, env->items[i].name, env->items[i].value)
+                 : berth_compose_own_put(overrides, env->items[i].name, cJSON_CreateNull());
+    return rc;
+}
+
+cJSON *berth_compose_own_overrides(const cJSON *file)
+{
+    const cJSON *overrides = berth_json_get(berth_json_get(file, SUMMARY), OVERRIDES);
+    return cJSON_IsObject(overrides) ? cJSON_Duplicate(overrides, true) : cJSON_CreateObject();
+}
+
+/* Which service it is, the limits of all, and what these are
+ * made of. limits is taken over. */
+static int add_summary(const struct berth_compose_own *own, cJSON *file, cJSON *limits)
 {
     const struct berth_container *asked = &own->service->asked;
-    cJSON *summary = map_of(file, "x-berth");
+    cJSON *summary = map_of(file, SUMMARY);
     char cpus[32];
     (void)snprintf(cpus, sizeof(cpus), "%lld.%09lld", (long long)(asked->cpu_nano / NANO),
                    (long long)(asked->cpu_nano % NANO));
     cJSON *number = cJSON_CreateString(cpus); /* by its own text, as base/yaml_read.h has it */
     if (number)
         number->type = cJSON_Number;
-    int rc = summary ? 0 : BERTH_E_NOMEM;
-    if (!summary)
+    if (!summary) {
         cJSON_Delete(number);
+        cJSON_Delete(limits);
+        return BERTH_E_NOMEM;
+    }
+    int rc = berth_compose_own_put(summary, ASKED, limits);
+    int put_cpus = berth_compose_own_put(summary, "cpus", number);
     if (rc == 0)
-        rc = berth_compose_own_put(summary, "cpus", number);
+        rc = put_cpus;
+    if (rc == 0)
+        rc = berth_compose_own_put(summary, OVERRIDES, cJSON_Duplicate(own->overrides, true));
     if (rc == 0)
         rc = put_text(summary, "main", own->main);
     if (rc == 0)
@@ -255,7 +300,10 @@ int berth_compose_own_complete(const struct berth_compose_own *own, cJSON *file,
                                struct berth_error *err)
 {
     cJSON *services = cJSON_GetObjectItemCaseSensitive(file, "services");
+    BERTH_CLEANUP(json) cJSON *asked = berth_compose_own_asked(services);
     cJSON *service;
+    if (!asked)
+        return berth_error_nomem(err);
     int rc = berth_compose_own_share(&own->service->asked, services, err);
     cJSON_ArrayForEach(service, services)
     {
@@ -266,9 +314,40 @@ int berth_compose_own_complete(const struct berth_compose_own *own, cJSON *file,
         return rc;
     if (complete_files(own, cJSON_GetObjectItemCaseSensitive(file, "secrets")) < 0 ||
         complete_files(own, cJSON_GetObjectItemCaseSensitive(file, "configs")) < 0 ||
-        add_summary(own, file) < 0)
+        add_summary(own, file, berth_steal(&asked)) < 0)
         return berth_error_nomem(err);
     return 0;
+}
+
+static int change_service(const struct berth_compose_own *own, cJSON *service)
+{
+    bool is_main = strcmp(service->string, own->main) == 0;
+    int rc = add_environment(own, service, is_main);
+    return rc < 0 ? rc : add_labels(own, service, is_main);
+}
+
+int berth_compose_own_change(const struct berth_compose_own *own, cJSON *file,
+                             struct berth_error *err)
+{
+    const cJSON *summary = berth_json_get(file, SUMMARY);
+    cJSON *services = cJSON_GetObjectItemCaseSensitive(file, "services");
+    BERTH_CLEANUP(json) cJSON *asked = cJSON_Duplicate(berth_json_get(summary, ASKED), true);
+    cJSON *service;
+    if (!asked || berth_compose_own_unshare(asked, services) < 0)
+        return berth_error_nomem(err);
+    int rc = berth_compose_own_share(&own->service->asked, services, err);
+    if (rc < 0)
+        return rc;
+    cJSON_ArrayForEach(service, services)
+    {
+        if (rc == 0)
+            rc = change_service(own, service);
+    }
+    if (rc == 0)
+        rc = add_summary(own, file, berth_steal(&asked));
+    if (rc == BERTH_E_TOO_LARGE)
+        return berth_error_set(err, rc, "a text of the project is too long");
+    return rc < 0 ? berth_error_nomem(err) : 0;
 }
 
 int berth_compose_own_write(const cJSON *file, struct berth_strbuf *out, struct berth_error *err)

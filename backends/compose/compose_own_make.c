@@ -3,25 +3,20 @@
 #include "backends/compose/compose_file.h"
 #include "backends/compose/compose_internal.h"
 #include "backends/compose/compose_own.h"
+#include "backends/compose/compose_own_files.h"
 #include "backends/compose/compose_policy.h"
 #include "backends/engine/engine_create.h"
 #include "backends/files/files.h"
 #include "base/folder.h"
 #include "base/limits.h"
 #include "base/text.h"
-#include "base/yaml_write.h"
 
 #include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #define FILE_MODE       0600
-#define FOLDER_MODE     0755
 #define NORMAL_MAX      (1U << 20) /* what Compose prints of a file */
 #define CONFIG_LIMIT_MS 30000
-
-/* From the mount, which Compose runs in. */
-static const char file_of_mount[] = "../" BERTH_COMPOSE_FILE;
 
 /* ---- The owner's text ---- */
 
@@ -100,34 +95,34 @@ static int explain(int rc, const char *path, struct berth_error *err)
                                  "docker compose says: %s%s", berth_strbuf_str(&why), text);
 }
 
-static int write_tree(const struct berth_compose_project *project, const cJSON *file,
-                      struct berth_error *err)
+int berth_compose_own_write_tree(int folder, const cJSON *file, struct berth_error *err)
 {
     BERTH_CLEANUP(strbuf) struct berth_strbuf text = BERTH_STRBUF_INIT(BERTH_COMPOSE_FILE_MAX);
     int rc = berth_compose_own_write(file, &text, err);
     return rc < 0 ? rc
-                  : berth_folder_write(project->folder, BERTH_COMPOSE_FILE, berth_strbuf_str(&text),
+                  : berth_folder_write(folder, BERTH_COMPOSE_FILE, berth_strbuf_str(&text),
                                        text.len, FILE_MODE, err);
 }
 
 /* Compose reads what we have read, written out: not the owner's text, which it might take for
- * something else. Its folder is the mount, and no .env of that counts. */
+ * something else. No .env counts. */
 static int ask_normal(struct berth_compose *compose, const struct berth_compose_project *project,
-                      int mount, const char *path, cJSON **ret_file, struct berth_error *err)
+                      const struct berth_compose_stage *stage, const char *path, cJSON **ret_file,
+                      struct berth_error *err)
 {
     const char *const args[] = {
-        "--project-name", project->cuid, "--project-directory", ".",      "--env-file",
-        "/dev/null",      "--file",      file_of_mount,         "config", "--format",
+        "--project-name", project->cuid, "--project-directory",     ".",      "--env-file",
+        "/dev/null",      "--file",      BERTH_COMPOSE_STAGED_FILE, "config", "--format",
         "json",           NULL};
     BERTH_CLEANUP(strbuf) struct berth_strbuf out = BERTH_STRBUF_INIT(NORMAL_MAX);
-    int rc = berth_compose_program_ask(&compose->program, args, mount, project->folder,
+    int rc = berth_compose_program_ask(&compose->program, args, stage->mount, project->folder,
                                        CONFIG_LIMIT_MS, &out, err);
     if (rc < 0)
         return explain(rc, path, err);
     return berth_json_parse(berth_strbuf_str(&out), out.len, ret_file, err);
 }
 
-/* ret_path: of the mount, as Compose and the engine know it. */
+/* ret_path: of the folder that stands for the mount, as Compose knows it. */
 static int find_path(int mount, char ret_path[BERTH_TARGET_MAX], struct berth_error *err)
 {
     char link[32];
@@ -140,12 +135,13 @@ static int find_path(int mount, char ret_path[BERTH_TARGET_MAX], struct berth_er
 }
 
 static int make_normal(struct berth_compose *compose, const struct berth_compose_project *project,
-                       const struct berth_create_spec *spec, int mount, const char *path,
-                       cJSON **ret_file, struct berth_error *err)
+                       const struct berth_create_spec *spec,
+                       const struct berth_compose_stage *stage, const char *path, cJSON **ret_file,
+                       struct berth_error *err)
 {
     struct berth_compose_policy policy = policy_of(spec);
     BERTH_CLEANUP(json) cJSON *file = NULL;
-    int rc = ask_normal(compose, project, mount, path, &file, err);
+    int rc = ask_normal(compose, project, stage, path, &file, err);
     policy.project = project->cuid;
     policy.mount = path;
     if (rc == 0)
@@ -153,66 +149,6 @@ static int make_normal(struct berth_compose *compose, const struct berth_compose
     if (rc == 0)
         *ret_file = berth_steal(&file);
     return rc;
-}
-
-/* ---- The folders that it binds ---- */
-
-/* A folder that is made belongs to whom the mount belongs to. */
-static int enter(int *folder, const char *name, const struct stat *owner, struct berth_error *err)
-{
-    BERTH_CLEANUP(fd) int next = -1;
-    bool is_new = !berth_folder_has(*folder, name);
-    int rc = berth_folder_make(*folder, name, FOLDER_MODE, &next, err);
-    if (rc == 0 && is_new && fchown(next, owner->st_uid, owner->st_gid) < 0)
-        rc = berth_error_set(err, BERTH_E_IO, "a folder of the project cannot be given away");
-    if (rc < 0)
-        return rc;
-    berth_fd_close(folder);
-    *folder = berth_fd_steal(&next);
-    return 0;
-}
-
-/* path: beneath mount. What is there stays as it is, be it a file. */
-static int make_folders(int mount, const char *path, struct berth_error *err)
-{
-    char name[NAME_MAX + 1];
-    struct stat owner;
-    BERTH_CLEANUP(fd) int there = -1;
-    BERTH_CLEANUP(fd) int folder = -1;
-    path += strspn(path, "/");
-    if (!*path || berth_folder_open(mount, path, O_PATH, 0, &there, NULL) == 0)
-        return 0;
-    if (fstat(mount, &owner) < 0)
-        return berth_error_set(err, BERTH_E_IO, "a project's mount is gone");
-    int rc = berth_folder_open(mount, ".", O_RDONLY | O_DIRECTORY, 0, &folder, err);
-    while (rc == 0 && *path) {
-        size_t len = strcspn(path, "/");
-        if (len > NAME_MAX)
-            return berth_error_set(err, BERTH_E_INVALID, "a path is too long");
-        (void)snprintf(name, sizeof(name), "%.*s", (int)len, path);
-        rc = enter(&folder, name, &owner, err);
-        path += len + strspn(path + len, "/");
-    }
-    return rc;
-}
-
-static int make_binds(int mount, const char *mount_path, const cJSON *services,
-                      struct berth_error *err)
-{
-    const cJSON *service;
-    const cJSON *volume;
-    size_t len = strlen(mount_path);
-    cJSON_ArrayForEach(service, services)
-        cJSON_ArrayForEach(volume, berth_json_get(service, "volumes"))
-    {
-        const char *source = berth_json_string(volume, "source", "");
-        if (strcmp(berth_json_string(volume, "type", ""), "bind") != 0)
-            continue;
-        int rc = make_folders(mount, source + len, err); /* checked: beneath */
-        if (rc < 0)
-            return berth_error_wrap(err, "services.%s.volumes", service->string);
-    }
-    return 0;
 }
 
 /* ---- Images ---- */
@@ -239,32 +175,72 @@ static int choose_images(const struct berth_compose *compose, const struct berth
 /* ---- The whole ---- */
 
 static int complete(struct berth_compose *compose, const struct berth_compose_project *project,
-                    const struct berth_create_spec *spec, const char *main, const char *path,
-                    const struct berth_compose_service *service, cJSON *file,
-                    struct berth_error *err)
+                    const struct berth_create_spec *spec, const char *path,
+                    struct berth_compose_own *own, cJSON *file, struct berth_error *err)
 {
     BERTH_CLEANUP(free) struct berth_project_image *images = NULL;
     int rc = choose_images(compose, spec, &images, err);
-    const struct berth_compose_own own = {.facility = compose->host.facility,
-                                          .cuid = project->cuid,
-                                          .main = main,
-                                          .mount = path,
-                                          .images = images,
-                                          .image_count = spec->container->image_count,
-                                          .service = service};
+    own->facility = compose->host.facility;
+    own->cuid = project->cuid;
+    own->mount = path;
+    own->images = images;
+    own->image_count = spec->container->image_count;
+    return rc < 0 ? rc : berth_compose_own_complete(own, file, err);
+}
+
+/* With the stage, which is the caller's to release. */
+static int make_file(struct berth_compose *compose, const struct berth_compose_project *project,
+                     const struct berth_create_spec *spec, const cJSON *text,
+                     struct berth_compose_stage *stage, struct berth_compose_own *own,
+                     struct berth_compose_service *service, cJSON **ret_file,
+                     struct berth_error *err)
+{
+    char path[BERTH_TARGET_MAX];
+    BERTH_CLEANUP(json) cJSON *file = NULL;
+    int rc = berth_compose_stage_open(project->folder, text, stage, err);
     if (rc == 0)
-        rc = berth_compose_own_complete(&own, file, err);
-    return rc < 0 ? rc : write_tree(project, file, err);
+        rc = find_path(stage->mount, path, err);
+    if (rc == 0)
+        rc = make_normal(compose, project, spec, stage, path, &file, err);
+    if (rc == 0)
+        rc = berth_compose_own_ports(berth_json_get(file, "services"), service, err);
+    if (rc == 0)
+        rc = complete(compose, project, spec, path, own, file, err);
+    if (rc == 0)
+        *ret_file = berth_steal(&file);
+    return rc;
+}
+
+int berth_compose_own_make_file(struct berth_compose *compose,
+                                const struct berth_compose_project *project,
+                                const struct berth_create_spec *spec, const cJSON *overrides,
+                                struct berth_compose_service *service, cJSON **ret_file,
+                                struct berth_error *err)
+{
+    BERTH_CLEANUP(json) cJSON *text = NULL;
+    struct berth_compose_stage stage = BERTH_COMPOSE_STAGE_INIT;
+    int rc = read_text(spec, &text, err);
+    if (rc < 0)
+        return rc;
+    struct berth_compose_own own = {
+        .main = berth_compose_policy_main(text), .overrides = overrides, .service = service};
+    rc = make_file(compose, project, spec, text, &stage, &own, service, ret_file, err);
+    berth_compose_stage_close(project->folder, &stage);
+    return rc;
 }
 
 /* The project is new, and its lock is ours. */
-static int unpack(const struct berth_compose_project *project, int mount, const int *archive,
+static int unpack(const struct berth_compose_project *project, const int *archive,
                   struct berth_error *err)
 {
     BERTH_CLEANUP(files_upload) struct berth_files_upload upload = BERTH_FILES_UPLOAD_INIT;
+    BERTH_CLEANUP(fd) int mount = -1;
     if (!archive)
         return 0;
-    int rc = berth_files_stage(project->folder, mount, *archive, NULL, NULL, &upload, err);
+    int rc = berth_folder_open(project->folder, BERTH_COMPOSE_MOUNT, O_RDONLY | O_DIRECTORY, 0,
+                               &mount, err);
+    if (rc == 0)
+        rc = berth_files_stage(project->folder, mount, *archive, NULL, NULL, &upload, err);
     return rc < 0 ? rc : berth_files_move(&upload, mount, err);
 }
 
@@ -273,34 +249,22 @@ static int prepare(struct berth_compose *compose, const struct berth_compose_pro
                    const struct berth_create_spec *spec, struct berth_compose_service *service,
                    struct berth_error *err)
 {
-    char path[BERTH_TARGET_MAX];
-    BERTH_CLEANUP(fd) int mount = -1;
-    BERTH_CLEANUP(json) cJSON *text = NULL;
+    BERTH_CLEANUP(json) cJSON *overrides = cJSON_CreateObject();
     BERTH_CLEANUP(json) cJSON *file = NULL;
     const char *original = spec->container->compose;
-    int rc = read_text(spec, &text, err);
+    int rc =
+        overrides ? berth_compose_own_override(overrides, &spec->container->env) : BERTH_E_NOMEM;
+    if (rc < 0)
+        return berth_error_nomem(err);
+    rc = unpack(project, spec->container->archive, err);
+    if (rc == 0)
+        rc = berth_compose_own_make_file(compose, project, spec, overrides, service, &file, err);
     if (rc == 0)
         rc = berth_folder_write(project->folder, BERTH_COMPOSE_ORIGINAL, original, strlen(original),
                                 FILE_MODE, err);
     if (rc == 0)
-        rc = write_tree(project, text, err);
-    if (rc == 0)
-        rc = berth_folder_open(project->folder, BERTH_COMPOSE_MOUNT, O_RDONLY | O_DIRECTORY, 0,
-                               &mount, err);
-    if (rc == 0)
-        rc = unpack(project, mount, spec->container->archive, err);
-    if (rc == 0)
-        rc = find_path(mount, path, err);
-    if (rc == 0)
-        rc = make_normal(compose, project, spec, mount, path, &file, err);
-    const cJSON *services = berth_json_get(file, "services");
-    if (rc == 0)
-        rc = berth_compose_own_ports(services, service, err);
-    if (rc == 0)
-        rc = make_binds(mount, path, services, err);
-    return rc < 0 ? rc
-                  : complete(compose, project, spec, berth_compose_policy_main(text), path, service,
-                             file, err);
+        rc = berth_compose_own_write_tree(project->folder, file, err);
+    return rc < 0 ? rc : berth_compose_own_bind(project, err);
 }
 
 int berth_compose_own_make(struct berth_compose *compose,
@@ -346,6 +310,33 @@ static int check_container(const struct berth_compose *compose,
                             : rc;
 }
 
+/* Of the one that stands for the project; malloc'ed. */
+static int find_main(const cJSON *entries, char **ret_id, struct berth_error *err)
+{
+    const char *told = "";
+    const cJSON *entry;
+    cJSON_ArrayForEach(entry, entries)
+    {
+        if (berth_json_get(berth_json_get(entry, "Labels"), BERTH_LABEL_PROJECT))
+            told = berth_json_string(entry, "Id", "");
+    }
+    if (!told[0])
+        return berth_error_set(err, BERTH_E_REFUSED, "docker compose made no container of the app");
+    char *id = berth_text_dup(told);
+    if (!id)
+        return berth_error_nomem(err);
+    *ret_id = id;
+    return 0;
+}
+
+int berth_compose_own_find(struct berth_compose *compose, const char *cuid, char **ret_id,
+                           struct berth_error *err)
+{
+    BERTH_CLEANUP(json) cJSON *entries = NULL;
+    int rc = berth_compose_containers(compose, cuid, &entries, err);
+    return rc < 0 ? rc : find_main(entries, ret_id, err);
+}
+
 int berth_compose_own_find_made(struct berth_compose *compose, const char *cuid,
                                 const struct berth_create_spec *spec, char **ret_id,
                                 struct berth_error *err)
@@ -353,23 +344,13 @@ int berth_compose_own_find_made(struct berth_compose *compose, const char *cuid,
     BERTH_CLEANUP(json) cJSON *entries = NULL;
     BERTH_CLEANUP(json) cJSON *text = NULL;
     const cJSON *entry;
-    const char *told = "";
     int rc = read_text(spec, &text, err);
     if (rc == 0)
         rc = berth_compose_containers(compose, cuid, &entries, err);
     cJSON_ArrayForEach(entry, entries)
     {
-        if (berth_json_get(berth_json_get(entry, "Labels"), BERTH_LABEL_PROJECT))
-            told = berth_json_string(entry, "Id", "");
         if (rc == 0)
             rc = check_container(compose, spec, berth_json_get(text, "services"), entry, err);
     }
-    if (rc == 0 && !told[0])
-        rc = berth_error_set(err, BERTH_E_REFUSED, "docker compose made no container of the app");
-    char *id = rc == 0 ? berth_text_dup(told) : NULL;
-    if (rc == 0 && !id)
-        rc = berth_error_nomem(err);
-    if (rc == 0)
-        *ret_id = id;
-    return rc;
+    return rc < 0 ? rc : find_main(entries, ret_id, err);
 }

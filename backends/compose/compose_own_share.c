@@ -46,7 +46,7 @@ static cJSON *limits_of(const cJSON *service)
 }
 
 /* What the service asks for itself. */
-static int64_t asked(const cJSON *service, const struct kind *kind)
+static int64_t limit_of(const cJSON *service, const struct kind *kind)
 {
     int64_t limit = read_limit(limits_of(service), kind->deploy_key, kind->unit);
     return limit > 0 ? limit : read_limit(service, kind->key, kind->unit);
@@ -67,7 +67,7 @@ static int divide(const cJSON *services, const struct kind *kind, int64_t total,
     int64_t without = 0;
     cJSON_ArrayForEach(service, services)
     {
-        int64_t limit = asked(service, kind);
+        int64_t limit = limit_of(service, kind);
         int64_t replicas = berth_compose_own_replicas(service);
         if (limit == 0)
             without += replicas;
@@ -95,7 +95,7 @@ static int share_one(cJSON *services, const struct kind *kind, int64_t total,
     cJSON *service;
     cJSON_ArrayForEach(service, services)
     {
-        int64_t limit = asked(service, kind);
+        int64_t limit = limit_of(service, kind);
         if (limit == 0)
             limit = share;
         cJSON_DeleteItemFromObjectCaseSensitive(service, kind->key);
@@ -132,5 +132,54 @@ int berth_compose_own_share(const struct berth_container *limits, cJSON *service
     if (rc == 0)
         rc = share_one(services, &pids, limits->pids, err);
     cJSON_ArrayForEach(service, services) drop_said_elsewhere(service);
+    return rc;
+}
+
+/* ---- Sharing anew ---- */
+
+static const struct kind *const kinds[] = {&cpus, &memory, &pids};
+
+#define KIND_COUNT (sizeof(kinds) / sizeof(kinds[0]))
+
+static int add_asked(cJSON *asked, const cJSON *service)
+{
+    cJSON *of_service = cJSON_AddObjectToObject(asked, service->string);
+    int rc = of_service ? 0 : BERTH_E_NOMEM;
+    for (size_t i = 0; rc == 0 && i < KIND_COUNT; i++) {
+        int64_t limit = limit_of(service, kinds[i]);
+        if (limit > 0)
+            rc = put_number(of_service, kinds[i]->key, limit, kinds[i]->unit);
+    }
+    return rc;
+}
+
+cJSON *berth_compose_own_asked(const cJSON *services)
+{
+    BERTH_CLEANUP(json) cJSON *asked = cJSON_CreateObject();
+    const cJSON *service;
+    int rc = asked ? 0 : BERTH_E_NOMEM;
+    cJSON_ArrayForEach(service, services)
+    {
+        if (rc == 0)
+            rc = add_asked(asked, service);
+    }
+    return rc == 0 ? berth_steal(&asked) : NULL;
+}
+
+int berth_compose_own_unshare(const cJSON *asked, cJSON *services)
+{
+    cJSON *service;
+    int rc = 0;
+    cJSON_ArrayForEach(service, services)
+    {
+        const cJSON *of_service = berth_json_get(asked, service->string);
+        cJSON_DeleteItemFromObjectCaseSensitive(service, "memswap_limit");
+        for (size_t i = 0; rc == 0 && i < KIND_COUNT; i++) {
+            int64_t limit = limit_of(of_service, kinds[i]);
+            cJSON_DeleteItemFromObjectCaseSensitive(service, kinds[i]->key);
+            if (limit > 0)
+                rc = put_number(service, kinds[i]->key, limit, kinds[i]->unit);
+        }
+    }
     return rc;
 }

@@ -15,13 +15,11 @@
 #define TEXT_OF(number)  TEXT_OF_(number)
 #define TEXT_OF_(number) #number
 
-typedef int act(struct berth_engine *engine, const char *id, struct berth_error *err);
-
 /* Those that are not in the state for it stay as they are: which they are in is not asked for
  * before, as a listing may be late. Goes on with those that are left when one fails; the first
  * failure is told. */
-static int act_on_others(struct berth_compose *compose, const char *cuid, const char *id, act *verb,
-                         struct berth_error *err)
+static int act_on_others(struct berth_compose *compose, const char *cuid, const char *id,
+                         berth_compose_verb *verb, struct berth_error *err)
 {
     BERTH_CLEANUP(json) cJSON *entries = NULL;
     struct berth_error why = BERTH_ERROR_INIT;
@@ -42,8 +40,14 @@ static int act_on_others(struct berth_compose *compose, const char *cuid, const 
     return first;
 }
 
-static int act_on_all(struct berth_backend *backend, const char *id, act *verb,
-                      struct berth_error *err)
+int berth_compose_act_on_all(struct berth_compose *compose, const char *cuid,
+                             berth_compose_verb *verb, struct berth_error *err)
+{
+    return act_on_others(compose, cuid, "", verb, err);
+}
+
+static int act(struct berth_backend *backend, const char *id, berth_compose_verb *verb,
+               struct berth_error *err)
 {
     struct berth_compose *compose = berth_compose_of(backend);
     struct berth_compose_container container;
@@ -57,17 +61,17 @@ static int act_on_all(struct berth_backend *backend, const char *id, act *verb,
 
 int berth_compose_pause(struct berth_backend *backend, const char *id, struct berth_error *err)
 {
-    return act_on_all(backend, id, berth_engine_container_pause, err);
+    return act(backend, id, berth_engine_container_pause, err);
 }
 
 int berth_compose_unpause(struct berth_backend *backend, const char *id, struct berth_error *err)
 {
-    return act_on_all(backend, id, berth_engine_container_unpause, err);
+    return act(backend, id, berth_engine_container_unpause, err);
 }
 
 int berth_compose_kill(struct berth_backend *backend, const char *id, struct berth_error *err)
 {
-    return act_on_all(backend, id, berth_engine_container_kill, err);
+    return act(backend, id, berth_engine_container_kill, err);
 }
 
 /* ---- In the order of what depends on what, which is Compose's business ---- */
@@ -90,6 +94,16 @@ int berth_compose_start_project(struct berth_compose *compose, const char *cuid,
                                 struct berth_error *err)
 {
     return run_compose(compose, cuid, "start", false, WAIT_MS, err);
+}
+
+int berth_compose_start_file(struct berth_compose *compose,
+                             const struct berth_compose_project *project, struct berth_error *err)
+{
+    const char *const args[] = {"--project-name",   project->cuid, "--file",
+                                BERTH_COMPOSE_FILE, "start",       NULL};
+    int rc = berth_compose_program_run(&compose->program, args, project->folder, project->folder,
+                                       compose->request_timeout_ms + WAIT_MS, err);
+    return berth_compose_explain(compose, rc, err);
 }
 
 int berth_compose_stop_project(struct berth_compose *compose, const char *cuid,

@@ -16,6 +16,7 @@
 #define MARK          ".unfinished"
 #define LOCK_RETRY_MS 10
 #define FOLDER_MODE   0700
+#define FILE_MODE     0600
 #define MOUNT_MODE    0755 /* the folder around it is closed to all but us */
 
 void berth_compose_project_release(struct berth_compose_project *project)
@@ -111,7 +112,8 @@ static const char *const kept_names[] = {
     [BERTH_BEFORE_PAUSED] = ".before-paused",
 };
 
-#define RESTORED ".restored"
+#define RESTORED      ".restored"
+#define NEXT_ORIGINAL ".next-" BERTH_COMPOSE_ORIGINAL
 
 enum berth_compose_before berth_compose_project_before(const struct berth_compose_project *project)
 {
@@ -153,9 +155,40 @@ int berth_compose_project_restore(const struct berth_compose_project *project,
     return rc < 0 ? rc : berth_folder_unlink(project->folder, RESTORED, err);
 }
 
+int berth_compose_project_keep_original(const struct berth_compose_project *project,
+                                        const char *text, struct berth_error *err)
+{
+    return berth_folder_write(project->folder, NEXT_ORIGINAL, text, strlen(text), FILE_MODE, err);
+}
+
+/* Whether the file is another than the one that was kept. */
+static bool has_changed(const struct berth_compose_project *project)
+{
+    struct stat kept;
+    struct stat now;
+    const char *name = kept_names[berth_compose_project_before(project)];
+    return name && fstatat(project->folder, name, &kept, AT_SYMLINK_NOFOLLOW) == 0 &&
+           fstatat(project->folder, BERTH_COMPOSE_FILE, &now, AT_SYMLINK_NOFOLLOW) == 0 &&
+           kept.st_ino != now.st_ino;
+}
+
+/* The owner's text is that of the file, whichever it is. */
+static int settle_original(const struct berth_compose_project *project, struct berth_error *err)
+{
+    int folder = project->folder;
+    if (!berth_folder_has(folder, NEXT_ORIGINAL))
+        return 0;
+    if (!has_changed(project))
+        return berth_folder_unlink(folder, NEXT_ORIGINAL, err);
+    if (renameat(folder, NEXT_ORIGINAL, folder, BERTH_COMPOSE_ORIGINAL) < 0)
+        return berth_error_set_errno(err, BERTH_E_IO, errno, "%s cannot be replaced",
+                                     BERTH_COMPOSE_ORIGINAL);
+    return berth_folder_sync(folder, err);
+}
+
 int berth_compose_project_drop(const struct berth_compose_project *project, struct berth_error *err)
 {
-    int rc = 0;
+    int rc = settle_original(project, err);
     enum berth_compose_before before;
     while (rc == 0 && (before = berth_compose_project_before(project)) != BERTH_BEFORE_NONE)
         rc = berth_folder_unlink(project->folder, kept_names[before], err);

@@ -22,6 +22,9 @@
 
 #define BERTH_COMPOSE_FILE "compose.yaml"
 
+/* The text of its owner's, beside ours, where there is one. */
+#define BERTH_COMPOSE_ORIGINAL "compose.orig.yaml"
+
 struct berth_compose_project {
     char cuid[BERTH_CUID_SIZE];
     int folder; /* locked; -1: there is none */
@@ -79,10 +82,13 @@ enum berth_compose_before berth_compose_project_before(const struct berth_compos
 BERTH_MUST_CHECK int berth_compose_project_keep(const struct berth_compose_project *project,
                                                 enum berth_compose_before before,
                                                 struct berth_error *err);
+/* Keeps the owner's text of the file that is to come, until the change is made. */
+BERTH_MUST_CHECK int berth_compose_project_keep_original(
+    const struct berth_compose_project *project, const char *text, struct berth_error *err);
 /* Puts the file that was kept in its place again. */
 BERTH_MUST_CHECK int berth_compose_project_restore(const struct berth_compose_project *project,
                                                    struct berth_error *err);
-/* The change is made, or undone: what was kept goes. */
+/* The change is made, or undone: what was kept goes, and an owner's text goes where it belongs. */
 BERTH_MUST_CHECK int berth_compose_project_drop(const struct berth_compose_project *project,
                                                 struct berth_error *err);
 

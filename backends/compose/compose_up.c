@@ -7,6 +7,10 @@
 #include "base/folder.h"
 #include "base/log.h"
 
+#include <string.h>
+
+#define VOLUME_DIGITS 64 /* the name of a volume that nobody has named */
+
 #define GRACE_MS (BERTH_STOP_GRACE_S * INT64_C(1000))
 
 #define TEXT_OF(number)  TEXT_OF_(number)
@@ -39,8 +43,42 @@ int berth_compose_up(struct berth_compose *compose, const struct berth_compose_p
     return berth_compose_explain(compose, rc, err);
 }
 
-int berth_compose_down(struct berth_compose *compose, const struct berth_compose_project *project,
-                       struct berth_error *err)
+static bool is_anonymous(const char *volume)
+{
+    return strlen(volume) == VOLUME_DIGITS && strspn(volume, "0123456789abcdef") == VOLUME_DIGITS;
+}
+
+/* One that is in use, or was removed already, is nobody's mistake. */
+static int remove_volume(struct berth_compose *compose, const char *name, struct berth_error *err)
+{
+    char path[sizeof("/volumes/") + VOLUME_DIGITS];
+    struct berth_error why = BERTH_ERROR_INIT;
+    (void)snprintf(path, sizeof(path), "/volumes/%s", name);
+    const struct berth_engine_request request = {.method = "DELETE", .path = path};
+    int rc = berth_engine_call(compose->host.engine, &request, NULL, &why);
+    if (rc == 0 || rc == BERTH_E_NOT_FOUND || rc == BERTH_E_CONFLICT)
+        return 0;
+    if (err)
+        *err = why;
+    return rc;
+}
+
+int berth_compose_remove_volumes(struct berth_compose *compose, const cJSON *entry,
+                                 struct berth_error *err)
+{
+    int rc = 0;
+    const cJSON *mount;
+    cJSON_ArrayForEach(mount, berth_json_get(entry, "Mounts"))
+    {
+        const char *name = berth_json_string(mount, "Name", "");
+        if (rc == 0 && is_anonymous(name))
+            rc = remove_volume(compose, name, err);
+    }
+    return rc;
+}
+
+static int run_down(struct berth_compose *compose, const struct berth_compose_project *project,
+                    struct berth_error *err)
 {
     /* By its name alone: what is removed is what bears the project's label, whatever has become of
      * the file. */
@@ -55,6 +93,22 @@ int berth_compose_down(struct berth_compose *compose, const struct berth_compose
     int rc =
         berth_compose_program_run(&compose->program, args, -1, project->folder, timeout_ms, err);
     return berth_compose_explain(compose, rc, err);
+}
+
+int berth_compose_down(struct berth_compose *compose, const struct berth_compose_project *project,
+                       struct berth_error *err)
+{
+    BERTH_CLEANUP(json) cJSON *entries = NULL;
+    int rc = berth_compose_containers(compose, project->cuid, &entries, err);
+    if (rc == 0)
+        rc = run_down(compose, project, err);
+    const cJSON *entry;
+    cJSON_ArrayForEach(entry, entries)
+    {
+        if (rc == 0)
+            rc = berth_compose_remove_volumes(compose, entry, err);
+    }
+    return rc;
 }
 
 static int remove_containers(struct berth_compose *compose, const char *cuid,

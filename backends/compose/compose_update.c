@@ -50,6 +50,8 @@ static int settle(struct berth_compose *compose, const struct berth_compose_proj
     BERTH_CLEANUP(compose_service) struct berth_compose_service service = {0};
     BERTH_CLEANUP(free) char *id = NULL;
     int rc = berth_compose_read_file(project->folder, BERTH_COMPOSE_FILE, &service, NULL, err);
+    if (rc == 0 && service.asked.is_project)
+        return berth_compose_own_settle(compose, project, &service, before, err);
     if (rc == 0)
         rc = remove_strays(compose, project->cuid, service.container, err);
     if (rc == 0)
@@ -119,17 +121,47 @@ static int plan(struct berth_compose *compose, const struct berth_compose_projec
                                               &before.asked, err);
 }
 
+/* From here on who finds the project knows what to do. */
+static int write_change(struct berth_compose *compose, const struct berth_compose_project *project,
+                        const struct berth_compose_service *service,
+                        enum berth_compose_before before, struct berth_error *err)
+{
+    int rc = berth_compose_project_keep(project, before, err);
+    if (rc < 0)
+        return rc;
+    rc = berth_compose_write_file(compose, project, service, err);
+    if (rc < 0)
+        (void)!berth_compose_project_drop(project, NULL);
+    return rc;
+}
+
 static int change_file(struct berth_compose *compose, const struct berth_compose_project *project,
                        const struct berth_container_change *change, enum berth_app_state state,
                        struct berth_error *err)
 {
     BERTH_CLEANUP(compose_service) struct berth_compose_service service = {0};
     int rc = plan(compose, project, change, &service, err);
+    return rc < 0 ? rc : write_change(compose, project, &service, state_before(state), err);
+}
+
+/* Of a project of its owner's file. */
+static int change_own_file(struct berth_compose *compose,
+                           const struct berth_compose_project *project,
+                           const struct berth_container_change *change, struct berth_error *err)
+{
+    BERTH_CLEANUP(json) cJSON *file = NULL;
+    enum berth_compose_before before = BERTH_BEFORE_NONE;
+    int rc = berth_compose_own_plan(compose, project, change, &file, err);
     if (rc == 0)
-        rc = berth_compose_project_keep(project, state_before(state), err);
+        rc = berth_compose_own_before(compose, project->cuid, &before, err);
+    if (rc == 0)
+        rc = berth_compose_project_keep(project, before, err);
     if (rc < 0)
         return rc;
-    rc = berth_compose_write_file(compose, project, &service, err);
+    if (change->project)
+        rc = berth_compose_project_keep_original(project, change->project->container->compose, err);
+    if (rc == 0)
+        rc = berth_compose_own_write_tree(project->folder, file, err);
     if (rc < 0)
         (void)!berth_compose_project_drop(project, NULL);
     return rc;
@@ -138,14 +170,22 @@ static int change_file(struct berth_compose *compose, const struct berth_compose
 /* Ports are looked for, and given to a container, while nobody else does. */
 static int change_project(struct berth_compose *compose,
                           const struct berth_compose_project *project,
-                          const struct berth_container_change *change, enum berth_app_state state,
-                          struct berth_error *err)
+                          const struct berth_container_change *change,
+                          const struct berth_compose_container *container, struct berth_error *err)
 {
     BERTH_CLEANUP(fd) int held = -1;
-    int rc = change->ports ? berth_compose_ports_lock(compose, &held, err) : 0;
+    int rc = change->ports || change->project ? berth_compose_ports_lock(compose, &held, err) : 0;
     if (rc == 0)
-        rc = change_file(compose, project, change, state, err);
+        rc = container->is_project ? change_own_file(compose, project, change, err)
+                                   : change_file(compose, project, change, container->state, err);
     return rc < 0 ? rc : berth_compose_carry_out(compose, project, err);
+}
+
+static int find_changed(struct berth_compose *compose, const char *cuid, bool is_project,
+                        char **ret_id, struct berth_error *err)
+{
+    return is_project ? berth_compose_own_find(compose, cuid, ret_id, err)
+                      : berth_compose_find_made(compose, cuid, "", ret_id, err);
 }
 
 int berth_compose_update(struct berth_backend *backend, const char *id,
@@ -165,15 +205,11 @@ int berth_compose_update(struct berth_backend *backend, const char *id,
     if (project.folder < 0)
         return berth_error_set(err, BERTH_E_CONFLICT,
                                "the app was not created here, or its folder was lost");
-    if (container.is_project)
-        return berth_error_set(err, BERTH_E_CONFLICT,
-                               "the app is a project of its owner's compose file: delete it, and "
-                               "create it anew");
     if (berth_compose_project_before(&project) != BERTH_BEFORE_NONE)
         return berth_error_set(err, BERTH_E_BUSY, "another change of the app is under way");
-    rc = change_project(compose, &project, change, container.state, err);
+    rc = change_project(compose, &project, change, &container, err);
     if (rc == 0)
-        rc = berth_compose_find_made(compose, project.cuid, "", ret_id, err);
+        rc = find_changed(compose, project.cuid, container.is_project, ret_id, err);
     if (berth_compose_project_before(&project) != BERTH_BEFORE_NONE)
         berth_compose_leave(compose, &project);
     return rc;

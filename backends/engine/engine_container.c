@@ -141,6 +141,15 @@ int berth_engine_container_destroy(struct berth_engine *engine, const char *id,
     return act(engine, "DELETE", id, "?v=1&force=1", 0, err);
 }
 
+int berth_engine_container_rename(struct berth_engine *engine, const char *id, const char *name,
+                                  struct berth_error *err)
+{
+    BERTH_CLEANUP(strbuf) struct berth_strbuf suffix = BERTH_STRBUF_INIT(PATH_MAX_BYTES);
+    berth_strbuf_addf(&suffix, "/rename?name=%s", name);
+    int rc = berth_strbuf_check(&suffix, err);
+    return rc < 0 ? rc : act(engine, "POST", id, berth_strbuf_str(&suffix), 0, err);
+}
+
 void berth_engine_container_discard(struct berth_engine *engine, const char *id)
 {
     struct berth_error err = BERTH_ERROR_INIT;

@@ -46,6 +46,10 @@ BERTH_MUST_CHECK int berth_engine_container_remove(struct berth_engine *engine, 
 BERTH_MUST_CHECK int berth_engine_container_destroy(struct berth_engine *engine, const char *id,
                                                     struct berth_error *err);
 
+/* name: letters, digits, dots, dashes and underscores. BERTH_E_CONFLICT: another has it. */
+BERTH_MUST_CHECK int berth_engine_container_rename(struct berth_engine *engine, const char *id,
+                                                   const char *name, struct berth_error *err);
+
 /* Removes it without grace; no error, as it is for what was half made. */
 void berth_engine_container_discard(struct berth_engine *engine, const char *id);
 

@@ -37,6 +37,7 @@ static const struct {
     {VERB(plan), COMPOSE},
     {VERB(update), COMPOSE | ROOTFS},
     {VERB(describe), COMPOSE | ROOTFS},
+    {VERB(services), COMPOSE},
     {VERB(versions), COMPOSE | ROOTFS},
     {VERB(inspect), ONE_HOST | SWARM},
     {VERB(stats), ONE_HOST | SWARM},

@@ -11,6 +11,7 @@ import zipfile
 import pytest
 
 from harness import Following, clear_engine, wait_until
+from harness.terminal import Refused, Terminal
 from lab import Engine, compose
 
 IMAGE = "berth/demo"
@@ -155,6 +156,153 @@ def test_the_log_of_a_project_is_followed(berth):
     assert berth.anyone.request("DELETE", path).status == 200
 
 
+CHANGING = """
+services:
+  web: {image: berth/demo, init: true, command: [sh, -c, 'echo $$FIRST $$SECOND $$TAGS; exec sleep 600'],
+    environment: {FIRST: one, SECOND: two}, volumes: ['./shared:/shared:ro']}
+  side: {image: berth/demo, init: true, mem_limit: 20m, command: [sh, -c, 'date +%s%N > /keep/at; exec sleep 600'],
+    volumes: ['/keep', './shared:/shared']}
+"""
+
+
+def patch(berth, path, **body):
+    return berth.anyone.request("PATCH", path, body=json.dumps(body).encode(),
+                                headers={"Content-Type": "application/json"})
+
+
+def service(engine, cuid, name):
+    found = engine.docker("ps", "--all", "--no-trunc", "--quiet", "--filter",
+                          f"label=com.docker.compose.project={cuid}", "--filter",
+                          f"label=com.docker.compose.service={name}").split()
+    assert len(found) == 1, (name, found)
+    return json.loads(engine.docker("inspect", found[0]))[0]
+
+
+def test_a_project_is_changed_and_made_anew(engine, berth):
+    made = create(berth, CHANGING, env={"THIRD": "3"}, tags=["a"]).json
+    cuid = made["cuid"]
+    path = f"/demo/containers/{cuid}"
+    name = f"{cuid}--{made['owner']}"
+    folder = berth.data / "demo" / cuid
+    assert berth.anyone.post(f"{path}/start").status == 200
+    side = service(engine, cuid, "side")
+
+    changed = patch(berth, path, env={"FIRST": "1", "SECOND": None}, resources={"memory": "50m"})
+    assert changed.status == 200, changed
+    assert (changed.json["env"], changed.json["status"]) == ({"FIRST": "1", "THIRD": "3"}, "running")
+    assert changed.json["resources"]["memory"] == "50m" and changed.json["tags"] == ["a"]
+    assert service(engine, cuid, "web")["HostConfig"]["Memory"] == 30 << 20
+    assert service(engine, cuid, "side")["Id"] == side["Id"], "one that has not changed goes on"
+    wait_until(lambda: berth.anyone.get("/demo/get-app-logs", name=name, service="web").text
+               == "1 a\n", what="the new variables")
+
+    # Another text: what was said beside the old one still holds, and files stay.
+    text = CHANGING.replace("side:", "aside:").replace("20m", "10m").replace("one", "eins")
+    (folder / "mount/shared/kept").write_text("kept")
+    changed = patch(berth, path, compose=text, tags=["b"])
+    assert changed.status == 200, changed
+    assert (changed.json["env"], changed.json["tags"]) == ({"FIRST": "1", "THIRD": "3"}, ["b"])
+    assert (folder / "compose.orig.yaml").read_text() == text
+    assert (folder / "mount/shared/kept").read_text() == "kept"
+    assert service(engine, cuid, "web")["HostConfig"]["Memory"] == 40 << 20
+    assert {row["service"]: row["status"] for row in berth.anyone.get(path).json["services"]} == {
+        "web": "running", "aside": "running"}
+
+    # All or nothing.
+    before = service(engine, cuid, "web")["Id"]
+    for body, code in (({"compose": "services: {a: {image: berth/demo, pid: host}}"}, "COMPOSE_REFUSED"),
+                       ({"compose": text.replace("['/keep'", "['gone'")}, "COMPOSE_REFUSED"),
+                       ({"compose": text.replace("init: true", "depends_on: [no]")}, "COMPOSE_REFUSED"),
+                       ({"compose": text, "image": IMAGE}, "INVALID_REQUEST"),
+                       ({"image": IMAGE}, "INVALID_REQUEST"), ({"ports": []}, "INVALID_REQUEST"),
+                       ({"resources": {"memory": "12m"}}, "COMPOSE_REFUSED")):
+        refused = patch(berth, path, **body)
+        assert (refused.status, refused.json.get("code")) == (400, code), (body, refused.json)
+    assert service(engine, cuid, "web")["Id"] == before
+    assert (folder / "compose.orig.yaml").read_text() == text
+
+    assert berth.anyone.post("/demo/hard-reset-app", name=name).status == 200
+    again = berth.anyone.get(path).json
+    assert (again["status"], again["env"], again["tags"]) == ("created", changed.json["env"], ["b"])
+    assert again["created_at"] == made["created_at"]
+    assert not (folder / "mount/shared/kept").exists()
+    assert berth.anyone.post(f"{path}/start").json["status"] == "running"
+    assert berth.anyone.request("DELETE", path).status == 200
+    assert left(engine) == [[], [], []]
+
+
+def test_a_new_text_may_make_another_service_stand_for_it(engine, berth):
+    path = f"/demo/containers/{create(berth, CHANGING).json['cuid']}"
+    cuid = path.rpartition("/")[2]
+    for verb in ("start", "pause"):
+        assert berth.anyone.post(f"{path}/{verb}").status == 200
+    changed = patch(berth, path, compose=CHANGING + "x-berth: {main: side}\n")
+    assert (changed.status, changed.json["status"]) == (200, "paused"), changed
+    assert changed.json["env"] == {}
+    for name in ("web", "side"):
+        assert service(engine, cuid, name)["State"]["Status"] == "paused"
+    assert service(engine, cuid, "side")["Name"].startswith(f"/{cuid}--")
+    assert [row["cuid"] for row in berth.anyone.get("/demo/containers").json["containers"]] == [cuid]
+    # A start that fails: everything is as it was.
+    broken = patch(berth, path, compose=CHANGING.replace("init: true, command: [sh", "command: [nothing"))
+    assert (broken.status, broken.json["error"]) == (500, "compose_error"), broken
+    assert berth.anyone.get(path).json["status"] == "paused"
+    assert service(engine, cuid, "side")["Name"].startswith(f"/{cuid}--")
+    assert berth.anyone.request("DELETE", path).status == 200
+    assert left(engine) == [[], [], []]
+
+
+def test_links_that_a_container_made_lead_nowhere(engine, berth, tmp_path):
+    (tmp_path / "secret").write_text("SECRET=found\n")
+    command = f"ln -s {tmp_path} /app/out; ln -s {tmp_path}/secret /app/a.env; exec sleep 600"
+    made = create(berth, f"services: {{a: {{image: berth/demo, init: true, volumes: ['.:/app'], "
+                         f"command: [sh, -c, '{command}']}}}}").json
+    path = f"/demo/containers/{made['cuid']}"
+    assert berth.anyone.post(f"{path}/start").status == 200
+    wait_until((berth.data / "demo" / made["cuid"] / "mount/a.env").is_symlink, what="the links")
+    for more, rest in (("env_file: a.env", ""), ("volumes: ['./out:/out']", ""),
+                       ("volumes: ['./out/sub:/out']", ""),
+                       ("secrets: [s]", "\nsecrets: {s: {file: out/secret}}")):
+        answer = patch(berth, path, compose=f"services: {{a: {{image: berth/demo, {more}, "
+                                            f"command: [sleep, '600']}}}}{rest}")
+        assert (answer.status, answer.json["code"]) == (400, "COMPOSE_REFUSED"), answer
+        assert "a link is in the way" in answer.json["message"], answer
+        assert berth.anyone.get(path).json["status"] == "running"
+    assert berth.anyone.request("DELETE", path).status == 200
+
+
+def test_each_service_shows(engine, berth):
+    made = create(berth, """
+services:
+  web: {image: berth/demo, init: true, command: [sleep, '600']}
+  bad: {image: berth/demo, init: true, command: [sh, -c, 'exit 3']}
+  ill: {image: berth/demo, init: true, command: [sleep, '600'], scale: 2,
+    healthcheck: {test: [CMD, 'false'], interval: 1s, retries: 1}}
+""").json
+    path = f"/demo/containers/{made['cuid']}"
+    assert "services" not in made and berth.anyone.post(f"{path}/start").status == 200
+    ill = {"service": "ill", "status": "running", "health": "unhealthy", "exit_code": None}
+    expected = [{"service": "bad", "number": 1, "status": "exited", "health": None, "exit_code": 3},
+                {**ill, "number": 1}, {**ill, "number": 2},
+                {"service": "web", "number": 1, "status": "running", "health": None, "exit_code": None}]
+    wait_until(lambda: berth.anyone.get(f"{path}/status").json["services"] == expected,
+               what="what became of them")
+    assert berth.anyone.get(path).json["services"] == expected
+    name = f"{made['cuid']}--{made['owner']}"
+    with Terminal(berth.anyone, f"/demo/ws/{made['cuid']}", service="ill", cmd="hostname",
+                  tty="no") as shell:
+        assert shell.rest()[0] == 1000
+        host = bytes(shell.output).decode().strip()
+    assert engine.docker("inspect", "--format", '{{index .Config.Labels "com.docker.compose.service"}}',
+                         host).strip() == "ill"
+    refused = berth.anyone.get("/demo/get-app-logs", name=name, service="none")
+    assert (refused.status, refused.text) == (
+        400, "parameter service: the app has no service none"), refused
+    with pytest.raises(Refused):
+        Terminal(berth.anyone, f"/demo/ws/{made['cuid']}", service="none")
+    assert berth.anyone.request("DELETE", path).status == 200
+
+
 def archive(**files):
     data = io.BytesIO()
     with zipfile.ZipFile(data, "w") as written:
@@ -231,3 +379,31 @@ def test_a_kill_in_the_middle_leaves_nothing(engine, berth, tmp_path):
     berth.start()
     wait_until(lambda: left(engine) == [[], [], []], what="the project to go")
     wait_until(lambda: not list((berth.data / "demo").glob("c*")), what="its folder to go")
+
+
+def test_a_kill_in_the_middle_of_a_change_ends_in_the_change(engine, berth, tmp_path):
+    path = f"/demo/containers/{create(berth, CHANGING).json['cuid']}"
+    cuid = path.rpartition("/")[2]
+    assert berth.anyone.post(f"{path}/start").status == 200
+    (tmp_path / "began").unlink()
+    (tmp_path / "hold").touch()
+    text = CHANGING.replace("side:", "other:")
+
+    def cut():
+        with pytest.raises(OSError):
+            patch(berth, path, compose=text)
+    asking = threading.Thread(target=cut)
+    asking.start()
+    wait_until((tmp_path / "began").exists, what="the containers to be there")
+    folder = berth.data / "demo" / cuid
+    assert (folder / "compose.orig.yaml").read_text() == CHANGING
+    berth.kill()
+    asking.join()
+    (tmp_path / "hold").unlink()
+    berth.start()
+    wait_until(lambda: (folder / "compose.orig.yaml").read_text() == text, what="the new text")
+    wait_until(lambda: [row["service"] for row in berth.anyone.get(path).json["services"]
+                        if row["status"] == "running"] == ["other", "web"], what="both to run again")
+    assert not [name for name in os.listdir(folder) if name.startswith(".")]
+    assert berth.anyone.request("DELETE", path).status == 200
+    assert left(engine) == [[], [], []]

@@ -78,7 +78,8 @@ static const char normal[] =
     "services:\n"
     "  db: {image: pg, cap_drop: [ALL], cap_add: [CAP_CHOWN], user: '5', volumes: [{type: volume, "
     "source: v, target: /v}]}\n"
-    "  web: {image: nginx, cap_drop: [KILL], environment: {A: $$1, TAGS: x}, volumes: [{type: "
+    "  web: {image: nginx, cap_drop: [KILL], environment: {A: $$1, C: 3, TAGS: x}, volumes: "
+    "[{type: "
     "bind, "
     "source: " MOUNT "/w, target: /w, bind: {create_host_path: true}}]}\n"
     "secrets: {s: {file: " MOUNT "/s}}\n";
@@ -86,10 +87,11 @@ static const char normal[] =
 static int complete(cJSON *file, struct berth_error *err)
 {
     static char variable[] = "B";
-    static char value[] = "$2";
     static char tag[] = "t";
     static char *tags[] = {tag};
-    static struct berth_container_variable env = {variable, value};
+    static const struct berth_variable env[] = {{"B", "$2"}, {"C", NULL}};
+    const struct berth_variables variables = {env, UNIT_COUNT(env)};
+    BERTH_CLEANUP(json) cJSON *overrides = cJSON_CreateObject();
     static struct berth_compose_service service = {
         .app = variable,
         .user = tag,
@@ -98,8 +100,7 @@ static int complete(cJSON *file, struct berth_error *err)
         .image_label = tag,
         .created = tag,
         .run_as = tag,
-        .asked = {
-            .env = &env, .env_count = 1, .tags = tags, .tag_count = 1, .cpu_nano = 1500000000}};
+        .asked = {.tags = tags, .tag_count = 1, .cpu_nano = 1500000000}};
     static const struct berth_project_image images[] = {{"nginx", "nginx:1", "nginx:1"},
                                                         {"pg", "sha256:5", "pg:1"}};
     const struct berth_compose_own own = {.facility = "lab",
@@ -108,7 +109,10 @@ static int complete(cJSON *file, struct berth_error *err)
                                           .mount = MOUNT,
                                           .images = images,
                                           .image_count = 2,
+                                          .overrides = overrides,
                                           .service = &service};
+    if (!overrides || berth_compose_own_override(overrides, &variables) < 0)
+        return BERTH_E_NOMEM;
     return berth_compose_own_complete(&own, file, err);
 }
 
@@ -136,9 +140,62 @@ START_TEST(what_is_berths_is_added)
         "    berth.created: t, berth.tags: t, berth.ports: '',\n"
         "    berth.project: compose.orig.yaml}}\n"
         "secrets: {s: {file: ./mount/s}}\n"
-        "x-berth: {cpus: 1.500000000, main: web, mem_limit: 0, pids_limit: 0}\n");
+        "x-berth: {cpus: 1.500000000, environment: {B: $$2, C: null}, limits: {db: {}, web: {}},\n"
+        "  main: web, mem_limit: 0, pids_limit: 0}\n");
     BERTH_CLEANUP(json) cJSON *told = parse(berth_strbuf_str(&out));
     ck_assert_msg(cJSON_Compare(told, expected, true), "%s", berth_strbuf_str(&out));
+}
+END_TEST
+
+static int change(cJSON *file, struct berth_error *err)
+{
+    static char text[] = "n";
+    static char *tags[] = {text};
+    static const struct berth_variable env[] = {{"B", NULL}, {"D", "5"}};
+    const struct berth_variables variables = {env, UNIT_COUNT(env)};
+    static struct berth_compose_service service = {
+        .app = text,
+        .user = text,
+        .container = text,
+        .image = text,
+        .image_label = text,
+        .created = text,
+        .asked = {.tags = tags, .tag_count = 1, .memory_bytes = 100 * MIB}};
+    BERTH_CLEANUP(json) cJSON *overrides = berth_compose_own_overrides(file);
+    const struct berth_compose_own own = {.facility = "lab",
+                                          .cuid = "c1",
+                                          .main = "web",
+                                          .overrides = overrides,
+                                          .service = &service};
+    if (!overrides || berth_compose_own_override(overrides, &variables) < 0)
+        return berth_error_nomem(err);
+    return berth_compose_own_change(&own, file, err);
+}
+
+START_TEST(what_is_berths_can_be_changed)
+{
+    struct berth_error err = BERTH_ERROR_INIT;
+    BERTH_CLEANUP(json) cJSON *file = parse(normal);
+    cJSON *services = cJSON_GetObjectItemCaseSensitive(file, "services");
+    cJSON *db = cJSON_GetObjectItemCaseSensitive(services, "db");
+    ck_assert_ptr_nonnull(cJSON_AddStringToObject(db, "mem_limit", "20971520"));
+    ck_assert_ptr_nonnull(cJSON_AddNumberToObject(db, "cpus", 0.5));
+    ck_assert_msg(complete(file, &err) == 0, "%s", err.message);
+    ck_assert_msg(change(file, &err) == 0, "%s", err.message);
+    const cJSON *web = berth_json_get(services, "web");
+    /* The project has no bound of CPUs any more: the one that db has itself stays. */
+    ck_assert_double_eq(berth_json_get(db, "cpus")->valuedouble, 0.5);
+    ck_assert_ptr_null(berth_json_get(web, "cpus"));
+    ck_assert_int_eq(berth_json_int(db, "mem_limit", 0), 20 * MIB);
+    ck_assert_int_eq(berth_json_int(web, "mem_limit", 0), 80 * MIB);
+    ck_assert_int_eq(berth_json_int(web, "memswap_limit", 0), 80 * MIB);
+    BERTH_CLEANUP(json)
+    cJSON *expected = parse("{A: $$1, D: '5', CONTAINER_UID: c1, TAGS: n}");
+    ck_assert(cJSON_Compare(berth_json_get(web, "environment"), expected, true));
+    ck_assert_str_eq(berth_json_string(berth_json_get(web, "labels"), "berth.tags", ""), "n");
+    ck_assert_str_eq(berth_json_string(berth_json_get(db, "labels"), "berth.facility", "x"), "");
+    ck_assert_str_eq(berth_json_string(berth_json_get(db, "environment"), "TAGS", ""), "n");
+    ck_assert_str_eq(berth_json_string(web, "image", ""), "nginx:1");
 }
 END_TEST
 
@@ -151,10 +208,20 @@ END_TEST
 
 START_TEST(out_of_memory_is_told)
 {
-    for (size_t n = 0;; n++) {
+    BERTH_CLEANUP(json) cJSON *whole = NULL;
+    for (size_t n = 0; !whole; n++) {
         BERTH_CLEANUP(json) cJSON *file = parse(normal);
         unit_alloc_fail_after(n);
         int rc = complete(file, NULL);
+        bool failed = unit_alloc_restore();
+        ck_assert_int_eq(rc, failed ? BERTH_E_NOMEM : 0);
+        if (!failed)
+            whole = berth_steal(&file);
+    }
+    for (size_t n = 0;; n++) {
+        BERTH_CLEANUP(json) cJSON *file = cJSON_Duplicate(whole, true);
+        unit_alloc_fail_after(n);
+        int rc = change(file, NULL);
         bool failed = unit_alloc_restore();
         ck_assert_int_eq(rc, failed ? BERTH_E_NOMEM : 0);
         if (!failed)
@@ -164,5 +231,5 @@ START_TEST(out_of_memory_is_told)
 END_TEST
 
 UNIT_SUITE("compose_own", limits_are_those_of_the_project_as_a_whole, more_than_there_is_is_refused,
-           what_is_berths_is_added, an_image_that_nobody_has_planned_for_is_refused,
-           out_of_memory_is_told)
+           what_is_berths_is_added, what_is_berths_can_be_changed,
+           an_image_that_nobody_has_planned_for_is_refused, out_of_memory_is_told)
