@@ -278,25 +278,43 @@ START_TEST(what_a_project_may_not_be_leaves_nothing)
 }
 END_TEST
 
-START_TEST(a_project_stays_as_it_was_made)
+START_TEST(a_project_is_changed_and_made_anew)
 {
     if (!has_projects())
         return;
     BERTH_CLEANUP(fixture) struct fixture fixture = fixture_open();
     struct asked asked;
+    struct asked other;
     struct berth_error err = BERTH_ERROR_INIT;
-    const struct berth_container_change change = {
-        .cpu_nano = -1, .memory_bytes = 1 << 24, .pids = -1};
-    char *ret_id = NULL;
+    BERTH_CLEANUP(free) char *limited = NULL;
+    BERTH_CLEANUP(free) char *changed = NULL;
+    BERTH_CLEANUP(free) char *again = NULL;
+    BERTH_CLEANUP(services) struct berth_services services = {0};
     bool gone = false;
-    ask(&asked, "services: {a: {image: @}}");
+    ask(&asked, "services: {a: {image: @}, b: {image: @, mem_limit: 8m}}");
+    ask(&other, "services: {a: {image: @}, c: {image: @}}");
     BERTH_CLEANUP(free) char *id = create(&fixture, &asked);
-    ASSERT_STATUS(berth_backend_update(fixture.backend, id, &change, &ret_id, &err),
-                  BERTH_E_CONFLICT, &err);
-    ASSERT_STATUS(berth_backend_reset(fixture.backend, id, &asked.spec, &ret_id, &gone, &err),
-                  BERTH_E_CONFLICT, &err);
-    ck_assert(!gone);
-    ck_assert_int_eq(app_state(&fixture, id), BERTH_APP_CREATED);
+    const struct berth_container_change limit = {
+        .cpu_nano = -1, .memory_bytes = 24 << 20, .pids = -1};
+    ASSERT_OK(berth_backend_update(fixture.backend, id, &limit, &limited, &err), &err);
+    BERTH_CLEANUP(json) cJSON *inspect = app_inspect(&fixture, limited);
+    ck_assert_int_eq(berth_json_int(berth_json_get(inspect, "HostConfig"), "Memory", 0), 16 << 20);
+
+    const struct berth_container_change text = {
+        .cpu_nano = -1, .memory_bytes = -1, .pids = -1, .project = &other.spec};
+    ASSERT_OK(berth_backend_update(fixture.backend, limited, &text, &changed, &err), &err);
+    BERTH_CLEANUP(app) struct berth_app *app = app_get(&fixture, changed);
+    ASSERT_OK(berth_backend_services(fixture.backend, app, &services, &err), &err);
+    ck_assert_uint_eq(services.count, 2);
+    ck_assert_str_eq(services.items[1].name, "c");
+    ck_assert_int_eq(services.items[1].state, BERTH_APP_CREATED);
+
+    ASSERT_OK(berth_backend_reset(fixture.backend, changed, &asked.spec, &again, &gone, &err),
+              &err);
+    ck_assert_str_ne(again, changed);
+    ck_assert_int_eq(app_state(&fixture, again), BERTH_APP_CREATED);
+    act_ok(&fixture, BERTH_VERB_REMOVE, again);
+    ck_assert_int_eq(count_all(&asked), 0);
 }
 END_TEST
 
@@ -306,6 +324,6 @@ TCase *case_projects(void)
     tcase_add_test(tcase, services_of_a_project_find_each_other);
     tcase_add_test(tcase, what_is_done_to_a_project_is_done_to_all_of_it);
     tcase_add_test(tcase, what_a_project_may_not_be_leaves_nothing);
-    tcase_add_test(tcase, a_project_stays_as_it_was_made);
+    tcase_add_test(tcase, a_project_is_changed_and_made_anew);
     return tcase;
 }
