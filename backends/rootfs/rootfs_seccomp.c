@@ -234,12 +234,14 @@ static int read_file(const char *path, struct berth_strbuf *text, struct berth_e
             strerrordesc_np(errno),
             errno == ENOENT ? " (packages golang-github-containers-common, containers-common)"
                             : "");
-    while ((got = fread(piece, 1, sizeof(piece), file)) > 0)
+    while (!text->failed && (got = fread(piece, 1, sizeof(piece), file)) > 0)
         berth_strbuf_add(text, piece, got);
     if (ferror(file))
         return berth_error_set_errno(err, BERTH_E_INVALID, errno, "seccomp: %s cannot be read",
                                      path);
-    return berth_strbuf_check(text, err);
+    if (berth_strbuf_check(text, err) < 0)
+        return berth_error_wrap(err, "seccomp: %s", path);
+    return 0;
 }
 
 int berth_rootfs_seccomp_load(const char *path, struct berth_strbuf *out, struct berth_error *err)
