@@ -5,7 +5,9 @@
  */
 #include "base/clock.h"
 #include "base/encoding.h"
+#include "base/limits.h"
 #include "base/text.h"
+#include "base/words.h"
 #include "gateway/docker_text.h"
 #include "gateway/docker_unicode.h"
 #include "tests/fuzz/fuzz.h"
@@ -142,6 +144,32 @@ static void check_text(const char *text)
         fuzz_check_error(berth_error_set(&err, BERTH_E_INVALID, "%s", text), &err);
 }
 
+/* Words put between single quotes are the same words again. */
+static void check_words(const char *text)
+{
+    struct berth_error err = BERTH_ERROR_INIT;
+    BERTH_CLEANUP(words) struct berth_words words = BERTH_WORDS_INIT;
+    BERTH_CLEANUP(words) struct berth_words again = BERTH_WORDS_INIT;
+    BERTH_CLEANUP(strbuf) struct berth_strbuf quoted = BERTH_STRBUF_INIT(1 << 20);
+    int rc = berth_words_split(text, &words, &err);
+    fuzz_check_error(rc, &err);
+    if (rc < 0)
+        return;
+    for (size_t i = 0; i < words.count; i++) {
+        berth_strbuf_adds(&quoted, i ? " '" : "'");
+        for (const char *c = words.items[i]; *c; c++)
+            berth_strbuf_add(&quoted, *c == '\'' ? "'\\''" : c, *c == '\'' ? 4 : 1);
+        berth_strbuf_adds(&quoted, "'");
+    }
+    rc = berth_words_split(berth_strbuf_str(&quoted), &again, &err);
+    FUZZ_CHECK(rc == 0 || quoted.len > BERTH_COMMAND_MAX);
+    if (rc < 0)
+        return;
+    FUZZ_CHECK(again.count == words.count);
+    for (size_t i = 0; i < words.count; i++)
+        FUZZ_CHECK_MSG(strcmp(again.items[i], words.items[i]) == 0, words.items[i]);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct fuzz_input input = {data, size};
@@ -163,6 +191,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check_numbers(text);
     check_base64(text);
     check_text(text);
+    check_words(text);
     (void)berth_docker_is_wide((uint32_t)since_ns);
     (void)berth_docker_is_printable((uint32_t)since_ns);
     return 0;
