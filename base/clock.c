@@ -231,6 +231,16 @@ static char *put_offset(char *at, long east_s, bool colon)
     return put_digits(at, minutes % 60, 2);
 }
 
+/* The digits of a fraction of a second behind a point; none at all for 0. */
+static char *put_fraction(char *at, int64_t ns, int digits)
+{
+    if (digits == 0)
+        return at;
+    for (int cut = digits; cut < 9; cut++)
+        ns /= 10;
+    return put_digits(put_char(at, '.'), ns, digits);
+}
+
 #define TIME_TEXT_MAX 48 /* the longest, with nine digits of fraction and an offset, is 35 */
 
 void berth_clock_add_rfc3339(struct berth_strbuf *buf, int64_t wall_ns, int digits)
@@ -238,16 +248,28 @@ void berth_clock_add_rfc3339(struct berth_strbuf *buf, int64_t wall_ns, int digi
     struct local_time local = to_local(wall_ns);
     char text[TIME_TEXT_MAX];
     char *at = put_date_time(text, &local.tm, 'T');
-    if (digits > 0) {
-        int64_t fraction = local.ns;
-        for (int cut = digits; cut < 9; cut++)
-            fraction /= 10;
-        at = put_digits(put_char(at, '.'), fraction, digits);
-    }
+    at = put_fraction(at, local.ns, digits);
     if (local.tm.tm_gmtoff == 0)
         at = put_char(at, 'Z');
     else
         at = put_offset(at, local.tm.tm_gmtoff, true);
+    berth_strbuf_add(buf, text, (size_t)(at - text));
+}
+
+void berth_clock_add_utc(struct berth_strbuf *buf, int64_t wall_ns, int digits)
+{
+    int64_t ns = wall_ns % BERTH_NS_PER_S;
+    time_t seconds = (time_t)(wall_ns / BERTH_NS_PER_S);
+    struct tm tm;
+    char text[TIME_TEXT_MAX];
+    if (ns < 0) {
+        ns += BERTH_NS_PER_S;
+        seconds--;
+    }
+    if (!gmtime_r(&seconds, &tm))
+        return;
+    char *at = put_date_time(text, &tm, 'T');
+    at = put_char(put_fraction(at, ns, digits), 'Z');
     berth_strbuf_add(buf, text, (size_t)(at - text));
 }
 

@@ -42,6 +42,9 @@ BERTH_MUST_CHECK int berth_clock_parse_rfc3339(const char *text, size_t len, int
  * 6 or 9) of fraction, the rest cut. */
 void berth_clock_add_rfc3339(struct berth_strbuf *buf, int64_t wall_ns, int digits);
 
+/* The same in UTC: "2026-01-20T14:30:00.123456789Z". */
+void berth_clock_add_utc(struct berth_strbuf *buf, int64_t wall_ns, int digits);
+
 /* "Tue, 20 Jan 2026 15:30:00 GMT" (RFC 9110 section 5.6.7), whatever the locale. */
 void berth_clock_add_http(struct berth_strbuf *buf, int64_t wall_ns);
 

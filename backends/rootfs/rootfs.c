@@ -4,7 +4,7 @@
 
 #include "backends/rootfs/rootfs_check.h"
 #include "backends/rootfs/rootfs_host.h"
-#include "backends/rootfs/rootfs_internal.h"
+#include "backends/rootfs/rootfs_inside.h"
 #include "backends/rootfs/rootfs_seccomp.h"
 #include "base/folder.h"
 #include "base/text.h"
@@ -101,6 +101,7 @@ static void rootfs_close(struct berth_backend *backend)
     struct berth_rootfs *rootfs = berth_rootfs_of(backend);
     berth_rootfs_watch_end(rootfs);
     berth_rootfs_mend_end(rootfs);
+    berth_rootfs_inside_close(rootfs);
     berth_fd_close(&rootfs->states);
     berth_fd_close(&rootfs->root);
     (void)pthread_mutex_destroy(&rootfs->mend_lock);
@@ -129,6 +130,8 @@ static int open_parts(struct berth_rootfs *rootfs, const struct berth_backend_co
         rc = berth_error_nomem(err);
     if (rc == 0)
         rc = open_folders(rootfs, config->data_dir, err);
+    if (rc == 0)
+        rc = berth_rootfs_inside_open(rootfs, err);
     return rc < 0 ? rc : berth_rootfs_mend(rootfs, err);
 }
 
@@ -169,6 +172,14 @@ const struct berth_backend_ops berth_rootfs_ops = {
     .reset = berth_rootfs_reset,
     .update = berth_rootfs_update,
     .describe = berth_rootfs_describe,
+    .inspect = berth_rootfs_inspect,
+    .stats = berth_rootfs_stats,
+    .logs = berth_rootfs_logs,
+    .exec = berth_rootfs_exec,
+    .attach = berth_rootfs_attach,
+    .put_archive = berth_rootfs_put_archive,
+    .get_archive = berth_rootfs_get_archive,
+    .get_file = berth_rootfs_get_file,
     .versions = berth_rootfs_versions,
     .nodes = berth_rootfs_nodes,
     .watch = berth_rootfs_watch,

@@ -35,6 +35,9 @@ enum berth_rootfs_mend_state {
     BERTH_ROOTFS_MEND_CLOSING,
 };
 
+struct berth_rootfs_keeper; /* rootfs_keeper.h */
+struct berth_rootfs_stats;  /* rootfs_stats.h */
+
 struct berth_rootfs {
     struct berth_backend head; /* first */
     char *facility;
@@ -57,6 +60,8 @@ struct berth_rootfs {
     pthread_t mender;
     enum berth_rootfs_mend_state mend_state; /* mend_lock, as is the next */
     bool mend_wanted;                        /* since its last look began */
+    struct berth_rootfs_keeper *keeper;      /* rootfs_inside.c, as is the next */
+    struct berth_rootfs_stats *stats;
 };
 
 static inline struct berth_rootfs *berth_rootfs_of(struct berth_backend *backend)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+#include "backends/rootfs/rootfs_keeper.h"
 #include "tests/conformance/conformance.h"
 
+#include <signal.h>
 #include <string.h>
 
 #define EXIT_SKIPPED 77 /* as meson understands it */
@@ -28,8 +30,11 @@ static const char *missing(const char *backend)
     return NULL;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    if (berth_rootfs_keeper_main(argc, argv))
+        return EXIT_SUCCESS;
+    (void)signal(SIGPIPE, SIG_IGN); /* as the gateway has it */
     const char *backend = getenv("BERTH_TEST_BACKEND");
     if (!backend || !berth_backend_find(backend)) {
         (void)fprintf(stderr, "BERTH_TEST_BACKEND names no backend\n");

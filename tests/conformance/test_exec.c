@@ -228,6 +228,72 @@ START_TEST(only_a_running_app_has_one)
 }
 END_TEST
 
+/* ---- The main process's terminal ---- */
+
+static char *shell_app(struct fixture *fixture)
+{
+    const struct berth_rootfs_spec rootfs = {.command = "/bin/sh", .terminal = true};
+    struct berth_create_spec spec = spec_for("ana");
+    struct berth_error err = BERTH_ERROR_INIT;
+    char *id = NULL;
+    spec.rootfs = &rootfs;
+    ASSERT_OK(berth_backend_create(fixture->backend, &spec, &id, &err), &err);
+    act_ok(fixture, BERTH_VERB_START, id);
+    return id;
+}
+
+static struct session attach(struct fixture *fixture, const char *id)
+{
+    struct session session = {.out = BERTH_STRBUF_INIT(OUTPUT_MAX),
+                              .err = BERTH_STRBUF_INIT(OUTPUT_MAX)};
+    struct berth_error err = BERTH_ERROR_INIT;
+    ASSERT_OK(berth_backend_attach(fixture->backend, id, 100, 40, &session.exec, &err), &err);
+    return session;
+}
+
+START_TEST(the_main_process_outlives_who_is_attached)
+{
+    if (!conformance_ops()->attach)
+        return;
+    BERTH_CLEANUP(fixture) struct fixture fixture = fixture_open();
+    BERTH_CLEANUP(free) char *id = shell_app(&fixture);
+    struct berth_error err = BERTH_ERROR_INIT;
+    {
+        BERTH_CLEANUP(session) struct session first = attach(&fixture, id);
+        type(&first, "stty size\n");
+        expect(&first, &first.out, "\n40 100\r\n");
+        ASSERT_OK(berth_exec_resize(first.exec, 132, 43, &err), &err);
+        type(&first, "here=there\n");
+        expect(&first, &first.out, "here=there\r\n");
+    }
+    ck_assert_int_eq(app_state(&fixture, id), BERTH_APP_RUNNING);
+    BERTH_CLEANUP(session) struct session one = attach(&fixture, id);
+    BERTH_CLEANUP(session) struct session two = attach(&fixture, id);
+    type(&one, "echo over $here\n");
+    expect(&one, &one.out, "\nover there\r\n");
+    expect(&two, &two.out, "\nover there\r\n");
+    type(&two, "exit 7\n");
+    ck_assert_int_eq(exit_code(&one), 7);
+    ck_assert_int_eq(exit_code(&two), 7);
+    ck_assert_int_eq(app_state(&fixture, id), BERTH_APP_EXITED);
+}
+END_TEST
+
+START_TEST(signals_reach_the_foreground_of_the_main_process)
+{
+    if (!conformance_ops()->attach)
+        return;
+    BERTH_CLEANUP(fixture) struct fixture fixture = fixture_open();
+    BERTH_CLEANUP(free) char *id = shell_app(&fixture);
+    BERTH_CLEANUP(session) struct session session = attach(&fixture, id);
+    struct berth_error err = BERTH_ERROR_INIT;
+    type(&session, "sh -c 'echo u''p; exec sleep 1000'; echo co''de=$?\n");
+    expect(&session, &session.out, "\nup\r\n");
+    ASSERT_OK(berth_exec_signal(session.exec, BERTH_EXEC_TERM, &err), &err);
+    expect(&session, &session.out, "code=143");
+}
+END_TEST
+
 TCase *case_exec(void)
 {
     TCase *tcase = tcase_create("exec");
@@ -240,5 +306,7 @@ TCase *case_exec(void)
     tcase_add_test(tcase, it_ends_with_the_app);
     tcase_add_test(tcase, many_run_side_by_side);
     tcase_add_test(tcase, only_a_running_app_has_one);
+    tcase_add_test(tcase, the_main_process_outlives_who_is_attached);
+    tcase_add_test(tcase, signals_reach_the_foreground_of_the_main_process);
     return tcase;
 }

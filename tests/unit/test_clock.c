@@ -149,6 +149,12 @@ START_TEST(times_are_written_in_the_local_zone)
     berth_clock_add_rfc3339(&buf, row->wall_ns, row->digits);
     ck_assert_str_eq(berth_strbuf_str(&buf), row->rfc3339);
     berth_strbuf_clear(&buf);
+    berth_clock_add_utc(&buf, row->wall_ns, row->digits);
+    if (strcmp(row->zone, "TZ=UTC0") == 0)
+        ck_assert_str_eq(berth_strbuf_str(&buf), row->rfc3339);
+    else
+        ck_assert_str_ne(berth_strbuf_str(&buf), row->rfc3339);
+    berth_strbuf_clear(&buf);
     berth_clock_add_local(&buf, row->wall_ns);
     ck_assert_str_eq(berth_strbuf_str(&buf), row->local);
     berth_strbuf_clear(&buf);

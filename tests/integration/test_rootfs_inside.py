@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: MIT
+"""What goes on within apps of root file systems: terminals, statistics, what is told of them."""
+
+import subprocess
+import threading
+
+import pytest
+
+from harness import wait_until
+from harness.terminal import Terminal
+from lab import Rootfs
+
+APP = "busybox--ana"
+
+
+@pytest.fixture(scope="module")
+def berth(module_gateway):
+    with Rootfs() as rootfs:
+        berth = module_gateway(
+            {"demo": {"backend": "rootfs", "rootfs": rootfs.path, "rootfs_roots": rootfs.root,
+                      "auth": "open", "max_inflight": 64}},
+            settings={"gateway": {"worker_threads": 64}})
+        ana = berth.anyone
+        assert ana.post("/demo/create-app", image="busybox", user="ana").status == 200
+        assert ana.post("/demo/start-app", name=APP).status == 200
+        yield berth
+        if berth.process.poll() is not None:
+            berth.start()
+        assert ana.post("/demo/delete-app", name=APP).status == 200
+
+
+def open_terminal(berth, **options):
+    return Terminal(berth.anyone, f"/demo/ws/{APP}", **options)
+
+
+def processes():
+    return subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+
+
+def test_a_terminal(berth):
+    with open_terminal(berth, cols=111, rows=22) as terminal:
+        terminal.type("stty size; sleep 1000; echo after=$?\n")
+        terminal.until(b"22 111\r\n")
+        wait_until(lambda: "sleep 1000" in processes(), 10, "the sleep")
+        terminal.type("\x03")
+        terminal.until(b"\n")
+        terminal.send(type="resize", cols=132, rows=43)
+        terminal.type("stty size; sh -c 'echo up; exec sleep 1000'; echo co''de=$?\n")
+        terminal.until(b"43 132\r\nup\r\n")
+        terminal.send(type="signal", name="TERM")
+        terminal.until(b"code=143")
+        terminal.type("exit 9\n")
+        assert terminal.rest() == (1000, "exit 9")
+
+
+def test_without_a_terminal(berth):
+    with open_terminal(berth, tty="no", cmd="cat; echo two >&2; exit 4") as terminal:
+        terminal.type(b"\x00one\n")
+        terminal.until(b"\x00one\n")
+        terminal.send(type="signal", name="INT")
+        terminal.rest()
+        assert terminal.exit in (4, 130)
+    with open_terminal(berth, tty="no", cmd="echo one; echo two >&2; exit 4") as terminal:
+        terminal.rest()
+        assert (terminal.output, terminal.errors, terminal.exit) == (b"one\n", b"two\n", 4)
+
+
+def test_nothing_is_left_in_the_app(berth):
+    def kill():
+        berth.kill()
+        berth.start()
+    for end in (Terminal.close, Terminal.drop, lambda terminal: kill()):
+        terminal = open_terminal(berth)
+        terminal.type("(setsid sleep 91111 &); env -i sleep 92222 & sleep 93333 &\n")
+        terminal.type("echo do''ne\n")
+        terminal.until(b"done\r\n")
+        assert all(f"sleep {n}" in processes() for n in (91111, 92222, 93333))
+        end(terminal)
+        wait_until(lambda: "sleep 9" not in processes(), 10, "the end of all")
+    assert berth.anyone.get("/demo/get-app-status", name=APP).json["State"] == "running"
+
+
+def test_many_at_once(berth):
+    opened = [None] * 8
+
+    def open_one(i):
+        opened[i] = open_terminal(berth)
+        opened[i].type(f"echo n''umber {i}\n")
+        opened[i].until(f"\nnumber {i}\r\n".encode(), 60)
+    threads = [threading.Thread(target=open_one, args=(i,)) for i in range(len(opened))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(120)
+    assert all(opened)
+    for terminal in opened:
+        terminal.close()
+
+
+def test_statistics(berth):
+    with open_terminal(berth, cmd="while :; do :; done"):
+        def is_busy():
+            row = berth.anyone.get("/demo/get-app-stats", name=APP).json
+            return float(row["CPUPerc"].rstrip("%")) > 5 and row
+        row = wait_until(is_busy, 10, "a share of the processors")
+        assert row["Name"] == APP
+        assert int(row["PIDs"]) >= 2
+        assert row["MemUsage"].split("iB")[0] not in ("", "0B")
+
+
+def test_inspection(berth):
+    info = berth.anyone.get("/demo/get-app-info", name=APP).json
+    info = info[0] if isinstance(info, list) else info
+    assert info["State"]["Status"] == "running" and info["State"]["Running"]
+    assert f"/{info['Id']}\n" in open(f"/proc/{info['State']['Pid']}/cgroup").read()
+    assert info["State"]["StartedAt"] > info["Created"] > "20"
+    assert info["Config"]["Labels"]["berth.app"] == APP
+    assert [mount["Destination"] for mount in info["Mounts"]] == ["/app"]
