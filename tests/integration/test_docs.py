@@ -13,7 +13,7 @@ import pytest
 
 from harness import BINARY, wait_until
 from harness.transcript import Shell, agrees, blocks
-from lab import compose
+from lab import Rootfs, compose
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 API = (ROOT / "docs/facility-api.md").read_text()
@@ -26,7 +26,8 @@ ROLES = ("viewer", "researcher", "operator", "admin")
 class Reader:
     """Follows a page, in a directory that looks like the project's after scripts/quickstart."""
 
-    def __init__(self, gateway, engine, directory):
+    def __init__(self, gateway, engine, directory, places=None):
+        self._places = places or {}  # {path on a page: the one that is there}
         self._gateway = gateway
         self._engine = engine
         home = directory / "build/quickstart"
@@ -82,7 +83,10 @@ class Reader:
 
     def _check_configuration(self, block):
         path = self._gateway.directory / "example.conf"
-        path.write_text(block.text)
+        text = block.text
+        for place, real in self._places.items():
+            text = text.replace(place, str(real))
+        path.write_text(text)
         done = subprocess.run([BINARY, "check-config", "--config", path], capture_output=True,
                               text=True)
         return [f"line {block.line}: {done.stderr}"] if done.returncode else []
@@ -145,9 +149,26 @@ def test_the_page_of_containers_is_right(lab_reader):
     assert not wrong, wrong
 
 
-@pytest.mark.parametrize("family, page, item", [("containers", CONTAINERS, "CUID"),
-                                                ("MiniRun", MINIRUN, "NAME")])
-def test_the_table_of_containers_has_every_endpoint(trial, family, page, item):
+@pytest.fixture
+def roots_reader(gateway, tmp_path):
+    """Follows MiniRun's page: lab at the root, a root file system of busybox."""
+    with Rootfs() as roots:
+        berth = gateway({"lab": {"backend": "rootfs", "auth": "open", "rootfs": roots.add("myroot")}},
+                        settings={"gateway": {"root_facility": "lab"}})
+        reader = Reader(berth, None, tmp_path, {"/srv/roots/myroot": roots.root / "myroot"})
+        yield reader
+        reader.close()
+        berth.stop()
+
+
+def test_the_page_of_minirun_is_right(roots_reader):
+    wrong = roots_reader.follow(MINIRUN)
+    assert not wrong, wrong
+
+
+@pytest.mark.parametrize("family, item", [("containers", "CUID"), ("MiniRun", "NAME")])
+def test_the_table_of_containers_has_every_endpoint(trial, family, item):
+    page = {"containers": CONTAINERS, "MiniRun": MINIRUN}[family]
     text = trial.anyone.get("/").text.partition(f"The {family} API")[2].partition("\nThe ")[0]
     served = re.findall(r"^  ([A-Z]+) +/FACILITY/(\S*)", text, re.MULTILINE)
     listed = re.findall(r"^\| ([A-Z]+) \[`([a-z/{}-]+)`\]\(#[a-z-]+\) \|", page, re.MULTILINE)
