@@ -37,7 +37,7 @@ def admin(berth):
 # Methods
 
 
-@pytest.mark.parametrize("path", ["/", "/livez", "/readyz", "/healthz",
+@pytest.mark.parametrize("path", ["/", "/livez", "/readyz", "/health", "/healthz",
                                   *(f"/users/{endpoint}" for endpoint in READS)])
 def test_head_is_get_without_the_body(admin, path):
     got, head = admin.get(path), admin.request("HEAD", path)
@@ -46,7 +46,7 @@ def test_head_is_get_without_the_body(admin, path):
     for name in ("Content-Type", "ETag", "Cache-Control"):
         assert got.headers[name] == head.headers[name]
     # What moves between two requests may change its length.
-    if "healthz" not in path and "stats" not in path:
+    if "/health" not in path and "stats" not in path:
         assert got.headers["Content-Length"] == head.headers["Content-Length"]
 
 
@@ -478,6 +478,9 @@ def test_health(berth):
         "facilities": {"lone": {"status": "ok"}, "users": {"status": "ok"}}, "status": "ok"})
     health = berth.anyone.get("/healthz").json
     assert health["status"] == "ok" and re.fullmatch(r"\d+\.\d+\.\d+", health["version"])
+    told = berth.anyone.get("/health").json
+    assert told["status"] == "healthy" and told["version"] == health["version"]
+    assert re.fullmatch(r"(\d+h)?(\d+m)?\d+s", told["uptime"])
 
 
 def test_an_answer_in_the_middle_of_a_hang_up(berth):

@@ -25,7 +25,7 @@ def test_nothing_is_leaked_or_left_open(gateway):
     ana = berth.user("ana", demo="researcher", left="viewer")
 
     for client in (admin, ana, berth.anyone):
-        for path in ("/", "/livez", "/readyz", "/healthz", "/nowhere"):
+        for path in ("/", "/livez", "/readyz", "/health", "/healthz", "/nowhere"):
             client.get(path)
     assert admin.post("/demo/approve-image", image="demo", wait="yes").status == 200
     assert ana.post("/demo/create-app", image="demo", user="ana").status == 200

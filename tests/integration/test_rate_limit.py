@@ -59,7 +59,7 @@ def test_a_refused_request_changes_nothing_and_probes_are_answered(gateway):
     exhaust(lambda: berth.anyone.get(NAMES))
     refused = exhaust(lambda: berth.anyone.post("/demo/create-app", image="demo", user="ana"))
     assert refused.headers["Retry-After"] == "1"
-    for path in ("/", "/livez", "/readyz", "/healthz"):
+    for path in ("/", "/livez", "/readyz", "/health", "/healthz"):
         assert berth.anyone.get(path).status == 200
 
 
