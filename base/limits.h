@@ -48,6 +48,10 @@
 #define BERTH_IDEMPOTENCY_BODY_MAX 65536
 #define BERTH_IDEMPOTENCY_KEPT_MAX 1000 /* of one caller in one facility */
 
+/* Bodies in chunks */
+#define BERTH_CHUNK_LINE_MAX    256  /* the extensions of one */
+#define BERTH_CHUNK_TRAILER_MAX 8192 /* what follows the last */
+
 /* Watching */
 #define BERTH_CHANGES_KEPT        4096  /* latest changes of a facility, for watchers to catch up */
 #define BERTH_WATCH_HEARTBEAT_MS  15000 /* of silence, after which a comment is sent */

@@ -91,6 +91,8 @@ int berth_upload_unpack(struct berth_upload *upload, int archive,
                         struct berth_files_tally *ret_tally, struct berth_error *err)
 {
     struct berth_facility *facility = upload->facility;
+    if (upload->news.archive_bytes == 0) /* nobody had said */
+        upload->news.archive_bytes = upload->news.received_bytes;
     upload->news.received_bytes = upload->news.archive_bytes;
     tell(upload, BERTH_UPLOAD_UNPACKING);
     int r = berth_backend_put_archive(facility->backend, upload->app, archive, unpacked, upload,

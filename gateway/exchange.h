@@ -66,6 +66,7 @@ struct berth_exchange {
     int error_status; /* HTTP, of an error that is HTTP's alone; 0: as the dialect has it */
     struct berth_strbuf error_details; /* what a containers error's `details` are: the text of a
                                           JSON object, or nothing */
+    bool has_chunks;                   /* the body comes in chunks: its length is not known */
     bool must_close;                   /* the connection, as the rest of the request is not read */
     bool has_no_end; /* the body is as long as the connection lasts (gateway/stream.h) */
     bool has_length; /* its end is known all the same: length */

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "gateway/chunks.h"
 
 #include <civetweb.h>
 #include <civetweb_stream.h>
@@ -14,6 +15,8 @@
 
 /* How long a client may go on sending what is not read. */
 #define LINGER_MS 2000
+
+#define PIECE 4096 /* of a body in chunks */
 
 /* ---- Headers ---- */
 
@@ -33,6 +36,13 @@ static bool is_digits(const char *text)
 static bool is_version(const struct mg_request_info *info, const char *version)
 {
     return info->http_version && strcmp(info->http_version, version) == 0;
+}
+
+int berth_framing_refuse_chunks(struct berth_exchange *exchange, struct berth_error *err)
+{
+    exchange->error_status = 411;
+    exchange->must_close = true;
+    return berth_error_set(err, BERTH_E_INVALID, "a body must come with its Content-Length");
 }
 
 /* RFC 9112 sections 3.2, 6.1 and 6.3. civetweb takes the first of several and the number that
@@ -59,15 +69,19 @@ static int check_headers(struct berth_exchange *exchange, struct berth_error *er
                                "Content-Length and Transfer-Encoding exclude each other");
     if (is_version(info, "1.1") && !berth_exchange_request_header(exchange, "Host"))
         return berth_error_set(err, BERTH_E_INVALID, "the header Host is missing");
-    if (is_coded) {
-        /* civetweb would wait for as long as somebody sends on within one chunk's extension. */
-        exchange->error_status = 411;
-        return berth_error_set(err, BERTH_E_INVALID, "a body must come with its Content-Length");
-    }
+    exchange->has_chunks = is_coded;
+    if (is_coded && (!berth_chunks_is(exchange) || !is_version(info, "1.1")))
+        return berth_framing_refuse_chunks(exchange, err);
     return 0;
 }
 
 /* ---- Bodies ---- */
+
+static int refuse_late(const struct berth_exchange *exchange, struct berth_error *err)
+{
+    return berth_error_set(err, BERTH_E_INVALID, "the body did not arrive within %" PRId64 " s",
+                           exchange->config->request_timeout_ms / 1000);
+}
 
 /* body NULL: it is thrown away. */
 static int read_bytes(struct berth_exchange *exchange, int64_t left, struct berth_strbuf *body,
@@ -83,13 +97,17 @@ static int read_bytes(struct berth_exchange *exchange, int64_t left, struct bert
             return berth_error_set(err, BERTH_E_INVALID, "the body ended %" PRId64 " bytes early",
                                    left);
         if (berth_clock_monotonic_ns() > deadline_ns)
-            return berth_error_set(err, BERTH_E_INVALID,
-                                   "the body did not arrive within %" PRId64 " s",
-                                   timeout_ms / 1000);
+            return refuse_late(exchange, err);
         if (body)
             berth_strbuf_addc(body, byte);
     }
     return body ? berth_strbuf_check(body, err) : 0;
+}
+
+static int refuse_long(const struct berth_exchange *exchange, struct berth_error *err)
+{
+    return berth_error_set(err, BERTH_E_TOO_LARGE, "the body is longer than %" PRId64 " bytes",
+                           exchange->config->max_body_bytes);
 }
 
 /* The length of the body, which may be 0. */
@@ -97,12 +115,35 @@ static int check_length(const struct berth_exchange *exchange, int64_t *ret_leng
                         struct berth_error *err)
 {
     long long length = mg_get_request_info(exchange->connection)->content_length;
-    int64_t bound = exchange->config->max_body_bytes;
-    if (length > bound)
-        return berth_error_set(err, BERTH_E_TOO_LARGE, "the body is longer than %" PRId64 " bytes",
-                               bound);
+    if (length > exchange->config->max_body_bytes)
+        return refuse_long(exchange, err);
     *ret_length = length > 0 ? length : 0;
     return 0;
+}
+
+static int read_chunks(struct berth_exchange *exchange, struct berth_strbuf *body,
+                       struct berth_error *err)
+{
+    struct berth_chunks chunks = {0};
+    char piece[PIECE];
+    size_t len = 0;
+    int64_t deadline_ms = berth_clock_monotonic_ms() + exchange->config->request_timeout_ms;
+    int r;
+    exchange->must_close = true;
+    while ((r = berth_chunks_read(&chunks, exchange, piece, sizeof(piece), deadline_ms, &len,
+                                  err)) == 0 &&
+           len > 0) {
+        if (body->len + len > (uint64_t)exchange->config->max_body_bytes)
+            return refuse_long(exchange, err);
+        berth_strbuf_add(body, piece, len);
+        if (berth_clock_monotonic_ms() > deadline_ms)
+            return refuse_late(exchange, err);
+    }
+    if (r == BERTH_E_IO)
+        return berth_error_set(err, BERTH_E_INVALID, "the body ended early");
+    if (r == BERTH_E_TIMEOUT)
+        return refuse_late(exchange, err);
+    return r < 0 ? r : berth_strbuf_check(body, err);
 }
 
 static bool expects_continue(const struct berth_exchange *exchange)
@@ -134,6 +175,10 @@ void berth_framing_linger(const struct berth_exchange *exchange)
 int berth_framing_drain(struct berth_exchange *exchange, struct berth_error *err)
 {
     int64_t length = 0;
+    if (exchange->has_chunks) { /* it may be long */
+        exchange->must_close = true;
+        return 0;
+    }
     int r = check_length(exchange, &length, err);
     if (r == 0 && length > 0 && expects_continue(exchange)) {
         exchange->must_close = true; /* it may come or not: the answer does not wait for it */
@@ -150,6 +195,10 @@ int berth_framing_read(struct berth_exchange *exchange, struct berth_strbuf *bod
                        struct berth_error *err)
 {
     int64_t length = 0;
+    if (exchange->has_chunks) {
+        berth_framing_go_on(exchange);
+        return read_chunks(exchange, body, err);
+    }
     int r = check_length(exchange, &length, err);
     if (r == 0 && length > 0)
         berth_framing_go_on(exchange);

@@ -21,10 +21,15 @@
  */
 BERTH_MUST_CHECK int berth_framing_check(struct berth_exchange *exchange, struct berth_error *err);
 
+/* Refuses a body in chunks where none is taken: an endpoint that has no use for one. */
+BERTH_MUST_CHECK int berth_framing_refuse_chunks(struct berth_exchange *exchange,
+                                                 struct berth_error *err);
+
 /*
  * Read the body to its end: it is thrown away, or appended to body. Both take
  * max_body_bytes at most, in request_timeout_s altogether, and set must_close
- * where the rest is not read. BERTH_E_INVALID, BERTH_E_TOO_LARGE.
+ * where the rest is not read, as it never is of one in chunks that is thrown
+ * away. BERTH_E_INVALID, BERTH_E_TOO_LARGE.
  */
 BERTH_MUST_CHECK int berth_framing_drain(struct berth_exchange *exchange, struct berth_error *err);
 BERTH_MUST_CHECK int berth_framing_read(struct berth_exchange *exchange, struct berth_strbuf *body,

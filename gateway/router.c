@@ -284,6 +284,8 @@ static int receive(struct berth_exchange *exchange, const struct berth_view *vie
         r = berth_match(exchange, view, err);
     if (r == 0 && takes_body(exchange))
         return 0;
+    if (r == 0 && exchange->has_chunks)
+        return berth_framing_refuse_chunks(exchange, err);
     struct berth_error why = BERTH_ERROR_INIT;
     int drained = berth_framing_drain(exchange, &why);
     if (drained == 0)
@@ -351,7 +353,8 @@ static int finish(struct berth_exchange *exchange, const struct berth_error *fai
         berth_cors_add(exchange);
         sent = berth_answer_send(exchange);
     }
-    if (exchange->must_close && exchange->route && (exchange->route->methods & BERTH_BODY_STREAM))
+    bool may_be_long = exchange->route && (exchange->route->methods & BERTH_BODY_STREAM);
+    if (exchange->must_close && (may_be_long || exchange->has_chunks))
         berth_framing_linger(exchange);
     berth_answer_log(exchange, failure);
     berth_request_log_end(exchange);

@@ -2,6 +2,7 @@
 #include "gateway/upload_body.h"
 
 #include "base/clock.h"
+#include "gateway/chunks.h"
 #include "gateway/framing.h"
 #include "gateway/long_answer.h"
 #include "gateway/multipart.h"
@@ -16,6 +17,7 @@
 
 struct upload {
     struct berth_exchange *exchange;
+    struct berth_chunks chunks; /* where the body comes in such */
     struct berth_multipart form;
     bool is_form;
     int file;
@@ -81,14 +83,17 @@ static int write_file(void *ctx, const char *data, size_t len, struct berth_erro
 
 /* ---- The body ---- */
 
-static int check_length(const struct berth_exchange *exchange, int64_t length,
-                        struct berth_error *err)
+static int refuse_empty(struct berth_error *err)
+{
+    return berth_error_set(err, BERTH_E_INVALID,
+                           "the request has no body: a ZIP archive is wanted, or a form with one "
+                           "file");
+}
+
+static int check_bound(const struct berth_exchange *exchange, int64_t length,
+                       struct berth_error *err)
 {
     int64_t bound = exchange->config->max_upload_bytes;
-    if (length == 0)
-        return berth_error_set(err, BERTH_E_INVALID,
-                               "the request has no body: a ZIP archive is "
-                               "wanted, or a form with one file");
     if (bound > 0 && length > bound)
         return berth_error_set(err, BERTH_E_TOO_LARGE,
                                "the upload is longer than %" PRId64 " bytes", bound);
@@ -104,32 +109,58 @@ static int refuse_short(const struct upload *upload, int got, int64_t left, stru
                            upload->exchange->config->request_timeout_ms / 1000);
 }
 
+/* The next bytes of a body of that length, of which so many are left; none where it has ended. */
+static int read_piece(struct upload *upload, int64_t left, size_t *ret_len, struct berth_error *err)
+{
+    struct berth_exchange *exchange = upload->exchange;
+    if (exchange->has_chunks)
+        return berth_chunks_read(&upload->chunks, exchange, upload->piece, PIECE,
+                                 berth_clock_monotonic_ms() + exchange->config->request_timeout_ms,
+                                 ret_len, err);
+    *ret_len = 0;
+    if (left == 0)
+        return 0;
+    /* Returns with less when the time is up, with -1 when the client has closed. */
+    int got = mg_read(exchange->connection, upload->piece, left < PIECE ? (size_t)left : PIECE);
+    if (got <= 0)
+        return refuse_short(upload, got, left, err);
+    *ret_len = (size_t)got;
+    return 0;
+}
+
 static int receive(struct upload *upload, int64_t length, struct berth_error *err)
 {
-    for (int64_t left = length; left > 0;) {
+    int64_t done = 0;
+    for (;;) {
+        size_t got = 0;
         int r = berth_long_answer_confirm(upload->exchange, err);
+        if (r == 0)
+            r = read_piece(upload, length - done, &got, err);
         if (r < 0)
             return r;
-        /* Returns with less when the time is up, with -1 when the client has closed. */
-        int got = mg_read(upload->exchange->connection, upload->piece,
-                          left < PIECE ? (size_t)left : PIECE);
-        if (got <= 0)
-            return refuse_short(upload, got, left, err);
-        r = upload->is_form ? berth_multipart_feed(&upload->form, upload->piece, (size_t)got,
-                                                   write_file, upload, err)
-                            : write_file(upload, upload->piece, (size_t)got, err);
+        if (got == 0)
+            break;
+        done += (int64_t)got;
+        r = check_bound(upload->exchange, done, err);
+        if (r == 0)
+            r = upload->is_form ? berth_multipart_feed(&upload->form, upload->piece, got,
+                                                       write_file, upload, err)
+                                : write_file(upload, upload->piece, got, err);
         if (r < 0)
             return r;
-        left -= got;
-        upload->received(upload->ctx, length - left);
+        upload->received(upload->ctx, done);
     }
+    if (done == 0)
+        return refuse_empty(err);
     return upload->is_form ? berth_multipart_finish(&upload->form, err) : 0;
 }
 
 static int begin(struct upload *upload, int64_t length, struct berth_error *err)
 {
     const char *type = berth_exchange_request_header(upload->exchange, "Content-Type");
-    int r = check_length(upload->exchange, length, err);
+    int r = check_bound(upload->exchange, length, err);
+    if (r == 0 && length == 0 && !upload->exchange->has_chunks)
+        r = refuse_empty(err);
     if (r == 0)
         r = open_file(upload->exchange->config->data_dir, &upload->file, err);
     if (r == 0)
@@ -154,6 +185,7 @@ int berth_upload_body_receive(struct berth_exchange *exchange, berth_upload_body
     }
     free(upload.piece);
     berth_multipart_release(&upload.form);
+    exchange->must_close |= exchange->has_chunks;
     if (r < 0) {
         exchange->must_close = true;
         berth_fd_close(&upload.file);

@@ -11,6 +11,8 @@
 const struct mg_request_info *__wrap_mg_get_request_info(const struct mg_connection *connection);
 const char *__wrap_mg_get_header(const struct mg_connection *connection, const char *name);
 int __wrap_mg_read(struct mg_connection *connection, void *buffer, size_t size);
+int __wrap_mg_read_some(struct mg_connection *connection, void *data, size_t size);
+int __wrap_mg_get_socket(const struct mg_connection *connection);
 int __wrap_mg_write(struct mg_connection *connection, const void *data, size_t size);
 void __wrap_mg_disable_connection_keep_alive(struct mg_connection *connection);
 
@@ -36,6 +38,18 @@ int __wrap_mg_read(struct mg_connection *connection, void *buffer, size_t size)
     connection->body += size;
     connection->body_left -= size;
     return (int)size;
+}
+
+int __wrap_mg_read_some(struct mg_connection *connection, void *data, size_t size)
+{
+    int len = __wrap_mg_read(connection, data, size);
+    return len > 0 ? len : -1;
+}
+
+int __wrap_mg_get_socket(const struct mg_connection *connection)
+{
+    (void)connection;
+    return -1;
 }
 
 int __wrap_mg_write(struct mg_connection *connection, const void *data, size_t size)

@@ -148,6 +148,42 @@ def test_nothing_is_left_of_an_upload_that_is_cut_short(app):
     assert os.statvfs(app.berth.data).f_blocks == used.f_blocks
 
 
+def chunked(target, body, content_type, piece=7, end=b"0\r\n\r\n"):
+    head = (f"POST {target} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n"
+            f"Content-Type: {content_type}\r\n\r\n").encode()
+    pieces = (body[at:at + piece] for at in range(0, len(body), piece))
+    return head + b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in pieces) + end
+
+
+def test_a_body_may_come_in_chunks(app):
+    upload = f"{app.path}/upload-zip"
+    body, content_type = form((b"file", b"a.zip", archive(b="form")))
+    for sent in (chunked(upload, archive(a="text"), "application/zip"),
+                 chunked(upload, body, content_type, 1),
+                 chunked("/demo/containers", b'{"image": "berth/demo"}', "application/json")):
+        answer = app.client.raw(sent + b"GET /livez HTTP/1.1\r\n\r\n")
+        assert answer.startswith((b"HTTP/1.1 200 ", b"HTTP/1.1 201 ")), answer
+        assert answer.count(b"HTTP/1.1") == 1, "what follows is not taken for a request"
+    assert (app.mount / "a").read_text() == "text" and (app.mount / "b").read_text() == "form"
+    # To its bounds.
+    zeros = b"\0" * (8 << 20)
+    for body, status in ((zeros, b"400"), (zeros + b"\0", b"413")):
+        answer = app.client.raw(chunked(upload, body, "application/zip", 65536))
+        assert answer.startswith(b"HTTP/1.1 " + status), answer
+    for content, status in ((b"{" + b" " * 65534 + b"}", b"400"), (b" " * 65537, b"413")):
+        answer = app.client.raw(chunked("/demo/containers", content, "application/json", 65536))
+        assert answer.startswith(b"HTTP/1.1 " + status), answer[:500]
+    # Breaking off, malformed, silent; and where nobody has a use for it.
+    for end, status in ((b"5\nx", b"400"), (b"1000\r\nxx", b"408")):
+        answer = app.client.raw(chunked(upload, archive(c="x"), "application/zip", end=end))
+        assert answer.startswith(b"HTTP/1.1 " + status), answer
+    with app.client.connect() as connection:
+        connection.sendall(chunked(upload, archive(c="x"), "application/zip", end=b""))
+    answer = app.client.raw(chunked(f"{app.path}/start", b"{}", "application/json"))
+    assert answer.startswith(b"HTTP/1.1 411 "), answer
+    assert sorted(os.listdir(app.mount)) == ["a", "b"] and app.left() == []
+
+
 def test_a_full_disk_changes_nothing(gateway):
     """The data is on a disk of 24 MiB: what does not fit as it comes, and what does not unpacked."""
     berth = gateway(start=False)
