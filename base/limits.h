@@ -56,7 +56,8 @@
 #define BERTH_CHANGES_KEPT        4096  /* latest changes of a facility, for watchers to catch up */
 #define BERTH_WATCH_HEARTBEAT_MS  15000 /* of silence, after which a comment is sent */
 #define BERTH_WATCH_SHARE         2     /* watchers take one worker in so many at most, */
-#define BERTH_WATCH_OF_FACILITY   4     /* and those of one facility one in so many */
+#define BERTH_WATCH_OF_FACILITY   4     /* those of one facility one in so many, */
+#define BERTH_WATCH_OF_USER       8     /* and those of one user there one in so many */
 #define BERTH_WATCH_RETRY_AFTER_S 5     /* for one watcher too many */
 #define BERTH_IMAGE_PROGRESS_MS   500   /* between two events on the progress of one pull, */
 #define BERTH_UPLOAD_PROGRESS_MS  500   /* and of one upload */

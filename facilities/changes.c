@@ -21,7 +21,7 @@ struct berth_changes {
     size_t count;
     uint64_t floor; /* changes after it are held */
     uint64_t end;   /* changes up to it are told */
-    unsigned watchers;
+    struct berth_changes_place *places;
     char closed[REASON_SIZE]; /* "": open */
 };
 
@@ -223,28 +223,44 @@ int berth_changes_check(struct berth_changes *changes, struct berth_error *err)
     return check_open(changes, err);
 }
 
-int berth_changes_join(struct berth_changes *changes, unsigned max, struct berth_error *err)
+static int refuse_more(struct berth_error *err, const char *who, unsigned max)
+{
+    int r = berth_error_set(err, BERTH_E_BUSY, "%s %u long answers under way, the most that may be",
+                            who, max);
+    if (err)
+        err->retry_after_s = BERTH_WATCH_RETRY_AFTER_S;
+    return r;
+}
+
+int berth_changes_join(struct berth_changes *changes, struct berth_changes_place *place,
+                       unsigned max, unsigned max_of_user, struct berth_error *err)
 {
     BERTH_LOCK_SCOPE(guard, &changes->lock);
+    unsigned count = 0;
+    unsigned of_user = 0;
     int r = check_open(changes, err);
     if (r < 0)
         return r;
-    if (changes->watchers >= max) {
-        r = berth_error_set(err, BERTH_E_BUSY,
-                            "this facility has %u long answers under way, the most that may be",
-                            max);
-        if (err)
-            err->retry_after_s = BERTH_WATCH_RETRY_AFTER_S;
-        return r;
+    for (const struct berth_changes_place *other = changes->places; other; other = other->next) {
+        count++;
+        of_user += strcmp(other->user, place->user) == 0;
     }
-    changes->watchers++;
+    if (count >= max)
+        return refuse_more(err, "this facility has", max);
+    if (of_user >= max_of_user)
+        return refuse_more(err, "you have", max_of_user);
+    place->next = changes->places;
+    changes->places = place;
     return 0;
 }
 
-void berth_changes_leave(struct berth_changes *changes)
+void berth_changes_leave(struct berth_changes *changes, const struct berth_changes_place *place)
 {
     BERTH_LOCK_SCOPE(guard, &changes->lock);
-    changes->watchers--;
+    struct berth_changes_place **slot = &changes->places;
+    while (*slot != place)
+        slot = &(*slot)->next;
+    *slot = place->next;
 }
 
 uint64_t berth_changes_end(struct berth_changes *changes)

@@ -88,10 +88,18 @@ void berth_changes_close(struct berth_changes *changes, const char *reason);
 
 /* ---- Reading ---- */
 
-/* Counts a watcher in. BERTH_E_BUSY (retry_after_s is set) when there are max already. */
-BERTH_MUST_CHECK int berth_changes_join(struct berth_changes *changes, unsigned max,
-                                        struct berth_error *err);
-void berth_changes_leave(struct berth_changes *changes);
+/* Whom a long answer is for. It belongs to who joins, until it leaves. */
+struct berth_changes_place {
+    const char *user; /* "": nobody has a name, and is counted as one */
+    struct berth_changes_place *next;
+};
+
+/* Counts one in. BERTH_E_BUSY (retry_after_s is set) when there are max already, or max_of_user of
+ * that user's. */
+BERTH_MUST_CHECK int berth_changes_join(struct berth_changes *changes,
+                                        struct berth_changes_place *place, unsigned max,
+                                        unsigned max_of_user, struct berth_error *err);
+void berth_changes_leave(struct berth_changes *changes, const struct berth_changes_place *place);
 
 /* 0, or BERTH_E_CANCELLED with the reason once closed. */
 BERTH_MUST_CHECK int berth_changes_check(struct berth_changes *changes, struct berth_error *err);

@@ -78,6 +78,7 @@ struct berth_exchange {
     struct berth_strbuf body;
     struct berth_body *shared; /* a reference to a cached body, sent instead of body */
 
+    struct berth_changes_place place;        /* of a long answer (gateway/long_answer.h) */
     struct berth_idempotency_flight *flight; /* to be ended with the answer, or NULL */
 
     /* For the log of actions */

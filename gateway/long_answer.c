@@ -21,9 +21,12 @@ int berth_long_answer_join(struct berth_exchange *exchange, struct berth_error *
                             most);
         err->retry_after_s = BERTH_WATCH_RETRY_AFTER_S;
     }
-    if (r == 0)
-        r = berth_changes_join(exchange->facility->changes,
-                               share_of(exchange->config, BERTH_WATCH_OF_FACILITY), err);
+    unsigned of_facility = share_of(exchange->config, BERTH_WATCH_OF_FACILITY);
+    unsigned of_user = share_of(exchange->config, BERTH_WATCH_OF_USER);
+    exchange->place.user = exchange->caller.user;
+    if (r == 0) /* with auth = open, everybody is one */
+        r = berth_changes_join(exchange->facility->changes, &exchange->place, of_facility,
+                               exchange->caller.user[0] ? of_user : of_facility, err);
     if (r < 0)
         (void)__atomic_sub_fetch(&berth->watchers, 1, __ATOMIC_RELAXED);
     return r;
@@ -31,7 +34,7 @@ int berth_long_answer_join(struct berth_exchange *exchange, struct berth_error *
 
 void berth_long_answer_leave(struct berth_exchange *exchange)
 {
-    berth_changes_leave(exchange->facility->changes);
+    berth_changes_leave(exchange->facility->changes, &exchange->place);
     (void)__atomic_sub_fetch(&exchange->berth->watchers, 1, __ATOMIC_RELAXED);
 }
 

@@ -11,7 +11,8 @@
 
 #include "gateway/exchange.h"
 
-/* BERTH_E_BUSY with retry_after_s when there are as many as may be, in all or in the facility. */
+/* BERTH_E_BUSY with retry_after_s when there are as many as may be, in all, in the facility or of
+ * its caller there. */
 BERTH_MUST_CHECK int berth_long_answer_join(struct berth_exchange *exchange,
                                             struct berth_error *err);
 /* Due for each that has joined. */

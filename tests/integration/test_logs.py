@@ -113,7 +113,7 @@ def test_following_ends_with_the_right_to(berth, app):
 
 
 def test_followers_are_bounded(berth, users, app):
-    with Following(users["ana"], name=app) as one, Following(users["ana"], name=app) as two:
+    with Following(users["ana"], name=app) as one, Following(users["oli"], name=app) as two:
         assert one.line() == two.line() == "ready\n"
         answer = users["ana"].get("/demo/get-app-logs", name=app, follow="yes")
         assert answer.status == 503

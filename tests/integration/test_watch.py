@@ -19,7 +19,7 @@ IMAGES = ("demo", "httpd", "jupyter", "python")
 def berth(module_gateway):
     """demo: users, four images approved."""
     berth = module_gateway({"demo": {"backend": "memory", "memory_delay_ms": 1}},
-                           settings={"gateway": {"worker_threads": 64}})
+                           settings={"gateway": {"worker_threads": 128}})
     for image in IMAGES:
         assert berth.admin.post("/demo/approve-image", image=image, wait="yes").status == 200
     return berth
@@ -552,6 +552,19 @@ def test_how_many_may_watch_in_all(gateway):
             assert third.status == 503
             assert b"the gateway has 2 long answers under way" in third.read_body()
         assert berth.anyone.get("/c/get-app-names").status == 200
+
+
+def test_how_many_may_be_one_users(gateway):
+    """Of 16 workers four are for a facility's long answers, and two of these for one user's."""
+    berth = gateway({"demo": {"backend": "memory"}}, settings={"gateway": {"worker_threads": 16}})
+    ana, bob = (berth.user(name, demo="researcher") for name in ("ana", "bob"))
+    with ana.watch(WATCH) as first, ana.watch(WATCH) as second:
+        assert (first.status, second.status) == (200, 200)
+        with ana.watch(WATCH) as third:
+            assert third.status == 503
+            assert b"you have 2 long answers under way, the most that may be" in third.read_body()
+        with bob.watch(WATCH) as other:
+            assert other.status == 200
 
 
 def test_the_log_of_actions_has_the_duration(berth, users):

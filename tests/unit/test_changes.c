@@ -243,7 +243,8 @@ START_TEST(closing_ends_all_waiting_now_and_later)
     struct berth_error err = BERTH_ERROR_INIT;
     uint64_t at = 0;
     ck_assert_int_eq(read_now(&at, 1), BERTH_E_CANCELLED);
-    ck_assert_int_eq(berth_changes_join(changes, 1, NULL), BERTH_E_CANCELLED);
+    struct berth_changes_place place = {.user = ""};
+    ck_assert_int_eq(berth_changes_join(changes, &place, 1, 1, NULL), BERTH_E_CANCELLED);
     ck_assert_int_eq(berth_changes_check(changes, &err), BERTH_E_CANCELLED);
     ck_assert_str_eq(err.message, "it is over");
     close_changes();
@@ -256,12 +257,19 @@ START_TEST(so_many_may_watch_and_no_more)
 {
     open_changes();
     struct berth_error err = BERTH_ERROR_INIT;
-    ck_assert_int_eq(berth_changes_join(changes, 2, NULL), 0);
-    ck_assert_int_eq(berth_changes_join(changes, 2, NULL), 0);
-    ck_assert_int_eq(berth_changes_join(changes, 2, &err), BERTH_E_BUSY);
+    struct berth_changes_place ana[3] = {{.user = "ana"}, {.user = "ana"}, {.user = "ana"}};
+    struct berth_changes_place bob[2] = {{.user = "bob"}, {.user = "bob"}};
+    ck_assert_int_eq(berth_changes_join(changes, &ana[0], 3, 2, NULL), 0);
+    ck_assert_int_eq(berth_changes_join(changes, &ana[1], 3, 2, NULL), 0);
+    ck_assert_int_eq(berth_changes_join(changes, &ana[2], 3, 2, &err), BERTH_E_BUSY);
+    ck_assert_str_eq(err.message, "you have 2 long answers under way, the most that may be");
     ck_assert_uint_eq(err.retry_after_s, BERTH_WATCH_RETRY_AFTER_S);
-    berth_changes_leave(changes);
-    ck_assert_int_eq(berth_changes_join(changes, 2, NULL), 0);
+    ck_assert_int_eq(berth_changes_join(changes, &bob[0], 3, 2, NULL), 0);
+    ck_assert_int_eq(berth_changes_join(changes, &bob[1], 3, 2, &err), BERTH_E_BUSY);
+    ck_assert_str_eq(err.message,
+                     "this facility has 3 long answers under way, the most that may be");
+    berth_changes_leave(changes, &ana[0]);
+    ck_assert_int_eq(berth_changes_join(changes, &ana[2], 3, 2, NULL), 0);
     close_changes();
 }
 END_TEST
