@@ -18,7 +18,8 @@ struct berth_upload {
     int64_t told_ms; /* monotonic */
 };
 
-/* The archive is going to come, of so many bytes; 0: nobody knows yet. BERTH_E_NO_SPACE: there is no room for a row. */
+/* The archive is going to come, of so many bytes; 0: nobody knows yet. BERTH_E_NO_SPACE: there is
+ * no room for a row. */
 BERTH_MUST_CHECK int berth_upload_begin(struct berth_upload *upload,
                                         struct berth_facility *facility,
                                         const struct berth_caller *by, const struct berth_app *app,
