@@ -126,11 +126,13 @@ BERTH_MUST_CHECK int berth_rootfs_show(const struct berth_rootfs *rootfs,
                                        const struct berth_rootfs_app *app,
                                        struct berth_app **ret_app, struct berth_error *err);
 
-/* ---- rootfs_freeze.c ---- */
+/* ---- rootfs_cgroup.c ---- */
 
 /* The app's cgroup as the runtime is told ("/berth/ID"), appended to path. */
 void berth_rootfs_cgroup(const char *id, struct berth_strbuf *path);
 bool berth_rootfs_has_cgroup(const char *id);
+/* Kills what is in it, and removes it. False: it is still there. */
+bool berth_rootfs_drop_cgroup(const char *id);
 bool berth_rootfs_is_frozen(const char *id);
 /* Freezes or thaws it, and waits until it is. */
 BERTH_MUST_CHECK int berth_rootfs_freeze(const char *id, bool is_wanted, int64_t wait_ms,

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/folder.h"
 #include "base/json.h"
+#include "base/text.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -132,28 +133,41 @@ int berth_rootfs_await_end(struct berth_rootfs *rootfs, struct berth_rootfs_app 
     }
 }
 
-/* A conmon that was started for the app, and whose number nobody has noted: its arguments begin
- * with these. */
-static const char stray_mark[] = "--sync\0--cid";
+/* Its arguments begin with these. */
+static const char conmon_mark[] = "--sync\0--cid";
 
+static bool is_conmon_of(const struct berth_rootfs_app *app, const char *process)
+{
+    char path[300];
+    char text[512];
+    (void)snprintf(path, sizeof(path), "/proc/%s/cmdline", process);
+    BERTH_CLEANUP(fd) int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t got = fd < 0 ? -1 : read(fd, text, sizeof(text));
+    const char *at = got <= 0 ? NULL : memchr(text, '\0', (size_t)got);
+    size_t left = at ? (size_t)(text + got - ++at) : 0;
+    return left >= sizeof(conmon_mark) + sizeof(app->id) &&
+           memcmp(at, conmon_mark, sizeof(conmon_mark)) == 0 &&
+           memcmp(at + sizeof(conmon_mark), app->id, sizeof(app->id)) == 0;
+}
+
+/* A conmon that was started for the app, and whose number nobody has noted, with the runtime that
+ * it has started: they are a session. */
 static void kill_strays(const struct berth_rootfs_app *app)
 {
     BERTH_CLEANUP(dir) DIR *list = opendir("/proc");
     const struct dirent *entry;
-    while (list && (entry = readdir(list))) {
-        char path[300];
-        char text[512];
-        if (entry->d_name[0] < '1' || entry->d_name[0] > '9')
-            continue;
-        (void)snprintf(path, sizeof(path), "/proc/%s/cmdline", entry->d_name);
-        BERTH_CLEANUP(fd) int fd = open(path, O_RDONLY | O_CLOEXEC);
-        ssize_t got = fd < 0 ? -1 : read(fd, text, sizeof(text));
-        const char *at = got <= 0 ? NULL : memchr(text, '\0', (size_t)got);
-        size_t left = at ? (size_t)(text + got - ++at) : 0;
-        if (left >= sizeof(stray_mark) + sizeof(app->id) &&
-            memcmp(at, stray_mark, sizeof(stray_mark)) == 0 &&
-            memcmp(at + sizeof(stray_mark), app->id, sizeof(app->id)) == 0)
-            (void)kill((pid_t)strtol(entry->d_name, NULL, 10), SIGKILL);
+    pid_t session = 0;
+    while (list && session == 0 && (entry = readdir(list)))
+        if (berth_is_digit(entry->d_name[0]) && is_conmon_of(app, entry->d_name))
+            session = (pid_t)strtol(entry->d_name, NULL, 10);
+    if (session == 0)
+        return;
+    (void)kill(session, SIGKILL); /* first: it starts no more */
+    rewinddir(list);
+    while ((entry = readdir(list))) {
+        pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
+        if (pid > 0 && getsid(pid) == session)
+            (void)kill(pid, SIGKILL);
     }
 }
 
@@ -168,7 +182,7 @@ int berth_rootfs_sweep(struct berth_rootfs *rootfs, struct berth_rootfs_app *app
             kill_strays(app);
         /* That it knows none is what is wanted. */
         (void)!run_runtime(rootfs, state->runtime, "delete", "--force", app->id, NULL);
-        if (berth_rootfs_has_cgroup(app->id))
+        if (berth_rootfs_has_cgroup(app->id) && !berth_rootfs_drop_cgroup(app->id))
             return berth_error_set(err, BERTH_E_REFUSED,
                                    "what the app ran in cannot be cleared away");
     }

@@ -1,20 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Pausing: all processes of an app's cgroup are frozen, which is what a
- * runtime's pause does, too.
+ * The control group that an app runs in. The runtime makes it and removes it;
+ * here it is frozen and thawed, which is what a runtime's pause does, too, and
+ * removed where the runtime has lost track of it.
  *
  * Sources: the kernel's cgroup-v1/freezer-subsystem.rst and cgroup-v2.rst.
  */
 #include "backends/rootfs/rootfs_internal.h"
 #include "base/clock.h"
+#include "base/folder.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #define CGROUPS   "/sys/fs/cgroup"
 #define RETRY_MS  2
+#define DROP_MS   2000
 #define FILE_TEXT 512
 
 void berth_rootfs_cgroup(const char *id, struct berth_strbuf *path)
@@ -89,4 +94,51 @@ int berth_rootfs_freeze(const char *id, bool is_wanted, int64_t wait_ms, struct 
         (void)nanosleep(&pause, NULL);
     }
     return 0;
+}
+
+/* ---- Removing ---- */
+
+/* False: there are processes in it yet. */
+static bool drop_group(const char *path)
+{
+    char file[PATH_MAX];
+    (void)snprintf(file, sizeof(file), "%s/cgroup.procs", path);
+    BERTH_CLEANUP(file) FILE *members = fopen(file, "re");
+    int pid;
+    while (members && fscanf(members, "%d", &pid) == 1)
+        (void)kill(pid, SIGKILL);
+    return rmdir(path) == 0 || errno == ENOENT;
+}
+
+static bool drop_groups(const char *id)
+{
+    BERTH_CLEANUP(dir) DIR *trees = opendir(CGROUPS);
+    BERTH_CLEANUP(strbuf) struct berth_strbuf group = BERTH_STRBUF_INIT(PATH_MAX);
+    const struct dirent *entry;
+    char path[PATH_MAX];
+    berth_rootfs_cgroup(id, &group);
+    (void)snprintf(path, sizeof(path), CGROUPS "%s", berth_strbuf_str(&group));
+    bool is_gone = drop_group(path);
+    while (trees && (entry = readdir(trees))) {
+        if (entry->d_type != DT_DIR || entry->d_name[0] == '.')
+            continue;
+        (void)snprintf(path, sizeof(path), CGROUPS "/%s%s", entry->d_name,
+                       berth_strbuf_str(&group));
+        is_gone = drop_group(path) && is_gone;
+    }
+    return is_gone;
+}
+
+bool berth_rootfs_drop_cgroup(const char *id)
+{
+    const struct timespec pause = {.tv_nsec = RETRY_MS * BERTH_NS_PER_MS};
+    int64_t deadline_ms = berth_clock_monotonic_ms() + DROP_MS;
+    if (berth_rootfs_is_frozen(id))
+        (void)!ask(id, false, NULL);
+    while (!drop_groups(id)) {
+        if (berth_clock_monotonic_ms() >= deadline_ms)
+            return false;
+        (void)nanosleep(&pause, NULL);
+    }
+    return true;
 }
