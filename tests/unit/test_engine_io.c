@@ -6,6 +6,8 @@
 #include "tests/unit/engine_server.h"
 #include "tests/unit/unit.h"
 
+#include <fcntl.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <sys/resource.h>
 
@@ -168,6 +170,58 @@ START_TEST(a_posted_task_runs_once_and_may_be_withdrawn)
     berth_engine_io_call(counter.io, nothing, NULL);
     ck_assert_uint_eq(counter.runs, 1);
     berth_engine_io_close(counter.io);
+}
+END_TEST
+
+/* ---- Files of others ---- */
+
+struct reader {
+    struct berth_engine_io *io;
+    struct berth_engine_file file;
+    int failed;
+    char text[8]; /* what has come, a byte a run */
+    _Atomic size_t count;
+};
+
+static void read_byte(void *ctx)
+{
+    struct reader *reader = ctx;
+    reader->failed |= read(reader->file.fd, reader->text + reader->count, 1) != 1;
+    reader->count++;
+}
+
+static void add_file(void *ctx)
+{
+    struct reader *reader = ctx;
+    reader->failed |= berth_engine_io_add(reader->io, &reader->file, NULL);
+}
+
+static void remove_file(void *ctx)
+{
+    struct reader *reader = ctx;
+    berth_engine_io_remove(reader->io, &reader->file);
+    berth_engine_io_remove(reader->io, &reader->file);
+}
+
+START_TEST(a_file_is_told_of_until_it_is_removed)
+{
+    struct reader reader = {0};
+    int ends[2];
+    ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
+    reader.file = (struct berth_engine_file){.fd = ends[0], .run = read_byte, .ctx = &reader};
+    ck_assert_int_eq(berth_engine_io_open(&reader.io, NULL), 0);
+    berth_engine_io_call(reader.io, add_file, &reader);
+    ck_assert_int_eq(write(ends[1], "abc", 3), 3);
+    while (reader.count < 3)
+        (void)sched_yield();
+    berth_engine_io_call(reader.io, remove_file, &reader);
+    ck_assert_int_eq(write(ends[1], "d", 1), 1);
+    berth_engine_io_call(reader.io, nothing, NULL);
+    berth_engine_io_close(reader.io);
+    ck_assert_int_eq(reader.failed, 0);
+    ck_assert_str_eq(reader.text, "abc");
+    berth_fd_close(&ends[0]);
+    berth_fd_close(&ends[1]);
 }
 END_TEST
 
@@ -435,8 +489,9 @@ END_TEST
 UNIT_SUITE("engine_io", heap_gives_timers_in_order,
            timers_run_once_in_order_and_may_be_cleared_and_moved,
            calls_from_many_threads_run_one_at_a_time, a_posted_task_runs_once_and_may_be_withdrawn,
-           a_transfer_tells_head_data_and_end, an_answer_has_one_head,
-           out_of_memory_leaves_nothing_behind, a_transfer_may_be_freed_in_each_of_its_callbacks,
+           a_file_is_told_of_until_it_is_removed, a_transfer_tells_head_data_and_end,
+           an_answer_has_one_head, out_of_memory_leaves_nothing_behind,
+           a_transfer_may_be_freed_in_each_of_its_callbacks,
            freeing_from_elsewhere_ends_the_callbacks,
            many_streams_share_the_thread_and_one_that_floods_holds_up_no_other,
            an_idle_thread_sleeps)

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define TIMEOUT_MS 20000
@@ -166,6 +167,49 @@ START_TEST(folder_and_file_are_handed_on)
 }
 END_TEST
 
+/* Files that have the numbers of each other: none is lost on the way. */
+START_TEST(what_is_started_has_its_files)
+{
+    int one[2];
+    int other[2];
+    ck_assert_int_eq(pipe2(one, O_CLOEXEC) | pipe2(other, O_CLOEXEC), 0);
+    const int files[] = {other[1], one[1]};
+    const char *const argv[] = {"/bin/sh", "-c", "echo $$ >&4; echo said; echo three >&3; exit 7",
+                                NULL};
+    const struct berth_process process = {.argv = argv, .envp = no_env, .directory = -1};
+    pid_t pid = 0;
+    ck_assert_int_eq(berth_process_start(&process, files, 2, &pid, NULL), 0);
+    berth_fd_close(&one[1]);
+    berth_fd_close(&other[1]);
+    char text[32] = "";
+    ck_assert_int_eq(read(other[0], text, sizeof(text) - 1), 6);
+    ck_assert_str_eq(text, "three\n");
+    ck_assert_int_gt(read(one[0], text, sizeof(text) - 1), 0);
+    ck_assert_int_eq(strtol(text, NULL, 10), pid);
+    int status;
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 7);
+    berth_fd_close(&one[0]);
+    berth_fd_close(&other[0]);
+}
+END_TEST
+
+START_TEST(what_is_started_leads_a_session)
+{
+    const char *const argv[] = {"/bin/sleep", "60", NULL};
+    const struct berth_process process = {.argv = argv, .envp = no_env, .directory = -1};
+    pid_t pid = 0;
+    ck_assert_int_eq(berth_process_start(&process, NULL, 0, &pid, NULL), 0);
+    ck_assert_int_eq(getsid(pid), pid);
+    ck_assert_int_eq(kill(pid, SIGKILL), 0);
+    ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+    const char *const nowhere[] = {"/nowhere/program", NULL};
+    const struct berth_process absent = {.argv = nowhere, .envp = no_env, .directory = -1};
+    ck_assert_int_eq(berth_process_start(&absent, NULL, 0, &pid, NULL), BERTH_E_NOT_FOUND);
+}
+END_TEST
+
 UNIT_SUITE("process", a_program_is_run_to_its_end, output_past_the_bound_is_dropped,
            a_program_that_is_not_there_is_told, what_takes_too_long_is_ended_with_all_it_started,
-           what_it_leaves_behind_does_not_hold_us_up, folder_and_file_are_handed_on)
+           what_it_leaves_behind_does_not_hold_us_up, folder_and_file_are_handed_on,
+           what_is_started_has_its_files, what_is_started_leads_a_session)
