@@ -10,6 +10,8 @@
  *                       at once on SIGTERM
  *   BERTH_TEST_PULL     name:tag of an image the engine can pull
  *   BERTH_TEST_SWARM    says that the engine is a swarm's manager, for backend swarm
+ *   BERTH_TEST_ROOTFS   a root file system with a shell, for the backend of that name; it needs
+ *                       neither engine nor images
  *   BERTH_TEST_COMPOSE  Docker Compose version 2, for the backend of that name
  *
  * Each test has a facility of its own on that engine, and leaves nothing of it.
@@ -33,6 +35,8 @@
 
 const struct berth_backend_ops *conformance_ops(void);
 const char *conformance_image(void);
+/* As apps show it. */
+const char *conformance_shown_image(void);
 const char *conformance_pullable(void);
 
 struct fixture {
@@ -65,6 +69,9 @@ char *app_create(struct fixture *fixture, const char *user);
 /* Where a backend has no such verb: start is done (app_create has waited for it), and remove is
  * kill. */
 void act_ok(struct fixture *fixture, enum berth_verb verb, const char *id);
+/* One that runs may not be ready to take a signal yet, where starting takes no longer than that:
+ * waits until it has said so. */
+void app_settle(struct fixture *fixture, const char *id);
 
 /* False: apps start when they are created, and go when they are killed. */
 bool apps_are_operated(void);

@@ -10,6 +10,10 @@
 #define REQUEST_TIMEOUT_MS 30000
 #define MAX_INFLIGHT       32
 
+/* What the test's image does, in a root file system. */
+#define ROOTFS_COMMAND                                                                             \
+    "/bin/sh -c 'trap exit TERM; echo ready; echo up >&2; while :; do sleep 1000 & wait $!; done'"
+
 const char *const unknown_id = "00000000000000000000000000000000000000000000000000000000000000ff";
 
 const struct berth_backend_ops *conformance_ops(void)
@@ -23,9 +27,21 @@ static const char *variable(const char *name, const char *otherwise)
     return value && strcmp(conformance_ops()->name, "memory") != 0 ? value : otherwise;
 }
 
+static bool is_rootfs(void)
+{
+    return strcmp(conformance_ops()->name, "rootfs") == 0;
+}
+
 const char *conformance_image(void)
 {
+    if (is_rootfs())
+        return strrchr(getenv("BERTH_TEST_ROOTFS"), '/') + 1;
     return variable("BERTH_TEST_IMAGE", "demo:latest");
+}
+
+const char *conformance_shown_image(void)
+{
+    return is_rootfs() ? getenv("BERTH_TEST_ROOTFS") : conformance_image();
 }
 
 const char *conformance_pullable(void)
@@ -40,13 +56,15 @@ static struct fixture open_facility(const char *facility, const char *data_dir)
     (void)snprintf(fixture.facility, sizeof(fixture.facility), "%s", facility);
     (void)snprintf(fixture.data_dir, sizeof(fixture.data_dir), "%s", data_dir);
     ASSERT_OK(berth_engine_io_open(&fixture.io, &err), &err);
-    const struct berth_backend_config config = {.facility = fixture.facility,
-                                                .engine = getenv("BERTH_TEST_ENGINE"),
-                                                .request_timeout_ms = REQUEST_TIMEOUT_MS,
-                                                .max_inflight = MAX_INFLIGHT,
-                                                .data_dir = fixture.data_dir,
-                                                .compose = getenv("BERTH_TEST_COMPOSE"),
-                                                .io = fixture.io};
+    const struct berth_backend_config config = {
+        .facility = fixture.facility,
+        .engine = getenv("BERTH_TEST_ENGINE"),
+        .request_timeout_ms = REQUEST_TIMEOUT_MS,
+        .max_inflight = MAX_INFLIGHT,
+        .data_dir = fixture.data_dir,
+        .compose = getenv("BERTH_TEST_COMPOSE"),
+        .rootfs = {.rootfs = getenv("BERTH_TEST_ROOTFS"), .command = ROOTFS_COMMAND},
+        .io = fixture.io};
     ASSERT_OK(berth_backend_open(conformance_ops(), &config, &fixture.backend, &err), &err);
     return fixture;
 }
@@ -73,9 +91,13 @@ void fixture_leave(struct fixture *fixture)
     berth_backend_close(fixture->backend);
     berth_engine_io_close(fixture->io);
     /* Empty, unless apps stay: a backend that keeps files removes those of an app with it. */
-    char folder[sizeof(fixture->data_dir) + sizeof(fixture->facility)];
-    (void)snprintf(folder, sizeof(folder), "%s/%s", fixture->data_dir, fixture->facility);
-    (void)rmdir(folder);
+    static const char *const kept[] = {"/.states", ""};
+    for (size_t i = 0; i < COUNT(kept); i++) {
+        char folder[sizeof(fixture->data_dir) + sizeof(fixture->facility) + sizeof("/.states")];
+        (void)snprintf(folder, sizeof(folder), "%s/%s%s", fixture->data_dir, fixture->facility,
+                       kept[i]);
+        (void)rmdir(folder);
+    }
     (void)rmdir(fixture->data_dir);
     *fixture = (struct fixture){0};
 }
@@ -173,6 +195,31 @@ void act_ok(struct fixture *fixture, enum berth_verb verb, const char *id)
         verb = BERTH_VERB_KILL;
     int status = berth_backend_act(fixture->backend, verb, id, &err);
     ck_assert_msg(status == 0, "%s: %s", verb_name(verb), err.message);
+    app_settle(fixture, id);
+}
+
+/* Whether the log has told that the app is up. */
+static bool look_for_up(void *ctx, enum berth_output stream, const char *data, size_t len)
+{
+    bool *is_up = ctx;
+    *is_up = *is_up || (stream == BERTH_OUTPUT_STDERR && len > 0) || memmem(data, len, "up", 2);
+    return true;
+}
+
+void app_settle(struct fixture *fixture, const char *id)
+{
+    BERTH_CLEANUP(app) struct berth_app *app = is_rootfs() ? app_get(fixture, id) : NULL;
+    const struct timespec pause = {.tv_nsec = 2 * BERTH_NS_PER_MS};
+    int64_t until_ms = berth_clock_monotonic_ms() + PATIENCE_MS;
+    bool is_up =
+        !app || app->state != BERTH_APP_RUNNING || strcmp(app->command, ROOTFS_COMMAND) != 0;
+    while (!is_up) {
+        const struct berth_logs_spec spec = {.tail = -1, .since_ns = app->started_ns};
+        struct berth_error err = BERTH_ERROR_INIT;
+        ASSERT_OK(berth_backend_logs(fixture->backend, id, &spec, look_for_up, &is_up, &err), &err);
+        ck_assert_msg(berth_clock_monotonic_ms() < until_ms, "app %s does not come up", id);
+        (void)nanosleep(&pause, NULL);
+    }
 }
 
 struct berth_app *app_get(struct fixture *fixture, const char *id)

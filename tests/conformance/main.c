@@ -10,7 +10,7 @@
 /* A backend that stands on an engine needs one. */
 static bool needs_engine(const char *backend)
 {
-    return strcmp(backend, "memory") != 0;
+    return strcmp(backend, "memory") != 0 && strcmp(backend, "rootfs") != 0;
 }
 
 static const char *missing(const char *backend)
@@ -19,12 +19,14 @@ static const char *missing(const char *backend)
         const char *name;
         const char *backend; /* NULL: all that stand on an engine */
     } variables[] = {
-        {"BERTH_TEST_ENGINE", NULL},   {"BERTH_TEST_IMAGE", NULL},        {"BERTH_TEST_PULL", NULL},
-        {"BERTH_TEST_SWARM", "swarm"}, {"BERTH_TEST_COMPOSE", "compose"},
+        {"BERTH_TEST_ENGINE", NULL},       {"BERTH_TEST_IMAGE", NULL},
+        {"BERTH_TEST_PULL", NULL},         {"BERTH_TEST_SWARM", "swarm"},
+        {"BERTH_TEST_COMPOSE", "compose"}, {"BERTH_TEST_ROOTFS", "rootfs"},
     };
     for (size_t i = 0; i < COUNT(variables); i++) {
         const char *owner = variables[i].backend;
-        if ((!owner || strcmp(owner, backend) == 0) && !getenv(variables[i].name))
+        if (((!owner && needs_engine(backend)) || (owner && strcmp(owner, backend) == 0)) &&
+            !getenv(variables[i].name))
             return variables[i].name;
     }
     return NULL;
@@ -40,11 +42,12 @@ int main(int argc, char **argv)
         (void)fprintf(stderr, "BERTH_TEST_BACKEND names no backend\n");
         return EXIT_FAILURE;
     }
-    const char *variable = needs_engine(backend) ? missing(backend) : NULL;
+    const char *variable = missing(backend);
     if (variable) {
-        (void)fprintf(stderr,
-                      "%s is not set: run within python3 tests/lab [--swarm 1] --registry -- …\n",
-                      variable);
+        (void)fprintf(
+            stderr,
+            "%s is not set: run within python3 tests/lab [--swarm 1] [--rootfs] --registry -- …\n",
+            variable);
         return getenv("CI") ? EXIT_FAILURE : EXIT_SKIPPED;
     }
     Suite *suite = suite_create(backend);

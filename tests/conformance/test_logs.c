@@ -60,7 +60,13 @@ static size_t count_lines(const struct log *log)
 /* An app that has printed its two lines. */
 static char *talker(struct fixture *fixture, struct log *log)
 {
-    char *id = app_create(fixture, "ana");
+    static const struct berth_rootfs_spec without_terminal; /* which makes of both streams one */
+    struct berth_create_spec spec = spec_for("ana");
+    struct berth_error refused = BERTH_ERROR_INIT;
+    char *id = NULL;
+    spec.rootfs = &without_terminal;
+    ASSERT_OK(berth_backend_create(fixture->backend, &spec, &id, &refused), &refused);
+    app_wait(fixture, id);
     act_ok(fixture, BERTH_VERB_START, id);
     int64_t until = berth_clock_monotonic_ms() + PATIENCE_MS;
     do {

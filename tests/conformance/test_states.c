@@ -68,6 +68,7 @@ static bool check_outcome(struct fixture *fixture, const struct berth_app *befor
                       "%s of a %s app: not started anew", verb_name(verb), from);
     if (verb == BERTH_VERB_KILL && becomes == BERTH_APP_EXITED)
         ck_assert_int_eq(after->exit_code, 137);
+    app_settle(fixture, before->id);
     return true;
 }
 

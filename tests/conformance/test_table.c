@@ -103,6 +103,8 @@ static int call(struct berth_backend *backend, const char *verb, struct berth_er
         return berth_backend_update(backend, unknown_id, NULL, NULL, err);
     if (strcmp(verb, "describe") == 0)
         return berth_backend_describe(backend, NULL, NULL, err);
+    if (strcmp(verb, "services") == 0)
+        return berth_backend_services(backend, NULL, NULL, err);
     if (strcmp(verb, "versions") == 0)
         return berth_backend_versions(backend, NULL, err);
     if (strcmp(verb, "attach") == 0)
@@ -137,6 +139,7 @@ static const char *endpoint_of(const char *verb)
         {"reset", "hard-reset-app"},
         {"update", "update-container"},
         {"plan", "create-project"},
+        {"services", "get-container"},
         {"describe", "describe-container"},
         {"versions", "healthz"},
         {"put_archive", "upload-zip"},

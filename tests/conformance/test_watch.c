@@ -57,7 +57,8 @@ START_TEST(first_comes_everything_there_is)
     }
     ck_assert(listing->at_ns >= before_ns && listing->at_ns <= after_ns);
     const struct record *images = first_of(&recorder, RECORD_IMAGES);
-    ck_assert_ptr_nonnull(berth_image_list_find(images->images, conformance_image()));
+    ck_assert(!conformance_ops()->images ||
+              berth_image_list_find(images->images, conformance_image()));
     recorder_release(&recorder);
 }
 END_TEST
