@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/inotify.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -19,10 +20,12 @@
 #define CONSOLE   "console"
 #define PID_FILE  "pid"
 #define NAME_SIZE 32
+#define START     ".exec."
 /* What the runtime finds among its files. */
-#define ITS_FOLDER  "/proc/self/fd/3/"
-#define ITS_PROCESS "/proc/self/fd/4"
-#define WORDS_MAX   4096 /* the runtime's own, on what is wrong */
+#define ITS_PID_FILE "/proc/self/fd/3/pid"
+#define ITS_CONSOLE  "/proc/self/fd/3/console"
+#define ITS_PROCESS  "/proc/self/fd/4"
+#define WORDS_MAX    4096 /* the runtime's own, on what is wrong */
 
 /* ---- A folder for the runtime and us, within the app's ---- */
 
@@ -84,11 +87,13 @@ static int meeting_open(int home, bool tty, struct meeting *meeting, struct bert
     if (rc < 0)
         return rc;
     meeting->home = home;
-    (void)snprintf(meeting->name, sizeof(meeting->name), ".exec.%016llx",
+    (void)snprintf(meeting->name, sizeof(meeting->name), START "%016llx",
                    (unsigned long long)number);
     rc = berth_folder_make(home, meeting->name, 0700, &meeting->folder, err);
     if (rc < 0)
         return rc;
+    if (flock(meeting->folder, LOCK_SH | LOCK_NB) < 0)
+        return fail(err, "the start of a process cannot be locked");
     path_within(meeting->folder, ".", path, sizeof(path));
     meeting->news = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
     if (meeting->news < 0 ||
@@ -164,16 +169,18 @@ static int run_runtime(const struct berth_rootfs_app *app, const struct meeting 
 {
     started->is_passed_on = spec->tty && is_runc(app->state.runtime);
     bool is_sent = spec->tty && !started->is_passed_on;
-    const char *const argv[] = {app->state.runtime,
-                                "exec",
-                                "--process",
-                                ITS_PROCESS,
-                                "--pid-file",
-                                ITS_FOLDER PID_FILE,
-                                is_sent ? "--console-socket" : app->id, /* the last, then */
-                                is_sent ? ITS_FOLDER CONSOLE : NULL,
-                                app->id,
-                                NULL};
+    const char *const argv[] = {
+        app->state.runtime,
+        "exec",
+        "--process",
+        ITS_PROCESS,
+        "--pid-file",
+        ITS_PID_FILE,
+        is_sent ? "--console-socket" : app->id, /* the last, then */
+        is_sent ? ITS_CONSOLE : NULL,
+        app->id,
+        NULL,
+    };
     int files[] = {-1, -1, -1, meeting->folder, -1};
     int rc = make_process_file(process, &files[4], err);
     if (rc == 0)
@@ -288,5 +295,24 @@ int berth_rootfs_exec_start(const struct berth_rootfs_app *app, const char *proc
         rc = await_start(&meeting, spec->tty, timeout_ms, ret_started, err);
     if (rc == 0 && spec->tty && ret_started->master < 0)
         rc = tell_why(words, err);
+    return rc;
+}
+
+/* ---- What is left of them ---- */
+
+int berth_rootfs_exec_tidy(int folder, struct berth_error *err)
+{
+    BERTH_CLEANUP(dir) DIR *list = NULL;
+    const struct dirent *entry;
+    int rc = berth_folder_list(folder, &list, err);
+    while (rc == 0 && (entry = readdir(list))) {
+        BERTH_CLEANUP(fd) int start = -1;
+        if (strncmp(entry->d_name, START, sizeof(START) - 1) != 0 ||
+            berth_folder_open(folder, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, &start,
+                              NULL) < 0)
+            continue;
+        if (flock(start, LOCK_EX | LOCK_NB) == 0) /* nobody is at it */
+            rc = berth_folder_remove(folder, entry->d_name, err);
+    }
     return rc;
 }

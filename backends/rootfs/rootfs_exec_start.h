@@ -35,4 +35,7 @@ BERTH_MUST_CHECK int berth_rootfs_exec_start(const struct berth_rootfs_app *app,
                                              struct berth_rootfs_started *ret_started,
                                              struct berth_error *err);
 
+/* Removes what is left in an app's folder of starts that were cut short. */
+BERTH_MUST_CHECK int berth_rootfs_exec_tidy(int folder, struct berth_error *err);
+
 #endif

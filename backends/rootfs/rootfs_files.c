@@ -28,13 +28,6 @@ static int open_mount(int folder, int *ret_mount, struct berth_error *err)
                              ret_mount, err);
 }
 
-int berth_rootfs_recover_files(const struct berth_rootfs_app *app, struct berth_error *err)
-{
-    BERTH_CLEANUP(fd) int mount = -1;
-    int rc = open_mount(app->folder, &mount, err);
-    return rc < 0 ? rc : berth_files_recover(app->folder, mount, err);
-}
-
 static int refuse_lost(const char *app, struct berth_error *err)
 {
     return berth_error_set(err, BERTH_E_CONFLICT, "the folder of app %s was lost", app);

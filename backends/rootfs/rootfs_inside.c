@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "backends/rootfs/rootfs_inside.h"
 
+#include "backends/rootfs/rootfs_exec_start.h"
 #include "backends/rootfs/rootfs_keeper.h"
 #include "backends/rootfs/rootfs_stats.h"
 #include "backends/rootfs/rootfs_usage.h"
+#include "base/folder.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 
@@ -51,4 +54,29 @@ pid_t berth_rootfs_foreground(pid_t pid)
     if (!rest || sscanf(rest, ") %*c %*d %d %*d %*d %d", &group, &foreground) != 2)
         return 0;
     return foreground > 1 ? foreground : group;
+}
+
+/* ---- What is left behind ---- */
+
+bool berth_rootfs_is_strewn(const struct berth_rootfs_app *app)
+{
+    BERTH_CLEANUP(dir) DIR *list = NULL;
+    const struct dirent *entry;
+    bool is_strewn = false;
+    if (berth_folder_list(app->folder, &list, NULL) < 0)
+        return false;
+    while (!is_strewn && (entry = readdir(list)))
+        is_strewn = entry->d_name[0] == '.' && strcmp(entry->d_name, ".") != 0 &&
+                    strcmp(entry->d_name, "..") != 0;
+    return is_strewn;
+}
+
+int berth_rootfs_tidy(const struct berth_rootfs_app *app, struct berth_error *err)
+{
+    BERTH_CLEANUP(fd) int mount = -1;
+    int rc = berth_rootfs_exec_tidy(app->folder, err);
+    if (rc == 0)
+        rc = berth_folder_open(app->folder, BERTH_ROOTFS_MOUNT, O_RDONLY | O_DIRECTORY | O_NOFOLLOW,
+                               0, &mount, err);
+    return rc < 0 ? rc : berth_files_recover(app->folder, mount, err);
 }

@@ -47,8 +47,9 @@ int berth_rootfs_signal_number(enum berth_exec_signal number);
  * ended. */
 pid_t berth_rootfs_foreground(pid_t pid);
 
-/* An upload into the app's mount that was cut short is completed; the app is taken. */
-BERTH_MUST_CHECK int berth_rootfs_recover_files(const struct berth_rootfs_app *app,
-                                                struct berth_error *err);
+/* Whether something is, or was left, under way in its folder: an upload, the start of a process. */
+bool berth_rootfs_is_strewn(const struct berth_rootfs_app *app);
+/* Completes or removes what nobody is at any more; the app is taken. */
+BERTH_MUST_CHECK int berth_rootfs_tidy(const struct berth_rootfs_app *app, struct berth_error *err);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Looks after what was left behind. */
-#include "backends/rootfs/rootfs_internal.h"
+#include "backends/rootfs/rootfs_inside.h"
 #include "base/clock.h"
 #include "base/folder.h"
 #include "base/log.h"
@@ -58,6 +58,8 @@ static enum outcome sweep(struct berth_rootfs *rootfs, const char *id)
     bool was_running = app.state.is_unseen;
     if (rc == 0)
         rc = berth_rootfs_sweep(rootfs, &app, &err);
+    if (rc == 0)
+        rc = berth_rootfs_tidy(&app, &err);
     if (rc < 0) {
         berth_log_error(BERTH_LOG_WARNING, &err, "facility %s: app %s cannot be looked after",
                         rootfs->facility, id);
@@ -78,7 +80,8 @@ static enum outcome mend_one(struct berth_rootfs *rootfs, const char *id)
     if (rc == BERTH_E_NOT_FOUND)
         return remove_remains(rootfs, id);
     if (rc == 0)
-        return berth_rootfs_is_littered(&app) ? sweep(rootfs, id) : MENDED;
+        return berth_rootfs_is_littered(&app) || berth_rootfs_is_strewn(&app) ? sweep(rootfs, id)
+                                                                              : MENDED;
     berth_log_error(BERTH_LOG_WARNING, &err, "facility %s: app %s is left out", rootfs->facility,
                     id);
     return rc == BERTH_E_CONFLICT ? MENDED : LEFT;

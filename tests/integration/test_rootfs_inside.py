@@ -66,7 +66,11 @@ def test_without_a_terminal(berth):
 
 
 def test_nothing_is_left_in_the_app(berth):
+    [folder] = [path.parent for path in berth.data.glob("demo/*/record.json")]
+    left = folder / ".exec.0123456789abcdef"
+
     def kill():
+        left.mkdir()
         berth.kill()
         berth.start()
     for end in (Terminal.close, Terminal.drop, lambda terminal: kill()):
@@ -77,6 +81,7 @@ def test_nothing_is_left_in_the_app(berth):
         assert all(f"sleep {n}" in processes() for n in (91111, 92222, 93333))
         end(terminal)
         wait_until(lambda: "sleep 9" not in processes(), 10, "the end of all")
+    wait_until(lambda: not list(folder.glob(".*")), 10, "the end of what a start has left")
     assert berth.anyone.get("/demo/get-app-status", name=APP).json["State"] == "running"
 
 
