@@ -35,4 +35,5 @@ void berth_audit_begin_write(struct berth_store *store, struct berth_store_reque
                              struct berth_audit_entry *entry)
 {
     berth_store_begin_write(store, request, add_job, entry);
+    request->may_repeat = true;
 }

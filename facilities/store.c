@@ -3,18 +3,22 @@
 #include "facilities/store.h"
 
 #include "base/strbuf.h"
+#include "base/text.h"
 #include "facilities/store_driver.h"
+#include "facilities/store_fallback.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
 #define LOCK_NAME       "berth.lock"
 #define DATABASE_NAME   "berth.db"
-#define SPACE_MIN_BYTES (1U << 20) /* room for the rows of a change that is made elsewhere */
+#define COPY_NAME       "berth-copy.db" /* what is kept for when a server cannot be reached */
+#define SPACE_MIN_BYTES (1U << 20)      /* room for the rows of a change that is made elsewhere */
 
 static int open_data_dir(const char *data_dir, int *ret_fd, struct berth_error *err)
 {
@@ -46,15 +50,15 @@ static int take_lock(int dir_fd, const char *data_dir, int *ret_fd, struct berth
 }
 
 /* SQLite would make it readable to all, and gives its companions the mode the database has. */
-static int make_database(int dir_fd, const char *data_dir, struct berth_error *err)
+static int make_database(int dir_fd, const char *data_dir, const char *name,
+                         struct berth_error *err)
 {
     BERTH_CLEANUP(fd)
-    int fd = openat(dir_fd, DATABASE_NAME, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    int fd = openat(dir_fd, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0 && errno == EEXIST)
         return 0;
     if (fd < 0 || fsync(fd) < 0 || fsync(dir_fd) < 0)
-        return berth_error_set_errno(err, BERTH_E_IO, errno, "cannot make %s/" DATABASE_NAME,
-                                     data_dir);
+        return berth_error_set_errno(err, BERTH_E_IO, errno, "cannot make %s/%s", data_dir, name);
     return 0;
 }
 
@@ -63,7 +67,7 @@ static int open_embedded(const char *data_dir, int dir_fd, struct berth_store **
                          struct berth_error *err)
 {
     BERTH_CLEANUP(strbuf) struct berth_strbuf path = BERTH_STRBUF_INIT(PATH_MAX);
-    int r = make_database(dir_fd, data_dir, err);
+    int r = make_database(dir_fd, data_dir, DATABASE_NAME, err);
     if (r < 0)
         return r;
     berth_strbuf_addf(&path, "%s/" DATABASE_NAME, data_dir);
@@ -74,6 +78,99 @@ static int open_embedded(const char *data_dir, int dir_fd, struct berth_store **
     if (r < 0)
         (void)berth_error_wrap(err, "%s", berth_strbuf_str(&path));
     return r;
+}
+
+/* ---- PostgreSQL with something to fall back on ---- */
+
+struct server {
+    struct berth_postgres_config config; /* its strings are its own */
+};
+
+static const char **server_strings(struct server *server, size_t i)
+{
+    const char **const slots[] = {&server->config.conninfo, &server->config.host,
+                                  &server->config.port,     &server->config.user,
+                                  &server->config.password, &server->config.database};
+    return i < sizeof(slots) / sizeof(slots[0]) ? slots[i] : NULL;
+}
+
+static void server_free(void *ctx)
+{
+    struct server *server = ctx;
+    const char **slot;
+    for (size_t i = 0; (slot = server_strings(server, i)); i++) {
+        char *text = (char *)(uintptr_t)*slot;
+        if (text)
+            explicit_bzero(text, strlen(text)); /* a password may be in it */
+        free(text);
+    }
+    free(server);
+}
+
+static int server_new(const struct berth_postgres_config *config, struct server **ret_server,
+                      struct berth_error *err)
+{
+    struct server *server = calloc(1, sizeof(*server));
+    if (!server)
+        return berth_error_nomem(err);
+    server->config = *config;
+    const char **slot;
+    bool complete = true;
+    for (size_t i = 0; (slot = server_strings(server, i)); i++) {
+        const char *text = *slot;
+        *slot = berth_text_dup(text);
+        complete &= !text || *slot;
+    }
+    if (!complete) {
+        server_free(server);
+        return berth_error_nomem(err);
+    }
+    *ret_server = server;
+    return 0;
+}
+
+static int open_server(void *ctx, struct berth_store **ret_store, struct berth_error *err)
+{
+    const struct server *server = ctx;
+    return berth_store_postgres_open(&server->config, ret_store, err);
+}
+
+static int open_with_fallback(const struct berth_store_config *config, int dir_fd,
+                              struct berth_store **ret_store, struct berth_error *err)
+{
+    BERTH_CLEANUP(strbuf) struct berth_strbuf alone = BERTH_STRBUF_INIT(PATH_MAX);
+    BERTH_CLEANUP(strbuf) struct berth_strbuf copy = BERTH_STRBUF_INIT(PATH_MAX);
+    struct server *server = NULL;
+    berth_strbuf_addf(&alone, "%s/" DATABASE_NAME, config->data_dir);
+    berth_strbuf_addf(&copy, "%s/" COPY_NAME, config->data_dir);
+    int r = berth_strbuf_check(&alone, err);
+    if (r == 0)
+        r = berth_strbuf_check(&copy, err);
+    if (r == 0)
+        r = make_database(dir_fd, config->data_dir, COPY_NAME, err);
+    if (r == 0)
+        r = server_new(&config->postgres, &server, err);
+    if (r < 0)
+        return r;
+    const struct berth_fallback_config fallback = {.open_server = open_server,
+                                                   .release = server_free,
+                                                   .ctx = server,
+                                                   .server = "PostgreSQL",
+                                                   .copy_path = berth_strbuf_str(&copy),
+                                                   .alone_path = berth_strbuf_str(&alone)};
+    return berth_store_fallback_open(&fallback, ret_store, err);
+}
+
+/* ---- Opening ---- */
+
+static int open_driver(const struct berth_store_config *config, int dir_fd,
+                       struct berth_store **ret_store, struct berth_error *err)
+{
+    if (!berth_store_wants_postgres(config))
+        return open_embedded(config->data_dir, dir_fd, ret_store, err);
+    if (config->fallback)
+        return open_with_fallback(config, dir_fd, ret_store, err);
+    return berth_store_postgres_open(&config->postgres, ret_store, err);
 }
 
 int berth_store_open(const struct berth_store_config *config, struct berth_store **ret_store,
@@ -90,9 +187,7 @@ int berth_store_open(const struct berth_store_config *config, struct berth_store
     r = take_lock(dir_fd, data_dir, &lock_fd, err);
     if (r < 0)
         return r;
-    r = berth_store_wants_postgres(config)
-            ? berth_store_postgres_open(&config->postgres, &store, err)
-            : open_embedded(data_dir, dir_fd, &store, err);
+    r = open_driver(config, dir_fd, &store, err);
     if (r < 0)
         return r;
     store->lock_fd = berth_fd_steal(&lock_fd);
@@ -126,6 +221,11 @@ int berth_store_check_space(struct berth_store *store, struct berth_error *err)
         return berth_error_set(err, BERTH_E_NO_SPACE,
                                "the gateway's disk is full; nothing was changed");
     return 0;
+}
+
+int berth_store_condition(struct berth_store *store, struct berth_error *err)
+{
+    return store->ops->condition ? store->ops->condition(store, err) : 0;
 }
 
 int berth_store_write(struct berth_store *store, berth_store_job *job, void *ctx,

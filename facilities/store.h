@@ -23,6 +23,7 @@
 
 #include <pthread.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct berth_store;
@@ -107,6 +108,8 @@ typedef int berth_store_job(struct berth_txn *txn, void *ctx, struct berth_error
 BERTH_MUST_CHECK int berth_store_write(struct berth_store *store, berth_store_job *job, void *ctx,
                                        struct berth_error *err);
 
+#define BERTH_STORE_REQUEST_ROOM 64
+
 /* A write under way: in its caller's frame, and the store's own from begin to end. */
 struct berth_store_request {
     struct berth_store_request *next;
@@ -115,7 +118,10 @@ struct berth_store_request {
     pthread_cond_t done_cond;
     bool done;
     int result;
+    bool may_repeat; /* the job does the same when it is run again after all it did was lost; may be
+                        set between begin and end */
     struct berth_error error;
+    _Alignas(max_align_t) char room[BERTH_STORE_REQUEST_ROOM]; /* of a driver over others */
 };
 
 /* The two halves of berth_store_write(), for a caller that has something else to do until the
@@ -133,6 +139,9 @@ BERTH_MUST_CHECK int berth_store_read(struct berth_store *store, berth_store_job
 /* BERTH_E_NO_SPACE when the store's disk has less than 1 MiB left: asked before a change that is
  * made elsewhere and recorded here afterwards. Cheap. */
 BERTH_MUST_CHECK int berth_store_check_space(struct berth_store *store, struct berth_error *err);
+
+/* 0, or why another store stands in for the one that was asked for: BERTH_E_UNREACHABLE. */
+int berth_store_condition(struct berth_store *store, struct berth_error *err);
 
 /* Called per row; 0 goes on, negative ends the statement with that result. May be NULL. */
 typedef int berth_row_fn(const struct berth_row *row, void *ctx, struct berth_error *err);

@@ -39,6 +39,8 @@ struct berth_store_ops {
                 struct berth_error *err);
     void (*let_go)(struct berth_store *store, const char *name);
     bool (*holds)(struct berth_txn *txn, const char *name);
+    /* NULL: it is always itself. */
+    int (*condition)(struct berth_store *store, struct berth_error *err);
 };
 
 struct berth_row_ops {

@@ -117,6 +117,11 @@ static const char *const migrations[] = {
                                      "CREATE TABLE last_commit ("
                                      " writer TEXT" C " PRIMARY KEY,"
                                      " number BIGINT NOT NULL," TIMES ");" TOUCH("last_commit"),
+
+    /* How far the spools of gateways that lost this server have been delivered: store_spool.h. */
+    "CREATE TABLE spool_delivered ("
+    " source TEXT" C " PRIMARY KEY,"
+    " last_id BIGINT NOT NULL," TIMES ");" TOUCH("spool_delivered"),
 };
 
 #define LATEST ((int64_t)(sizeof(migrations) / sizeof(migrations[0])))

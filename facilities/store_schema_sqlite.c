@@ -119,6 +119,22 @@ static const char *const migrations[] = {
     /* The spans of an app lie scattered in the table, as they began: the index has all of them. */
     ("DROP INDEX uptime_span_app;"
      "CREATE INDEX uptime_span_app ON uptime_span (facility, app, from_ms, state, to_ms);"),
+
+    /* See store_spool.h and store_fallback.h. */
+    "CREATE TABLE spool ("
+    " id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    " hold TEXT NOT NULL,"
+    " statement TEXT NOT NULL,"
+    " arguments TEXT NOT NULL"
+    ") STRICT;"
+    "CREATE TABLE spool_delivered ("
+    " source TEXT PRIMARY KEY,"
+    " last_id INTEGER NOT NULL"
+    ") STRICT, WITHOUT ROWID;"
+    "CREATE TABLE store_note ("
+    " name TEXT PRIMARY KEY,"
+    " value TEXT NOT NULL"
+    ") STRICT, WITHOUT ROWID;",
 };
 
 #define LATEST ((int64_t)(sizeof(migrations) / sizeof(migrations[0])))

@@ -7,6 +7,7 @@
 #include "gateway/dialect.h"
 #include "gateway/minirun_error.h"
 #include "gateway/minirun_json.h"
+#include "gateway/store_json.h"
 #include "gateway/version.h"
 
 #include <string.h>
@@ -87,6 +88,7 @@ int berth_gateway_readyz(struct berth_exchange *exchange, struct berth_error *er
     for (size_t i = 0; i < view->facility_count; i++)
         ready &= add_readiness(&w, view->facilities[i]);
     berth_json_close_object(&w);
+    berth_store_json_add(&w, exchange->berth->store);
     berth_json_add_string(&w, "status", ready ? "ok" : "unavailable");
     berth_json_close_object(&w);
     exchange->status = ready ? 200 : 503;
@@ -105,6 +107,7 @@ int berth_gateway_health(struct berth_exchange *exchange, struct berth_error *er
     berth_json_add_string(&w, "status", "healthy");
     berth_json_add_string(&w, "version", BERTH_VERSION);
     berth_json_add_string(&w, "uptime", berth_strbuf_str(&uptime));
+    berth_store_json_add(&w, exchange->berth->store);
     berth_json_close_object(&w);
     return 0;
 }

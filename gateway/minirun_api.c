@@ -10,6 +10,7 @@
 #include "gateway/minirun_json.h"
 #include "gateway/minirun_request.h"
 #include "gateway/router.h"
+#include "gateway/store_json.h"
 #include "gateway/version.h"
 
 #include <errno.h>
@@ -96,6 +97,7 @@ int berth_minirun_health(struct berth_exchange *exchange, struct berth_error *er
     berth_json_add_string(&w, "status", "healthy");
     berth_json_add_string(&w, "version", BERTH_VERSION);
     berth_json_add_string(&w, "uptime", berth_strbuf_str(&uptime));
+    berth_store_json_add(&w, exchange->berth->store);
     berth_json_close_object(&w);
     berth_minirun_json_close(&w);
     return 0;
