@@ -17,10 +17,11 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define CGROUPS   "/sys/fs/cgroup"
-#define RETRY_MS  2
-#define DROP_MS   2000
-#define FILE_TEXT 512
+#define CGROUPS    "/sys/fs/cgroup"
+#define RETRY_MS   2
+#define DROP_MS    2000
+#define GROUP_MODE 0755
+#define FILE_TEXT  512
 
 void berth_rootfs_cgroup(const char *id, struct berth_strbuf *path)
 {
@@ -94,6 +95,29 @@ int berth_rootfs_freeze(const char *id, bool is_wanted, int64_t wait_ms, struct 
         (void)nanosleep(&pause, NULL);
     }
     return 0;
+}
+
+/* ---- Those beside the apps ---- */
+
+/* Where systemd looks for what is left of a service: version 2, or the tree of its own. */
+static const char *const service_trees[] = {CGROUPS, CGROUPS "/unified", CGROUPS "/systemd"};
+
+void berth_rootfs_keep_apart(pid_t conmon)
+{
+    for (size_t i = 0; i < sizeof(service_trees) / sizeof(service_trees[0]); i++) {
+        char path[PATH_MAX];
+        (void)snprintf(path, sizeof(path), "%s/cgroup.procs", service_trees[i]);
+        if (access(path, F_OK) < 0)
+            continue;
+        (void)snprintf(path, sizeof(path), "%s/berth", service_trees[i]);
+        (void)mkdir(path, GROUP_MODE);
+        (void)snprintf(path, sizeof(path), "%s/berth/conmon", service_trees[i]);
+        (void)mkdir(path, GROUP_MODE);
+        (void)snprintf(path, sizeof(path), "%s/berth/conmon/cgroup.procs", service_trees[i]);
+        BERTH_CLEANUP(file) FILE *members = fopen(path, "we");
+        if (members)
+            (void)fprintf(members, "%d\n", (int)conmon);
+    }
 }
 
 /* ---- Removing ---- */

@@ -133,6 +133,9 @@ void berth_rootfs_cgroup(const char *id, struct berth_strbuf *path);
 bool berth_rootfs_has_cgroup(const char *id);
 /* Kills what is in it, and removes it. False: it is still there. */
 bool berth_rootfs_drop_cgroup(const char *id);
+/* Takes a conmon out of the service's control group, with which systemd would end it when the
+ * gateway is restarted; where there is no systemd, nothing depends on it. */
+void berth_rootfs_keep_apart(pid_t conmon);
 bool berth_rootfs_is_frozen(const char *id);
 /* Freezes or thaws it, and waits until it is. */
 BERTH_MUST_CHECK int berth_rootfs_freeze(const char *id, bool is_wanted, int64_t wait_ms,

@@ -276,6 +276,7 @@ static int await_container(struct launch *launch, struct berth_error *err)
     BERTH_CLEANUP(strbuf) struct berth_strbuf answer = BERTH_STRBUF_INIT(ANSWER_MAX);
     BERTH_CLEANUP(json) cJSON *told = NULL;
     berth_fd_close(&launch->sync[1]);
+    berth_rootfs_keep_apart(launch->conmon.pid);
     if (write(launch->start[1], "", 1) < 0)
         return berth_error_set_errno(err, BERTH_E_INTERNAL, errno, "conmon cannot be told");
     int rc = read_answer(launch, &answer, err);

@@ -196,6 +196,9 @@ def test_apps_outlive_the_gateway(facility):
     stays = facility.run()
     ends = facility.run("/bin/sh -c 'read line; exit 3'")
     before = facility.look(stays)
+    # A service manager that ends the gateway's control group does not end it.
+    groups = _read(pathlib.Path(f"/proc/{facility.state(stays)['conmon']['pid']}/cgroup"))
+    assert "/berth/conmon" in groups
     pid = facility.state(ends)["init"]["pid"]
     facility.berth.kill()
     os.kill(pid, signal.SIGKILL)
