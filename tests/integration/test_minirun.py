@@ -418,6 +418,30 @@ def test_requests_are_told(lab, berth):
                         r"\[DELETE\] /containers/end completed in \d+\.\d{3}ms\n", told), told
 
 
+def test_settings_narrow_who_may_read_and_widen_the_log(gateway, roots):
+    lab = {"backend": "rootfs", "rootfs": roots.path, "auth": "open"}
+    berth = gateway({"lab": lab, "demo": {"backend": "memory", "auth": "open"}},
+                    settings={"gateway": {"cors_origins": FOREIGN}, "log": {"requests": "all"}})
+    for origin, allowed in ((FOREIGN, FOREIGN), ("https://other.example.org", None), (None, None)):
+        answer = berth.anyone.get("/lab/containers", headers=origin and {"Origin": origin})
+        assert answer.headers["Access-Control-Allow-Origin"] == allowed
+        assert answer.headers["Vary"] == "Origin"
+    made = berth.anyone.request("POST", "/lab/containers", headers={"Origin": FOREIGN},
+                                body=b'{"name": "app"}')
+    assert made.status == 200
+    assert berth.anyone.request("DELETE", "/lab/containers/app").status == 200
+    berth.anyone.get("/demo/get-users", secret="word")
+    wait_until(lambda: "[GET] /demo/get-users completed in " in berth.errors)
+    assert "secret" not in berth.errors
+
+
+def test_no_request_is_told_where_none_is_asked_for(gateway):
+    berth = gateway({"demo": {"backend": "memory"}}, settings={"log": {"requests": "none"}})
+    assert berth.anyone.get("/health").status == 200
+    berth.stop()
+    assert "/health" not in berth.errors
+
+
 # Programs of its readers
 
 
