@@ -47,6 +47,10 @@ int berth_rootfs_signal_number(enum berth_exec_signal number);
  * ended. */
 pid_t berth_rootfs_foreground(pid_t pid);
 
+/* Keeps the log's file before the last, in an app's folder: when a run is found, and when conmon
+ * has begun a new one. One thread at a time. */
+void berth_rootfs_keep_log(int folder);
+
 /* Whether something is, or was left, under way in its folder: an upload, the start of a process. */
 bool berth_rootfs_is_strewn(const struct berth_rootfs_app *app);
 /* Completes or removes what nobody is at any more; the app is taken. */

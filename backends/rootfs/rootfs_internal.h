@@ -22,7 +22,7 @@
 #define BERTH_ROOTFS_PID    "pid"    /* of its first process, while it runs */
 #define BERTH_ROOTFS_CTL    "ctl"    /* conmon's fifo, while it runs: "1 ROWS COLS\n" resizes */
 
-/* What an app writes at most, kept in two files. */
+/* What conmon writes into one file of an app's log; the one before is kept. */
 #define BERTH_ROOTFS_LOG_BYTES 16777216
 
 struct berth_rootfs_watch; /* rootfs_watch.c */

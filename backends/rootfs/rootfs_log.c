@@ -224,21 +224,23 @@ static int count_block(int file, struct tail *tail, char *block, int64_t from, i
     return 0;
 }
 
-int berth_rootfs_log_seek(int file, int64_t tail, int64_t *ret_at, struct berth_error *err)
+int berth_rootfs_log_seek(int file, int64_t *tail, int64_t *ret_at, struct berth_error *err)
 {
     off_t size = lseek(file, 0, SEEK_END);
     if (size < 0)
         return berth_error_set_errno(err, BERTH_E_IO, errno, "the log cannot be read");
-    struct tail found = {.wanted = tail, .at = (int64_t)size};
+    struct tail found = {.wanted = *tail, .at = (int64_t)size};
     BERTH_CLEANUP(free) char *block = malloc(BLOCK + HEAD_MAX);
     if (!block)
         return berth_error_nomem(err);
-    bool goes_on = tail >= 0;
+    bool goes_on = *tail >= 0;
     for (int64_t to = (int64_t)size; goes_on && to > 0; to -= BLOCK) {
         int rc = count_block(file, &found, block, to > BLOCK ? to - BLOCK : 0, to, &goes_on, err);
         if (rc < 0)
             return rc;
     }
-    *ret_at = tail < 0 ? 0 : found.at;
+    *ret_at = *tail < 0 ? 0 : found.at;
+    if (*tail >= 0)
+        *tail -= found.found;
     return 0;
 }

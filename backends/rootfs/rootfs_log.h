@@ -6,7 +6,8 @@
  *
  * where P instead of F says that the printed line goes on in a later record of
  * that stream. A record is at most some 8 KiB long. Past its bound conmon puts
- * an empty file in place of the log.
+ * an empty file in place of the log. The one before that is kept: the file has
+ * another name, log.kept, which becomes log.before when log is another file.
  *
  * Source: conmon 2.1, src/ctr_logging.c.
  *
@@ -56,8 +57,9 @@ BERTH_MUST_CHECK int berth_rootfs_log_add(struct berth_rootfs_log *log, const ch
 /* Tells what is made, and that this is all for now. BERTH_E_CANCELLED. */
 BERTH_MUST_CHECK int berth_rootfs_log_flush(struct berth_rootfs_log *log, struct berth_error *err);
 
-/* Where in the file the last `tail` printed lines begin; -1: all of it. BERTH_E_IO. */
-BERTH_MUST_CHECK int berth_rootfs_log_seek(int file, int64_t tail, int64_t *ret_at,
+/* Where in the file the last *tail printed lines begin, -1: all of them. Takes those that are there
+ * off *tail. BERTH_E_IO. */
+BERTH_MUST_CHECK int berth_rootfs_log_seek(int file, int64_t *tail, int64_t *ret_at,
                                            struct berth_error *err);
 
 #endif

@@ -12,31 +12,60 @@
 #include <sys/stat.h>
 
 #define PIECE   16384
+#define KEPT    "log.kept"
+#define BEFORE  "log.before"
+#define TRIES   10
 #define TICK_MS 1000 /* of silence, after which whoever listens is asked whether it goes on */
+
+/* ---- Files ---- */
+
+static bool is_same(const struct stat *a, const struct stat *b)
+{
+    return a->st_ino == b->st_ino && a->st_dev == b->st_dev;
+}
+
+void berth_rootfs_keep_log(int folder)
+{
+    struct stat log;
+    struct stat kept;
+    if (fstatat(folder, BERTH_ROOTFS_LOG, &log, AT_SYMLINK_NOFOLLOW) < 0)
+        return;
+    if (fstatat(folder, KEPT, &kept, AT_SYMLINK_NOFOLLOW) == 0) {
+        if (is_same(&log, &kept) || renameat(folder, KEPT, folder, BEFORE) < 0)
+            return;
+    }
+    (void)!linkat(folder, BERTH_ROOTFS_LOG, folder, KEPT, 0);
+}
+
+enum { OLDEST, OLDER, NEWEST, FILES };
 
 struct reader {
     struct berth_rootfs_log log;
-    int folder; /* borrowed: the app's */
-    int file;   /* -1: there is none yet */
-    int conmon; /* pidfd of who writes it; -1: nobody */
-    int news;   /* inotify */
+    int folder;       /* borrowed: the app's */
+    int files[FILES]; /* -1: there is none */
+    int conmon;       /* pidfd of who writes it; -1: nobody */
+    int news;         /* inotify */
 };
 
 static void reader_release(struct reader *reader)
 {
     berth_rootfs_log_release(&reader->log);
-    berth_fd_close(&reader->file);
+    for (int i = 0; i < FILES; i++)
+        berth_fd_close(&reader->files[i]);
     berth_fd_close(&reader->conmon);
     berth_fd_close(&reader->news);
 }
 BERTH_DEFINE_CLEANUP_VALUE(reader, struct reader, reader_release)
 
-/* An app that was never started has no log. */
-static int open_file(struct reader *reader, struct berth_error *err)
+/* That there is none is fine: an app that was never started has no log. */
+static int open_file(struct reader *reader, int which, struct berth_error *err)
 {
+    static const char *const names[] = {
+        [OLDEST] = BEFORE, [OLDER] = KEPT, [NEWEST] = BERTH_ROOTFS_LOG};
     struct berth_error why = BERTH_ERROR_INIT;
-    int rc = berth_folder_open(reader->folder, BERTH_ROOTFS_LOG, O_RDONLY | O_NOFOLLOW, 0,
-                               &reader->file, &why);
+    berth_fd_close(&reader->files[which]);
+    int rc = berth_folder_open(reader->folder, names[which], O_RDONLY | O_NOFOLLOW, 0,
+                               &reader->files[which], &why);
     if (rc == BERTH_E_NOT_FOUND)
         return 0;
     if (rc < 0 && err)
@@ -44,12 +73,46 @@ static int open_file(struct reader *reader, struct berth_error *err)
     return rc;
 }
 
-/* From where it is on, all that there is. */
-static int read_on(struct reader *reader, struct berth_error *err)
+/* Whether two of them are one, or there is no first. */
+static bool are_same(const struct reader *reader, int first, int second)
+{
+    struct stat a;
+    struct stat b;
+    return fstat(reader->files[first], &a) < 0 ||
+           (fstat(reader->files[second], &b) == 0 && is_same(&a, &b));
+}
+
+/* Whether conmon has begun a new file. */
+static bool is_outdated(const struct reader *reader)
+{
+    struct stat ours;
+    struct stat named;
+    if (fstatat(reader->folder, BERTH_ROOTFS_LOG, &named, AT_SYMLINK_NOFOLLOW) < 0)
+        return false;
+    return fstat(reader->files[NEWEST], &ours) < 0 || !is_same(&ours, &named);
+}
+
+/* All of them, at one moment. */
+static int open_files(struct reader *reader, struct berth_error *err)
+{
+    int rc = 0;
+    for (int tries = 0; tries < TRIES && rc == 0; tries++) {
+        for (int i = NEWEST; i >= OLDEST && rc == 0; i--)
+            rc = open_file(reader, i, err);
+        if (!is_outdated(reader))
+            break;
+    }
+    if (are_same(reader, OLDER, NEWEST))
+        berth_fd_close(&reader->files[OLDER]);
+    return rc;
+}
+
+/* From where it is on, all that there is of a file. */
+static int read_file(struct reader *reader, int which, struct berth_error *err)
 {
     char data[PIECE];
-    while (reader->file >= 0) {
-        ssize_t got = read(reader->file, data, sizeof(data));
+    while (reader->files[which] >= 0) {
+        ssize_t got = read(reader->files[which], data, sizeof(data));
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
@@ -60,7 +123,13 @@ static int read_on(struct reader *reader, struct berth_error *err)
         if (rc < 0)
             return rc;
     }
-    return berth_rootfs_log_flush(&reader->log, err);
+    return 0;
+}
+
+static int read_on(struct reader *reader, struct berth_error *err)
+{
+    int rc = read_file(reader, NEWEST, err);
+    return rc < 0 ? rc : berth_rootfs_log_flush(&reader->log, err);
 }
 
 /* ---- Following ---- */
@@ -68,8 +137,9 @@ static int read_on(struct reader *reader, struct berth_error *err)
 static int watch(struct reader *reader, struct berth_error *err)
 {
     char path[64];
-    (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", reader->file);
-    if (reader->file >= 0 && inotify_add_watch(reader->news, path, IN_MODIFY | IN_ATTRIB) < 0)
+    (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", reader->files[NEWEST]);
+    if (reader->files[NEWEST] >= 0 &&
+        inotify_add_watch(reader->news, path, IN_MODIFY | IN_ATTRIB) < 0)
         return berth_error_set_errno(err, BERTH_E_INTERNAL, errno, "the log cannot be followed");
     return 0;
 }
@@ -77,18 +147,11 @@ static int watch(struct reader *reader, struct berth_error *err)
 /* Past its bound the log goes on in a new file. */
 static int follow_file(struct reader *reader, struct berth_error *err)
 {
-    struct stat open_one;
-    struct stat named;
-    if (fstatat(reader->folder, BERTH_ROOTFS_LOG, &named, AT_SYMLINK_NOFOLLOW) < 0)
+    if (!is_outdated(reader))
         return 0;
-    if (reader->file >= 0 && fstat(reader->file, &open_one) == 0 &&
-        open_one.st_ino == named.st_ino && open_one.st_dev == named.st_dev)
-        return 0;
-    int rc = reader->file >= 0 ? read_on(reader, err) : 0; /* what came before it was renamed */
-    if (rc < 0)
-        return rc;
-    berth_fd_close(&reader->file);
-    rc = open_file(reader, err);
+    int rc = read_on(reader, err); /* what came before it was renamed */
+    if (rc == 0)
+        rc = open_file(reader, NEWEST, err);
     if (rc == 0)
         rc = watch(reader, err);
     return rc < 0 ? rc : read_on(reader, err);
@@ -118,15 +181,32 @@ static int follow(struct reader *reader, struct berth_error *err)
 
 /* ---- The verb ---- */
 
+/* To where the tail begins; what lies before it is closed. */
+static int seek(struct reader *reader, int64_t tail, struct berth_error *err)
+{
+    for (int i = NEWEST; i >= OLDEST; i--) {
+        int64_t at = 0;
+        if (tail == 0 && i < NEWEST)
+            berth_fd_close(&reader->files[i]);
+        if (reader->files[i] < 0)
+            continue;
+        int rc = berth_rootfs_log_seek(reader->files[i], &tail, &at, err);
+        if (rc == 0 && lseek(reader->files[i], (off_t)at, SEEK_SET) < 0)
+            rc = berth_error_set_errno(err, BERTH_E_IO, errno, "the log cannot be read");
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
+}
+
 static int read_log(struct reader *reader, const struct berth_logs_spec *spec,
                     struct berth_error *err)
 {
-    int64_t at = 0;
-    int rc = open_file(reader, err);
-    if (rc == 0 && reader->file >= 0)
-        rc = berth_rootfs_log_seek(reader->file, spec->tail, &at, err);
-    if (rc == 0 && reader->file >= 0 && lseek(reader->file, (off_t)at, SEEK_SET) < 0)
-        rc = berth_error_set_errno(err, BERTH_E_IO, errno, "the log cannot be read");
+    int rc = open_files(reader, err);
+    if (rc == 0)
+        rc = seek(reader, spec->tail, err);
+    for (int i = OLDEST; i < NEWEST && rc == 0; i++)
+        rc = read_file(reader, i, err);
     if (rc < 0)
         return rc;
     return spec->follow && reader->conmon >= 0 ? follow(reader, err) : read_on(reader, err);
@@ -137,7 +217,7 @@ int berth_rootfs_logs(struct berth_backend *backend, const char *id,
                       struct berth_error *err)
 {
     BERTH_CLEANUP(rootfs_app) struct berth_rootfs_app app = BERTH_ROOTFS_APP_INIT;
-    BERTH_CLEANUP(reader) struct reader reader = {.file = -1, .conmon = -1, .news = -1};
+    BERTH_CLEANUP(reader) struct reader reader = {.files = {-1, -1, -1}, .conmon = -1, .news = -1};
     int rc = berth_rootfs_find(berth_rootfs_of(backend), id, &app, err);
     if (rc == 0 && spec->follow && berth_rootfs_runs(&app)) {
         rc = berth_rootfs_process_open(&app.state.conmon, &reader.conmon, err);

@@ -8,13 +8,15 @@
  * proof of life.
  */
 #include "backends/engine/engine_io.h"
-#include "backends/rootfs/rootfs_internal.h"
+#include "backends/rootfs/rootfs_inside.h"
 #include "base/clock.h"
+#include "base/folder.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "base/thread.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -36,6 +38,7 @@ struct known {
     int64_t finished_ns;
     struct berth_rootfs_process process; /* whose end is waited for */
     int ended;                           /* its pidfd; -1: none */
+    int folder;                          /* inotify's number of the app's; -1: not watched */
     bool is_listed;                      /* by the listing that is made */
 };
 
@@ -48,6 +51,7 @@ struct berth_rootfs_watch {
     struct berth_engine_timer alive;
     int events;   /* epoll: news, and all pidfds */
     int news;     /* inotify */
+    int states;   /* its number of the folder of states */
     bool contact; /* the sink has had a listing, and nothing was lost since */
     struct known *apps;
     _Atomic int64_t touched_ms;
@@ -55,8 +59,11 @@ struct berth_rootfs_watch {
 
 /* ---- What is known ---- */
 
-static void stop_waiting(struct known *known)
+static void stop_waiting(struct berth_rootfs_watch *watch, struct known *known)
 {
+    if (known->folder >= 0)
+        (void)inotify_rm_watch(watch->news, known->folder);
+    known->folder = -1;
     berth_fd_close(&known->ended); /* which takes it out of the epoll, too */
     known->process = (struct berth_rootfs_process){0};
 }
@@ -64,7 +71,7 @@ static void stop_waiting(struct known *known)
 static void forget(struct berth_rootfs_watch *watch, struct known *known)
 {
     HASH_DEL(watch->apps, known);
-    stop_waiting(known);
+    stop_waiting(watch, known);
     free(known);
 }
 
@@ -81,7 +88,7 @@ static struct known *add_known(struct berth_rootfs_watch *watch, const char *id)
     if (!known)
         return NULL;
     (void)snprintf(known->id, sizeof(known->id), "%s", id);
-    known->ended = -1;
+    known->ended = known->folder = -1;
     HASH_ADD_STR(watch->apps, id, known);
     if (known->hh.tbl)
         return known;
@@ -109,7 +116,7 @@ static void wait_for(struct berth_rootfs_watch *watch, struct known *known,
         process = &state->init;
     if (is_same(&known->process, process))
         return;
-    stop_waiting(known);
+    stop_waiting(watch, known);
     if (process->pid == 0 || berth_rootfs_process_open(process, &known->ended, NULL) < 0)
         return;
     if (epoll_ctl(watch->events, EPOLL_CTL_ADD, known->ended, &event) < 0)
@@ -117,6 +124,8 @@ static void wait_for(struct berth_rootfs_watch *watch, struct known *known,
                   watch->rootfs->facility, app->record.name);
     else
         known->process = *process;
+    known->folder = inotify_add_watch(watch->news, app->path, IN_MOVED_TO | IN_ONLYDIR);
+    berth_rootfs_keep_log(app->folder);
 }
 
 /* ---- Telling ---- */
@@ -279,6 +288,21 @@ static void on_name(struct berth_rootfs_watch *watch, const char *name)
         look_at(watch, id);
 }
 
+/* conmon has begun a new log. */
+static void on_log(struct berth_rootfs_watch *watch, int number)
+{
+    struct known *known;
+    struct known *next;
+    HASH_ITER(hh, watch->apps, known, next)
+    {
+        BERTH_CLEANUP(fd) int folder = -1;
+        if (known->folder == number &&
+            berth_folder_open(watch->rootfs->root, known->id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW,
+                              0, &folder, NULL) == 0)
+            berth_rootfs_keep_log(folder);
+    }
+}
+
 static void on_news(struct berth_rootfs_watch *watch)
 {
     char buffer[4096] __attribute__((aligned(__alignof__(struct inotify_event))));
@@ -288,8 +312,10 @@ static void on_news(struct berth_rootfs_watch *watch)
             const struct inotify_event *event = (const void *)(buffer + at);
             if (event->mask & IN_Q_OVERFLOW)
                 list(watch);
-            else if (event->len > 0)
+            else if (event->len > 0 && event->wd == watch->states)
                 on_name(watch, event->name);
+            else if (event->len > 0 && strcmp(event->name, BERTH_ROOTFS_LOG) == 0)
+                on_log(watch, event->wd);
             at += (ssize_t)(sizeof(*event) + event->len);
         }
     }
@@ -299,7 +325,7 @@ static void on_end(struct berth_rootfs_watch *watch, struct known *known)
 {
     char id[BERTH_ROOTFS_ID_SIZE];
     memcpy(id, known->id, sizeof(id));
-    stop_waiting(known);
+    stop_waiting(watch, known);
     look_at(watch, id);
 }
 
@@ -401,7 +427,8 @@ static int open_watch(struct berth_rootfs_watch *watch, struct berth_error *err)
     watch->events = epoll_create1(EPOLL_CLOEXEC);
     watch->news = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
     if (watch->events < 0 || watch->news < 0 ||
-        inotify_add_watch(watch->news, watch->rootfs->states_path, IN_MOVED_TO | IN_DELETE) < 0 ||
+        (watch->states = inotify_add_watch(watch->news, watch->rootfs->states_path,
+                                           IN_MOVED_TO | IN_DELETE)) < 0 ||
         epoll_ctl(watch->events, EPOLL_CTL_ADD, watch->news, &event) < 0)
         return berth_error_set_errno(err, BERTH_E_INTERNAL, errno,
                                      "the folder of states cannot be watched");

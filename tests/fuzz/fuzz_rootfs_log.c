@@ -36,7 +36,7 @@ static void check_tail(const char *data, size_t size, int64_t tail)
     BERTH_CLEANUP(fd) int file = memfd_create("log", MFD_CLOEXEC);
     int64_t at = -1;
     FUZZ_CHECK(file >= 0 && write(file, data, size) == (ssize_t)size);
-    FUZZ_CHECK(berth_rootfs_log_seek(file, tail, &at, NULL) == 0);
+    FUZZ_CHECK(berth_rootfs_log_seek(file, &tail, &at, NULL) == 0);
     FUZZ_CHECK(at >= 0 && at <= (int64_t)size);
     FUZZ_CHECK(at == 0 || at == (int64_t)size || data[at - 1] == '\n');
 }

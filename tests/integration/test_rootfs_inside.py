@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What goes on within apps of root file systems: terminals, statistics, what is told of them."""
 
+import json
 import subprocess
 import threading
 
@@ -26,6 +27,7 @@ def berth(module_gateway):
         yield berth
         if berth.process.poll() is not None:
             berth.start()
+        assert ana.post("/demo/kill-app", name=APP).status == 200  # bash would take its grace
         assert ana.post("/demo/delete-app", name=APP).status == 200
 
 
@@ -111,6 +113,27 @@ def test_statistics(berth):
         assert row["Name"] == APP
         assert int(row["PIDs"]) >= 2
         assert row["MemUsage"].split("iB")[0] not in ("", "0B")
+
+
+def test_a_long_log_keeps_its_last_lines(berth):
+    ana = berth.anyone
+    count = 450000  # records of some 60 bytes: past the bound of 16 MiB, once
+    command = f"/bin/sh -c 'seq {count}; exec sleep 1000'"
+    body = json.dumps({"name": "talker", "command": command}).encode()
+    made = ana.request("POST", "/demo/containers", body=body,
+                       headers={"Content-Type": "application/json"})
+    assert made.status == 200, made.text
+    assert ana.post("/demo/start-app", name="talker").status == 200
+
+    def tail(lines):
+        return ana.get("/demo/get-app-logs", name="talker", tail=lines).text.split()
+    wait_until(lambda: tail(1) == [str(count)], 60, "the last line")
+    [folder] = [path.parent for path in berth.data.glob("demo/*/log.before")]
+    assert len((folder / "log").read_bytes()) < 16 << 20
+    assert tail(count - 250000) == [str(n) for n in range(250001, count + 1)]
+    assert ana.post("/demo/kill-app", name="talker").status == 200
+    assert ana.post("/demo/delete-app", name="talker").status == 200
+    assert not folder.exists()
 
 
 def test_inspection(berth):

@@ -159,7 +159,7 @@ static int64_t seek(int file, int64_t tail)
 {
     struct berth_error err = BERTH_ERROR_INIT;
     int64_t at = -1;
-    ck_assert_int_eq(berth_rootfs_log_seek(file, tail, &at, &err), 0);
+    ck_assert_int_eq(berth_rootfs_log_seek(file, &tail, &at, &err), 0);
     return at;
 }
 
