@@ -264,7 +264,11 @@ static int run(struct cli_invocation *invocation, int argc, char **argv, struct 
     }
     if (parse(invocation, argc - 1, argv + 1, err) < 0)
         return BERTH_EXIT_USAGE;
-    return invocation->command->run(invocation, err) == 0 ? BERTH_EXIT_DONE : BERTH_EXIT_FAILED;
+    int code = BERTH_EXIT_DONE;
+    invocation->exit_code = &code;
+    if (invocation->command->run(invocation, err) == 0)
+        return code;
+    return invocation->command->failure ? invocation->command->failure : BERTH_EXIT_FAILED;
 }
 
 int berth_cli_run(int argc, char **argv)
@@ -284,7 +288,7 @@ int berth_cli_run(int argc, char **argv)
         code = BERTH_EXIT_FAILED;
         (void)berth_error_set(&err, BERTH_E_IO, "stdout cannot be written");
     }
-    if (code != BERTH_EXIT_DONE)
+    if (err.message[0])
         (void)fprintf(stderr, "berth: %s\n", err.message);
     if (err.detail[0])
         berth_log(BERTH_LOG_DEBUG, "%s", err.detail);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Every command with its arguments, and what help and manual say of it. */
+#include "gateway/cli.h"
 #include "gateway/cli_internal.h"
 
 #include <string.h>
@@ -159,6 +160,13 @@ const struct cli_command cli_commands[] = {
         .run = cli_run_request, .needs_engines = true,
     },
     {
+        .words = "run", .usage = "FACILITY NAME", .args = {"facility", "name"},
+        .help = "start a container of a rootfs facility, and attach this terminal to it",
+        .examples = "berth run lab webapp\n"
+                    "echo 'ls /' | berth run lab webapp",
+        .run = cli_run_run, .needs_engines = true, .failure = BERTH_EXIT_NOT_RUN,
+    },
+    {
         .words = "report uptime",
         .usage = "--facility ID --since day|week|month [--format text|csv|json|html] [--output FILE]",
         .options = {{.name = "--facility", .member = "facility", .value = "ID", .required = true,
@@ -250,6 +258,25 @@ const struct cli_topic cli_topics[] = {
         .text = "In a facility with image_policy = approval, apps are made from approved images alone. An "
                 "IMAGE is a reference such as jupyter, team/tool:1.2 or registry.example.org/tool; without "
                 "a tag it is latest.",
+    },
+    {
+        .word = "run",
+        .help = "attach a terminal to a container",
+        .text =
+            "NAME is a container of a facility with backend = rootfs. It is started, unless it runs already, and "
+            "its terminal becomes this one: keys, size and signals are the container's, Ctrl-C too. Output "
+            "of before is not shown, but for what it has printed since it was started here. Ctrl-P "
+            "Ctrl-Q detaches and leaves it running, and so does a terminal that is closed; the command "
+            "attaches again. The container does not depend on the gateway: both may be restarted "
+            "under it.\n\n"
+            "Where standard input is no terminal, it is the container's input, and its end is sent as "
+            "Ctrl-D, which ends a shell.\n\n"
+            "SIGINT, SIGQUIT, SIGTERM, SIGUSR1 and SIGUSR2 are passed on to what runs in the foreground "
+            "of the container's terminal. Root is needed.",
+        .exit_status = "N\tof the container, 128 and the signal's number where a signal ended it\n"
+                       "0\talso after detaching\n"
+                       "2\talso for wrong usage\n"
+                       "125\tberth itself failed; why is one line on stderr",
     },
     {
         .word = "report",

@@ -103,7 +103,7 @@ static void add_examples(struct berth_strbuf *out, const char *lines)
 static void add_surroundings(struct berth_strbuf *out, const struct cli_topic *topic)
 {
     berth_strbuf_adds(out, "\nExit status:\n");
-    add_entries(out, cli_exit_status);
+    add_entries(out, topic && topic->exit_status ? topic->exit_status : cli_exit_status);
     berth_strbuf_adds(out, "\nEnvironment:\n");
     add_entries(out, cli_environment);
     add_entries(out, topic ? topic->environment : NULL);

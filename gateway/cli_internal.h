@@ -9,7 +9,7 @@
 #ifndef BERTH_GATEWAY_CLI_INTERNAL_H
 #define BERTH_GATEWAY_CLI_INTERNAL_H
 
-#include "base/json.h"
+#include "gateway/commands.h"
 
 #define CLI_ARGS_MAX    4
 #define CLI_OPTIONS_MAX 5
@@ -21,6 +21,7 @@ struct cli_invocation {
     const struct cli_command *command;
     const char *config;
     cJSON *request; /* "command" and its arguments, for gateway/commands.h */
+    int *exit_code; /* of a command that is done: 0, if it says nothing else */
 };
 
 struct cli_option {
@@ -42,6 +43,7 @@ struct cli_command {
     const char *text;     /* more of it */
     const char *examples; /* lines to type */
     int (*run)(const struct cli_invocation *invocation, struct berth_error *err);
+    int failure; /* the exit code of failures; 0: BERTH_EXIT_FAILED */
     bool asks_password;
     bool needs_engines; /* with no gateway running, facilities must be opened */
 };
@@ -53,6 +55,7 @@ struct cli_topic {
     const char *text;
     const char *environment; /* in addition to BERTH_CONFIG; NULL: nothing */
     const char *files;       /* in addition to the configuration; NULL: nothing */
+    const char *exit_status; /* NULL: cli_exit_status */
 };
 
 /* ---- cli_commands.c ---- */
@@ -80,11 +83,19 @@ const struct cli_topic *cli_find_topic(const char *word);
 /* ---- cli_request.c ---- */
 
 /* Has the running gateway carry the request out, or this process where none runs. */
+BERTH_MUST_CHECK int cli_carry_out(const struct cli_invocation *invocation,
+                                   struct berth_config *config, struct berth_command_output *output,
+                                   struct berth_error *err);
+/* The same, and prints what there is to say. */
 int cli_run_request(const struct cli_invocation *invocation, struct berth_error *err);
 int cli_run_serve(const struct cli_invocation *invocation, struct berth_error *err);
 int cli_run_agent(const struct cli_invocation *invocation, struct berth_error *err);
 int cli_run_check_config(const struct cli_invocation *invocation, struct berth_error *err);
 int cli_run_version(const struct cli_invocation *invocation, struct berth_error *err);
+
+/* ---- cli_run.c ---- */
+
+int cli_run_run(const struct cli_invocation *invocation, struct berth_error *err);
 
 /* ---- cli_help.c: text for people, 80 columns wide ---- */
 

@@ -229,7 +229,7 @@ void cli_manual_page(const struct cli_topic *topic, const char *version, struct 
     if (!topic)
         berth_strbuf_adds(out, ".TP\n\\fB\\-\\-version\\fR\nprint the version\n");
     berth_strbuf_adds(out, ".SH EXIT STATUS\n");
-    add_entries(out, cli_exit_status);
+    add_entries(out, topic && topic->exit_status ? topic->exit_status : cli_exit_status);
     berth_strbuf_adds(out, ".SH ENVIRONMENT\n");
     add_entries(out, cli_environment);
     add_entries(out, topic ? topic->environment : NULL);

@@ -125,6 +125,16 @@ static int run_here(const struct cli_invocation *invocation, struct berth_config
     return r == 0 ? berth_command_run(berth, &by, invocation->request, output, err) : r;
 }
 
+int cli_carry_out(const struct cli_invocation *invocation, struct berth_config *config,
+                  struct berth_command_output *output, struct berth_error *err)
+{
+    BERTH_CLEANUP(fd) int fd = -1;
+    int r = berth_control_connect(config->data_dir, &fd, err);
+    if (r == 0)
+        return berth_control_ask(fd, invocation->request, output, err);
+    return r == BERTH_E_UNREACHABLE ? run_here(invocation, config, output, err) : r;
+}
+
 static int spool_text(struct berth_command_output *output, struct berth_error *err)
 {
     return berth_spool_add(output->ctx, &output->text, err);
@@ -145,13 +155,8 @@ int cli_run_request(const struct cli_invocation *invocation, struct berth_error 
     berth_log_set_level(BERTH_LOG_WARNING);
     if (invocation->command->asks_password)
         r = add_password(invocation, err);
-    BERTH_CLEANUP(fd) int fd = -1;
     if (r == 0)
-        r = berth_control_connect(config->data_dir, &fd, err);
-    if (r == 0)
-        r = berth_control_ask(fd, invocation->request, &output, err);
-    else if (r == BERTH_E_UNREACHABLE)
-        r = run_here(invocation, config, &output, err);
+        r = cli_carry_out(invocation, config, &output, err);
     if (r == 0)
         r = berth_command_drain(&output, err);
     if (r < 0)

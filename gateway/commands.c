@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "facilities/minirun.h"
 #include "facilities/naming.h"
 #include "gateway/report.h"
 
@@ -440,6 +441,47 @@ static int report_uptime(const struct command *command, struct berth_error *err)
     return berth_report_uptime(command->berth, &request, command->output, err);
 }
 
+/* ---- Running ---- */
+
+/* Has the container run; the output is read by the command line, not by people. */
+static int run(const struct command *command, struct berth_error *err)
+{
+    BERTH_CLEANUP(facility) struct berth_facility *facility = NULL;
+    BERTH_CLEANUP(app) struct berth_app *app = NULL;
+    struct berth_caller by = *command->by;
+    const char *name = NULL;
+    int r = require_facility(command, &facility, err);
+    if (r == 0)
+        r = require(command, "name", &name, err);
+    if (r < 0)
+        return r;
+    if (!facility->backend->ops->attach)
+        return berth_error_set(err, BERTH_E_UNSUPPORTED,
+                               "facility %s has no containers of its own to attach to: its "
+                               "backend is %s, not rootfs",
+                               facility->config.id, facility->config.backend);
+    by.role = BERTH_ROLE_ADMIN;
+    r = berth_minirun_get(facility, &by, name, &app, err);
+    if (r < 0)
+        return r;
+    bool runs = berth_minirun_is_running(app);
+    if (app->state == BERTH_APP_PAUSED)
+        return berth_error_set(err, BERTH_E_CONFLICT, "Container '%s' is paused: unpause it first",
+                               name);
+    if (!runs) {
+        berth_app_unref(berth_steal(&app));
+        r = berth_minirun_act(facility, &by, BERTH_VERB_START, name, &app, err);
+    }
+    if (r < 0)
+        return r;
+    struct berth_json_writer w = BERTH_JSON_WRITER(command->out);
+    berth_json_open_object(&w, NULL);
+    berth_json_add_string(&w, "id", app->id);
+    berth_json_add_bool(&w, "was_running", runs);
+    berth_json_close_object(&w);
+    return 0;
+}
+
 static const struct {
     const char *name;
     int (*run)(const struct command *command, struct berth_error *err);
@@ -450,7 +492,7 @@ static const struct {
     {"token-create", token_create},   {"token-list", token_list},
     {"token-revoke", token_revoke},   {"image-list", image_list},
     {"image-approve", image_approve}, {"image-reject", image_reject},
-    {"report-uptime", report_uptime},
+    {"report-uptime", report_uptime}, {"run", run},
 };
 
 void berth_command_output_release(struct berth_command_output *output)

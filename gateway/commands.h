@@ -11,7 +11,9 @@
  *   token-create NAME [LABEL] [EXPIRES] [FACILITY ROLE], token-list NAME,
  *   token-revoke ID, image-list [FACILITY] [STATE],
  *   image-approve FACILITY IMAGE, image-reject FACILITY IMAGE REASON,
- *   report-uptime FACILITY SINCE(hour|day|week|month) [FORMAT(text|csv|json|html)]
+ *   report-uptime FACILITY SINCE(hour|day|week|month) [FORMAT(text|csv|json|html)],
+ *   run FACILITY NAME, which starts a container unless it runs and says {"id": TEXT,
+ *   "was_running": BOOL}
  * with members in lower case ("name", "gateway_admin", …).
  *
  * Threading: any thread.

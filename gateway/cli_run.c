@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * berth run: the terminal of a container. The gateway starts it, so that it is in
+ * the audit and in the mirror; its terminal is opened in this process, so that it
+ * outlives the gateway.
+ */
+#include "base/log.h"
+#include "gateway/cli_internal.h"
+#include "gateway/console.h"
+
+#include <string.h>
+
+/* Whoever runs it, by what the gateway said. */
+struct running {
+    const char *name;
+    const char *id;
+    bool was_running;
+    struct berth_backend *backend;
+};
+
+static int find_facility(const struct berth_config *config, const char *id,
+                         const struct berth_facility_config **ret_facility, struct berth_error *err)
+{
+    for (size_t i = 0; i < config->facility_count; i++) {
+        if (strcmp(config->facilities[i].id, id) == 0) {
+            *ret_facility = &config->facilities[i];
+            return 0;
+        }
+    }
+    return berth_error_set(err, BERTH_E_NOT_FOUND, "there is no facility %s in %s", id,
+                           config->path);
+}
+
+/* Nothing is drained: there is one line. */
+static int keep_text(struct berth_command_output *output, struct berth_error *err)
+{
+    return berth_strbuf_check(&output->text, err);
+}
+
+static int have_it_run(const struct cli_invocation *invocation, struct berth_config *config,
+                       cJSON **ret_said, struct berth_error *err)
+{
+    BERTH_CLEANUP(command_output)
+    struct berth_command_output output = BERTH_COMMAND_OUTPUT_INIT(keep_text, NULL);
+    int r = cli_carry_out(invocation, config, &output, err);
+    return r < 0 ? r
+                 : berth_json_parse(berth_strbuf_str(&output.text), output.text.len, ret_said, err);
+}
+
+/* ---- What it printed before the terminal was open ---- */
+
+static bool keep_log(void *ctx, enum berth_output stream, const char *data, size_t len)
+{
+    struct berth_strbuf *log = ctx;
+    (void)stream;
+    berth_strbuf_add(log, data, len);
+    return !log->failed;
+}
+
+/* Since its start; of one that has printed too much already, nothing. */
+static void read_log(const struct running *running, struct berth_strbuf *log)
+{
+    BERTH_CLEANUP(app_list) struct berth_app_list apps = {0};
+    if (running->was_running ||
+        berth_backend_list(running->backend, running->id, &apps, NULL) < 0 || apps.count != 1)
+        return;
+    const struct berth_logs_spec spec = {.tail = -1, .since_ns = apps.items[0]->started_ns};
+    if (berth_backend_logs(running->backend, running->id, &spec, keep_log, log, NULL) < 0)
+        berth_strbuf_clear(log);
+}
+
+/* ---- The terminal ---- */
+
+/* One that has ended before it could be attached to: what it printed, and its code. */
+static int tell_end(const struct running *running, const struct berth_error *why, int *ret_code,
+                    struct berth_error *err)
+{
+    BERTH_CLEANUP(strbuf) struct berth_strbuf log = BERTH_STRBUF_INIT(BERTH_CONSOLE_BEFORE_MAX);
+    BERTH_CLEANUP(app_list) struct berth_app_list apps = {0};
+    int r = berth_backend_list(running->backend, running->id, &apps, err);
+    if (r < 0)
+        return r;
+    if (running->was_running || apps.count != 1 || apps.items[0]->state != BERTH_APP_EXITED) {
+        if (err)
+            *err = *why;
+        return why->status;
+    }
+    read_log(running, &log);
+    (void)fwrite(berth_strbuf_str(&log), 1, log.len, stdout);
+    *ret_code = apps.items[0]->exit_code;
+    return 0;
+}
+
+static int attach(const struct running *running, struct berth_console *console,
+                  struct berth_exec **ret_exec, struct berth_error *err)
+{
+    unsigned cols;
+    unsigned rows;
+    berth_console_size(console, &cols, &rows);
+    int r = berth_backend_attach(running->backend, running->id, cols, rows + running->was_running,
+                                 ret_exec, err);
+    if (r < 0 || !running->was_running)
+        return r;
+    /* Another size: what runs there shows itself anew. */
+    return berth_exec_resize(*ret_exec, cols, rows, err);
+}
+
+static int run_console(const struct running *running, struct berth_console *console, int *ret_code,
+                       struct berth_error *err)
+{
+    BERTH_CLEANUP(exec) struct berth_exec *exec = NULL;
+    BERTH_CLEANUP(strbuf) struct berth_strbuf log = BERTH_STRBUF_INIT(BERTH_CONSOLE_BEFORE_MAX);
+    enum berth_console_end end = BERTH_CONSOLE_DETACHED;
+    struct berth_error why = BERTH_ERROR_INIT;
+    int r = attach(running, console, &exec, &why);
+    if (r == BERTH_E_CONFLICT)
+        return tell_end(running, &why, ret_code, err);
+    if (r < 0) {
+        if (err)
+            *err = why;
+        return r;
+    }
+    read_log(running, &log);
+    r = berth_console_run(console, exec, &log, &end, err);
+    if (r == 0 && end == BERTH_CONSOLE_ENDED)
+        return berth_exec_exit_code(exec, ret_code, err);
+    if (r == 0 && console->has_terminal)
+        (void)fprintf(stderr, "\nberth: detached; %s runs on\n", running->name);
+    return r;
+}
+
+int cli_run_run(const struct cli_invocation *invocation, struct berth_error *err)
+{
+    BERTH_CLEANUP(config) struct berth_config *config = NULL;
+    BERTH_CLEANUP(json) cJSON *said = NULL;
+    BERTH_CLEANUP(backend) struct berth_backend *backend = NULL;
+    BERTH_CLEANUP(console) struct berth_console console = {.signals = -1};
+    const struct berth_facility_config *facility = NULL;
+    if (geteuid() != 0)
+        return berth_error_set(err, BERTH_E_FORBIDDEN,
+                               "berth run is for root alone: it opens what containers are kept in");
+    int r = berth_config_load(invocation->config, &config, err);
+    berth_log_set_level(BERTH_LOG_WARNING);
+    if (r == 0)
+        r = have_it_run(invocation, config, &said, err);
+    if (r == 0)
+        r = find_facility(config, berth_json_string(invocation->request, "facility", ""), &facility,
+                          err);
+    if (r == 0) /* before the backend has threads */
+        r = berth_console_open(STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO, &console, err);
+    if (r == 0)
+        r = berth_backend_open(berth_backend_find(facility->backend), &facility->engine, &backend,
+                               err);
+    if (r < 0)
+        return r;
+    const struct running running = {
+        .name = berth_json_string(invocation->request, "name", ""),
+        .id = berth_json_string(said, "id", ""),
+        .was_running = berth_json_bool(said, "was_running", true),
+        .backend = backend,
+    };
+    return run_console(&running, &console, invocation->exit_code, err);
+}
