@@ -266,8 +266,10 @@ static int run(struct cli_invocation *invocation, int argc, char **argv, struct 
         return BERTH_EXIT_USAGE;
     int code = BERTH_EXIT_DONE;
     invocation->exit_code = &code;
-    if (invocation->command->run(invocation, err) == 0)
+    if (invocation->command->run(invocation, err) == 0) {
+        *err = (struct berth_error)BERTH_ERROR_INIT; /* what was tried first may have left one */
         return code;
+    }
     return invocation->command->failure ? invocation->command->failure : BERTH_EXIT_FAILED;
 }
 

@@ -4,6 +4,7 @@
  * the audit and in the mirror; its terminal is opened in this process, so that it
  * outlives the gateway.
  */
+#include "base/clock.h"
 #include "base/log.h"
 #include "gateway/cli_internal.h"
 #include "gateway/console.h"
@@ -15,6 +16,7 @@ struct running {
     const char *name;
     const char *id;
     bool was_running;
+    int64_t asked_ns; /* wall: before it was started */
     struct berth_backend *backend;
 };
 
@@ -60,11 +62,9 @@ static bool keep_log(void *ctx, enum berth_output stream, const char *data, size
 /* Since its start; of one that has printed too much already, nothing. */
 static void read_log(const struct running *running, struct berth_strbuf *log)
 {
-    BERTH_CLEANUP(app_list) struct berth_app_list apps = {0};
-    if (running->was_running ||
-        berth_backend_list(running->backend, running->id, &apps, NULL) < 0 || apps.count != 1)
+    const struct berth_logs_spec spec = {.tail = -1, .since_ns = running->asked_ns};
+    if (running->was_running)
         return;
-    const struct berth_logs_spec spec = {.tail = -1, .since_ns = apps.items[0]->started_ns};
     if (berth_backend_logs(running->backend, running->id, &spec, keep_log, log, NULL) < 0)
         berth_strbuf_clear(log);
 }
@@ -139,6 +139,7 @@ int cli_run_run(const struct cli_invocation *invocation, struct berth_error *err
     if (geteuid() != 0)
         return berth_error_set(err, BERTH_E_FORBIDDEN,
                                "berth run is for root alone: it opens what containers are kept in");
+    int64_t asked_ns = berth_clock_wall_ns();
     int r = berth_config_load(invocation->config, &config, err);
     berth_log_set_level(BERTH_LOG_WARNING);
     if (r == 0)
@@ -154,6 +155,7 @@ int cli_run_run(const struct cli_invocation *invocation, struct berth_error *err
     if (r < 0)
         return r;
     const struct running running = {
+        .asked_ns = asked_ns,
         .name = berth_json_string(invocation->request, "name", ""),
         .id = berth_json_string(said, "id", ""),
         .was_running = berth_json_bool(said, "was_running", true),

@@ -115,7 +115,7 @@ static void take_keys(struct link *link, const char *data, size_t len)
     }
 }
 
-/* A terminal reads an end where a line begins; within one, the first only sends the line. */
+/* A terminal reads an end where a line begins; so the last line is given its own. */
 static void end_input(struct link *link)
 {
     struct piece *input = &link->input;
@@ -125,7 +125,7 @@ static void end_input(struct link *link)
         return;
     }
     if (link->is_line_begun)
-        input->data[input->len++] = END_OF_FILE;
+        input->data[input->len++] = '\n';
     input->data[input->len++] = END_OF_FILE;
 }
 

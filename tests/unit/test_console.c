@@ -308,7 +308,7 @@ START_TEST(pipes_end_as_a_terminal_does)
         const char *passed;
     } rows[] = {
         {"whole lines", "ls\nexit 3\n", "ls\nexit 3\n\x04"},
-        {"within a line", "ls", "ls\x04\x04"},
+        {"within a line", "ls", "ls\n\x04"},
         {"nothing", "", "\x04"},
         {"the keys are none there", "a\x10\x11\n", "a\x10\x11\n\x04"},
     };
