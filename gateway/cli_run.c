@@ -71,11 +71,19 @@ static void read_log(const struct running *running, struct berth_strbuf *log)
 
 /* ---- The terminal ---- */
 
+/* One that ended while it was being attached to may have printed into its log alone. */
+static void show_rest(const struct running *running, size_t shown)
+{
+    BERTH_CLEANUP(strbuf) struct berth_strbuf log = BERTH_STRBUF_INIT(BERTH_CONSOLE_BEFORE_MAX);
+    read_log(running, &log);
+    if (log.len > shown)
+        (void)fwrite(log.data + shown, 1, log.len - shown, stdout);
+}
+
 /* One that has ended before it could be attached to: what it printed, and its code. */
 static int tell_end(const struct running *running, const struct berth_error *why, int *ret_code,
                     struct berth_error *err)
 {
-    BERTH_CLEANUP(strbuf) struct berth_strbuf log = BERTH_STRBUF_INIT(BERTH_CONSOLE_BEFORE_MAX);
     BERTH_CLEANUP(app_list) struct berth_app_list apps = {0};
     int r = berth_backend_list(running->backend, running->id, &apps, err);
     if (r < 0)
@@ -85,8 +93,7 @@ static int tell_end(const struct running *running, const struct berth_error *why
             *err = *why;
         return why->status;
     }
-    read_log(running, &log);
-    (void)fwrite(berth_strbuf_str(&log), 1, log.len, stdout);
+    show_rest(running, 0);
     *ret_code = apps.items[0]->exit_code;
     return 0;
 }
@@ -122,6 +129,8 @@ static int run_console(const struct running *running, struct berth_console *cons
     }
     read_log(running, &log);
     r = berth_console_run(console, exec, &log, &end, err);
+    if (r == 0 && end == BERTH_CONSOLE_ENDED && !console->has_printed)
+        show_rest(running, log.len);
     if (r == 0 && end == BERTH_CONSOLE_ENDED)
         return berth_exec_exit_code(exec, ret_code, err);
     if (r == 0 && console->has_terminal)

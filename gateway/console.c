@@ -176,6 +176,7 @@ static int read_output(struct link *link, struct berth_error *err)
     output->len = got.len;
     link->to = got.stream == BERTH_OUTPUT_STDERR ? link->console->err : link->console->out;
     link->may_print = got.len > 0;
+    link->console->has_printed |= got.len > 0;
     link->has_ended = got.len == 0 && got.has_ended;
     return 0;
 }

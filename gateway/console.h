@@ -37,6 +37,7 @@ struct berth_console {
     sigset_t mask;       /* as it was */
     bool has_terminal;   /* in is one */
     struct termios mode; /* of it, as it was */
+    bool has_printed;    /* the process has, on it */
 };
 
 enum berth_console_end { BERTH_CONSOLE_ENDED, BERTH_CONSOLE_DETACHED };
