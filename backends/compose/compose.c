@@ -49,6 +49,7 @@ static void compose_close(struct berth_backend *backend)
     berth_fd_close(&compose->root);
     berth_fd_close(&compose->data);
     (void)pthread_mutex_destroy(&compose->creating_lock);
+    (void)pthread_mutex_destroy(&compose->kinds_lock);
     (void)pthread_mutex_destroy(&compose->mend_lock);
     (void)pthread_cond_destroy(&compose->mend_wake);
     free(compose);
@@ -82,6 +83,7 @@ static int compose_open(const struct berth_backend_config *config,
     compose->request_timeout_ms = config->request_timeout_ms;
     compose->mend_first = true;
     (void)pthread_mutex_init(&compose->creating_lock, NULL);
+    (void)pthread_mutex_init(&compose->kinds_lock, NULL);
     (void)pthread_mutex_init(&compose->mend_lock, NULL);
     berth_cond_init(&compose->mend_wake);
     int rc = open_parts(compose, config, err);

@@ -21,10 +21,10 @@ static bool has_boot(const struct berth_compose *compose, const char *cuid)
            fstat(fd, &status) == 0 && (S_ISREG(status.st_mode) || S_ISLNK(status.st_mode));
 }
 
-static int check_boot(const struct berth_compose *compose,
-                      const struct berth_compose_container *container, struct berth_error *err)
+static int check_boot(const struct berth_compose *compose, const struct berth_compose_kind *kind,
+                      struct berth_error *err)
 {
-    if (!container->boots || has_boot(compose, container->cuid))
+    if (!kind->boots || has_boot(compose, kind->cuid))
         return 0;
     return berth_error_set_coded(err, BERTH_E_CONFLICT, "NO_BOOT_FILE",
                                  "there is no %s/%s to run: upload it, then start the app",
@@ -47,41 +47,44 @@ int berth_compose_start_container(struct berth_compose *compose, const char *id,
     return tell_port(berth_engine_container_start(compose->host.engine, id, err), err);
 }
 
-static int start_project(struct berth_compose *compose,
-                         const struct berth_compose_container *container, struct berth_error *err)
+static int start_project(struct berth_compose *compose, const char *id, struct berth_error *err)
 {
-    if (container->state == BERTH_APP_PAUSED)
+    struct berth_compose_container container;
+    int rc = berth_compose_find(compose, id, &container, err);
+    if (rc < 0)
+        return rc;
+    if (container.state == BERTH_APP_PAUSED)
         return berth_error_set(err, BERTH_E_CONFLICT, "the app is paused");
-    return tell_port(berth_compose_start_project(compose, container->cuid, err), err);
+    return tell_port(berth_compose_start_project(compose, container.cuid, err), err);
 }
 
-static int find_bootable(const struct berth_compose *compose, const char *id,
-                         struct berth_compose_container *ret_container, struct berth_error *err)
+static int find_bootable(struct berth_compose *compose, const char *id,
+                         struct berth_compose_kind *ret_kind, struct berth_error *err)
 {
-    int rc = berth_compose_find(compose, id, ret_container, err);
-    return rc < 0 ? rc : check_boot(compose, ret_container, err);
+    int rc = berth_compose_find_kind(compose, id, ret_kind, err);
+    return rc < 0 ? rc : check_boot(compose, ret_kind, err);
 }
 
 int berth_compose_start(struct berth_backend *backend, const char *id, struct berth_error *err)
 {
     struct berth_compose *compose = berth_compose_of(backend);
-    struct berth_compose_container container;
-    int rc = find_bootable(compose, id, &container, err);
+    struct berth_compose_kind kind;
+    int rc = find_bootable(compose, id, &kind, err);
     if (rc < 0)
         return rc;
-    return container.is_project ? start_project(compose, &container, err)
-                                : berth_compose_start_container(compose, id, err);
+    return kind.is_project ? start_project(compose, id, err)
+                           : berth_compose_start_container(compose, id, err);
 }
 
 int berth_compose_restart(struct berth_backend *backend, const char *id, struct berth_error *err)
 {
     struct berth_compose *compose = berth_compose_of(backend);
-    struct berth_compose_container container;
-    int rc = find_bootable(compose, id, &container, err);
+    struct berth_compose_kind kind;
+    int rc = find_bootable(compose, id, &kind, err);
     if (rc < 0)
         return rc;
-    if (!container.is_project)
+    if (!kind.is_project)
         return tell_port(berth_engine_container_restart(compose->host.engine, id, err), err);
-    rc = berth_compose_stop_project(compose, container.cuid, err);
-    return rc < 0 ? rc : tell_port(berth_compose_start_project(compose, container.cuid, err), err);
+    rc = berth_compose_stop_project(compose, kind.cuid, err);
+    return rc < 0 ? rc : tell_port(berth_compose_start_project(compose, kind.cuid, err), err);
 }

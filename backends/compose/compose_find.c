@@ -4,6 +4,7 @@
 #include "backends/engine/engine_create.h"
 #include "base/folder.h"
 #include "base/text.h"
+#include "base/thread.h"
 
 #include <string.h>
 
@@ -33,6 +34,40 @@ int berth_compose_find(const struct berth_compose *compose, const char *id,
     };
     (void)snprintf(container.cuid, BERTH_CUID_SIZE, "%s", ours ? cuid : "");
     *ret_container = container;
+    return 0;
+}
+
+static struct berth_compose_kind *slot_of(struct berth_compose *compose, const char *id)
+{
+    return &compose->kinds[berth_text_hash(id) % BERTH_COMPOSE_KINDS];
+}
+
+static bool recall(struct berth_compose *compose, const char *id,
+                   struct berth_compose_kind *ret_kind)
+{
+    BERTH_LOCK_SCOPE(guard, &compose->kinds_lock);
+    const struct berth_compose_kind *kind = slot_of(compose, id);
+    if (!kind->id[0] || strcmp(kind->id, id) != 0)
+        return false;
+    *ret_kind = *kind;
+    return true;
+}
+
+int berth_compose_find_kind(struct berth_compose *compose, const char *id,
+                            struct berth_compose_kind *ret_kind, struct berth_error *err)
+{
+    struct berth_compose_container container;
+    if (recall(compose, id, ret_kind))
+        return 0;
+    int rc = berth_compose_find(compose, id, &container, err);
+    if (rc < 0)
+        return rc;
+    struct berth_compose_kind kind = {.boots = container.boots, .is_project = container.is_project};
+    (void)snprintf(kind.id, sizeof(kind.id), "%s", id);
+    memcpy(kind.cuid, container.cuid, sizeof(kind.cuid));
+    *ret_kind = kind;
+    BERTH_LOCK_SCOPE(guard, &compose->kinds_lock);
+    *slot_of(compose, id) = kind;
     return 0;
 }
 

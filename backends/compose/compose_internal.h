@@ -24,6 +24,17 @@ enum berth_mend_state {
     BERTH_MEND_CLOSING,
 };
 
+#define BERTH_COMPOSE_ID_MAX 64 /* of a container */
+#define BERTH_COMPOSE_KINDS  64 /* remembered: those that were asked about last */
+
+/* What never changes of a container: its labels say it. */
+struct berth_compose_kind {
+    char id[BERTH_COMPOSE_ID_MAX + 1];
+    char cuid[BERTH_CUID_SIZE]; /* of its project; "" where it has none of ours */
+    bool boots;                 /* it cannot start without boot.py */
+    bool is_project;            /* it stands for one of its owner's compose file */
+};
+
 struct berth_compose {
     struct berth_engine_host host; /* first */
     struct berth_compose_program program;
@@ -32,6 +43,8 @@ struct berth_compose {
     int64_t request_timeout_ms;
     pthread_mutex_t creating_lock;
     struct berth_compose_creation *creating;
+    pthread_mutex_t kinds_lock;
+    struct berth_compose_kind kinds[BERTH_COMPOSE_KINDS]; /* by a hash of the id */
     pthread_mutex_t mend_lock;
     pthread_cond_t mend_wake;
     pthread_t mender;
@@ -65,9 +78,9 @@ BERTH_MUST_CHECK int berth_compose_choose_image(const struct berth_compose *comp
 
 /* A container, as the engine knows it at the moment. */
 struct berth_compose_container {
-    char cuid[BERTH_CUID_SIZE]; /* of its project; "" where it has none of ours */
-    bool boots;                 /* it cannot start without boot.py */
-    bool is_project;            /* it stands for one of its owner's compose file */
+    char cuid[BERTH_CUID_SIZE]; /* as of its kind */
+    bool boots;
+    bool is_project;
     enum berth_app_state state;
 };
 
@@ -75,6 +88,10 @@ struct berth_compose_container {
 BERTH_MUST_CHECK int berth_compose_find(const struct berth_compose *compose, const char *id,
                                         struct berth_compose_container *ret_container,
                                         struct berth_error *err);
+/* What it is, which is asked of the engine once: it may have gone since. */
+BERTH_MUST_CHECK int berth_compose_find_kind(struct berth_compose *compose, const char *id,
+                                             struct berth_compose_kind *ret_kind,
+                                             struct berth_error *err);
 /* Opens the container's project for a change, which is to come next; no folder: it has none.
  * ret_container: as it is now that nobody else changes it. */
 BERTH_MUST_CHECK int berth_compose_find_project(const struct berth_compose *compose, const char *id,

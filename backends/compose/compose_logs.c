@@ -299,14 +299,14 @@ int berth_compose_logs(struct berth_backend *backend, const char *id,
                        struct berth_error *err)
 {
     struct berth_compose *compose = berth_compose_of(backend);
-    struct berth_compose_container container;
+    struct berth_compose_kind kind;
     BERTH_CLEANUP(json) cJSON *entries = NULL;
-    int r = berth_compose_find(compose, id, &container, err);
+    int r = berth_compose_find_kind(compose, id, &kind, err);
     if (r < 0)
         return r;
-    if (!container.is_project)
+    if (!kind.is_project)
         return berth_engine_host_logs(backend, id, spec, output, ctx, err);
-    r = berth_compose_containers(compose, container.cuid, &entries, err);
+    r = berth_compose_containers(compose, kind.cuid, &entries, err);
     if (r < 0)
         return r;
     struct merge merge = {.engine = compose->host.engine,

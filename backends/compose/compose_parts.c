@@ -50,12 +50,12 @@ static int act(struct berth_backend *backend, const char *id, berth_compose_verb
                struct berth_error *err)
 {
     struct berth_compose *compose = berth_compose_of(backend);
-    struct berth_compose_container container;
-    int rc = berth_compose_find(compose, id, &container, err);
+    struct berth_compose_kind kind;
+    int rc = berth_compose_find_kind(compose, id, &kind, err);
     if (rc == 0)
         rc = verb(compose->host.engine, id, err);
-    if (rc == 0 && container.is_project)
-        rc = act_on_others(compose, container.cuid, id, verb, err);
+    if (rc == 0 && kind.is_project)
+        rc = act_on_others(compose, kind.cuid, id, verb, err);
     return rc;
 }
 
@@ -115,10 +115,10 @@ int berth_compose_stop_project(struct berth_compose *compose, const char *cuid,
 int berth_compose_stop(struct berth_backend *backend, const char *id, struct berth_error *err)
 {
     struct berth_compose *compose = berth_compose_of(backend);
-    struct berth_compose_container container;
-    int rc = berth_compose_find(compose, id, &container, err);
+    struct berth_compose_kind kind;
+    int rc = berth_compose_find_kind(compose, id, &kind, err);
     if (rc < 0)
         return rc;
-    return container.is_project ? berth_compose_stop_project(compose, container.cuid, err)
-                                : berth_engine_container_stop(compose->host.engine, id, err);
+    return kind.is_project ? berth_compose_stop_project(compose, kind.cuid, err)
+                           : berth_engine_container_stop(compose->host.engine, id, err);
 }

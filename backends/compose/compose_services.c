@@ -121,13 +121,13 @@ int berth_compose_exec(struct berth_backend *backend, const char *id,
                        struct berth_error *err)
 {
     struct berth_compose *compose = berth_compose_of(backend);
-    struct berth_compose_container container;
+    struct berth_compose_kind kind;
     BERTH_CLEANUP(json) cJSON *entries = NULL;
     if (!spec->service)
         return berth_engine_host_exec(backend, id, spec, ret_exec, err);
-    int rc = berth_compose_find(compose, id, &container, err);
+    int rc = berth_compose_find_kind(compose, id, &kind, err);
     if (rc == 0)
-        rc = berth_compose_containers(compose, container.cuid, &entries, err);
+        rc = berth_compose_containers(compose, kind.cuid, &entries, err);
     if (rc < 0)
         return rc;
     const cJSON *chosen = choose(entries, spec->service);

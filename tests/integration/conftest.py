@@ -54,6 +54,22 @@ def swarm(shared_swarm):
     shared_swarm.reset()
 
 
+@pytest.fixture(scope="module")
+def users(berth):
+    """Users of the file's own gateway, each with a role in demo; clients by name."""
+    roles = {"ana": "researcher", "bob": "researcher", "vic": "viewer", "oli": "operator"}
+    return {name: berth.user(name, demo=role) for name, role in roles.items()}
+
+
+@pytest.fixture
+def app(berth, users):
+    """demo--ana, which runs."""
+    assert users["ana"].post("/demo/create-app", image="demo", user="ana").status == 200
+    assert users["ana"].post("/demo/start-app", name="demo--ana").status == 200
+    yield "demo--ana"
+    berth.admin.post("/demo/delete-app", name="demo--ana")
+
+
 class _Gateways:
     """Makes gateways, each in a directory of its own, and ends them all."""
 

@@ -25,19 +25,7 @@ def berth(module_gateway):
     return berth
 
 
-@pytest.fixture(scope="module")
-def users(berth):
-    roles = {"ana": "researcher", "bob": "researcher", "oli": "operator"}
-    return {name: berth.user(name, demo=role) for name, role in roles.items()}
-
-
-@pytest.fixture
-def app(berth, users):
-    """demo--ana, which has printed two lines."""
-    assert users["ana"].post("/demo/create-app", image="demo", user="ana").status == 200
-    assert users["ana"].post("/demo/start-app", name="demo--ana").status == 200
-    yield "demo--ana"
-    berth.admin.post("/demo/delete-app", name="demo--ana")
+# An app has printed two lines once it runs.
 
 
 def test_a_log_is_text(users, app):

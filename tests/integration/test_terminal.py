@@ -26,20 +26,6 @@ def berth(module_gateway):
     return berth
 
 
-@pytest.fixture(scope="module")
-def users(berth):
-    roles = {"ana": "researcher", "bob": "researcher", "vic": "viewer", "oli": "operator"}
-    return {name: berth.user(name, demo=role) for name, role in roles.items()}
-
-
-@pytest.fixture
-def app(berth, users):
-    assert users["ana"].post("/demo/create-app", image="demo", user="ana").status == 200
-    assert users["ana"].post("/demo/start-app", name="demo--ana").status == 200
-    yield "demo--ana"
-    berth.admin.post("/demo/delete-app", name="demo--ana")
-
-
 @pytest.fixture
 def connect(users, app):
     def connect(user="ana", **options):
