@@ -169,13 +169,10 @@ int berth_rootfs_create(struct berth_backend *backend, const struct berth_create
 int berth_rootfs_discard(struct berth_rootfs *rootfs, const char *id, int folder,
                          struct berth_error *err)
 {
-    char name[BERTH_ROOTFS_ID_SIZE + sizeof(BERTH_ROOTFS_STATE_SUFFIX)];
-    (void)snprintf(name, sizeof(name), "%s" BERTH_ROOTFS_STATE_SUFFIX, id);
     int rc = berth_folder_unlink(folder, BERTH_ROOTFS_RECORD, err);
     if (rc < 0)
         return rc;
-    (void)unlinkat(rootfs->states, id, 0);
-    (void)unlinkat(rootfs->states, name, 0);
+    berth_rootfs_state_remove(rootfs->states, id);
     return berth_folder_remove(rootfs->root, id, err);
 }
 

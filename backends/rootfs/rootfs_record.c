@@ -258,6 +258,17 @@ static int write_whole(int fd, const char *text, size_t len)
     return 0;
 }
 
+void berth_rootfs_state_remove(int states, const char *id)
+{
+    char name[BERTH_ROOTFS_ID_SIZE + 8];
+    char draft[sizeof(name) + 1];
+    state_name(id, name, sizeof(name));
+    (void)snprintf(draft, sizeof(draft), ".%s", name);
+    (void)unlinkat(states, id, 0);
+    (void)unlinkat(states, draft, 0);
+    (void)unlinkat(states, name, 0); /* last: it is what is watched for */
+}
+
 int berth_rootfs_state_write(int states, const char *id, const struct berth_rootfs_state *state,
                              struct berth_error *err)
 {

@@ -79,5 +79,7 @@ BERTH_MUST_CHECK int berth_rootfs_state_read(int states, const char *id,
 BERTH_MUST_CHECK int berth_rootfs_state_write(int states, const char *id,
                                               const struct berth_rootfs_state *state,
                                               struct berth_error *err);
+/* With all that there is besides. */
+void berth_rootfs_state_remove(int states, const char *id);
 
 #endif

@@ -185,7 +185,7 @@ static void look_at(struct berth_rootfs_watch *watch, const char *id)
     struct berth_error err = BERTH_ERROR_INIT;
     uint64_t ticket = sink->ticket(sink->ctx);
     int rc = berth_rootfs_find(watch->rootfs, id, &app, &err);
-    if (rc == BERTH_E_NOT_FOUND) {
+    if (rc == BERTH_E_NOT_FOUND || rc == BERTH_E_CONFLICT) { /* removed, or spoilt by hand */
         tell_gone(watch, id);
         return;
     }
