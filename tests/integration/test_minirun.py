@@ -10,7 +10,7 @@ import subprocess
 
 import pytest
 
-from harness import wait_until
+from harness import BINARY, wait_until
 from lab import Rootfs
 
 CLIENTS = pathlib.Path(__file__).resolve().parents[1] / "clients"
@@ -492,3 +492,15 @@ def test_node(run):
         200, 200, 404)
     assert saw["preflight"]["status"] == 200
     assert saw["preflight"]["headers"]["access-control-allow-origin"] == "*"
+
+
+def test_what_start_says_works(lab, berth):
+    lab.create("app", command="/bin/sh -c 'echo hello; exit 3'")
+    told = lab.act("app", "start")[1]["data"]
+    for line in (told["command"].removeprefix("sudo "), told["cli"]):
+        environment = {**os.environ, "BERTH_CONFIG": str(berth.config),
+                       "PATH": f"{pathlib.Path(BINARY).parent}:{os.environ['PATH']}"}
+        done = subprocess.run(["script", "-qec", line, "/dev/null"], capture_output=True, text=True,
+                              timeout=30, stdin=subprocess.DEVNULL, env=environment)
+        assert done.returncode == 3 and "hello" in done.stdout, done
+        assert lab.get("app")["exit_code"] == 3
