@@ -68,10 +68,11 @@ static void add_env(struct berth_json_writer *w, const struct berth_rootfs_bundl
 /* "UID[:GID]", whose form the configuration has checked. */
 static void add_user(struct berth_json_writer *w, const char *run_as)
 {
-    const char *colon = run_as ? strchr(run_as, ':') : NULL;
+    const char *uid = run_as ? run_as : "0";
+    const char *colon = strchr(uid, ':');
     berth_json_open_object(w, "user");
-    berth_json_add_int(w, "uid", run_as ? strtol(run_as, NULL, 10) : 0);
-    berth_json_add_int(w, "gid", colon ? strtol(colon + 1, NULL, 10) : 0);
+    berth_json_add_int(w, "uid", strtol(uid, NULL, 10));
+    berth_json_add_int(w, "gid", strtol(colon ? colon + 1 : uid, NULL, 10));
     berth_json_close_object(w);
 }
 

@@ -28,7 +28,7 @@ struct berth_rootfs_bundle {
                                                    it goes */
     size_t env_count;
     const char *cwd;    /* NULL: "/" */
-    const char *run_as; /* "UID[:GID]", or NULL: root */
+    const char *run_as; /* "UID[:GID]", or NULL: root; without a group, that of the user's number */
     bool terminal;
     const char *hostname; /* cut where it is too long for one */
     int mode;             /* enum berth_rootfs_mode */

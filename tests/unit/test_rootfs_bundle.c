@@ -152,7 +152,7 @@ START_TEST(users_terminals_and_variables_are_given)
     bundle.env_count = UNIT_COUNT(env);
     bundle.run_as = "1000";
     CHECK_FIELDS(
-        &bundle, {"process.user", "{\"uid\":1000,\"gid\":0}"},
+        &bundle, {"process.user", "{\"uid\":1000,\"gid\":1000}"},
         {"process.env", "[\"HOSTNAME=webapp\",\"HOME=/data\",\"PATH=/bin\",\"TERM=vt100\"]"});
 }
 END_TEST
