@@ -71,7 +71,7 @@ static int check_tool(const struct berth_rootfs_config *config, enum berth_rootf
         berth_strbuf_addf(notes, "%s\n", why.message);
         return 0;
     }
-    int rc = berth_rootfs_host_version(path, version, err);
+    int rc = berth_rootfs_host_version(path, tool, version, err);
     if (rc == 0)
         berth_strbuf_addf(notes, "%s at %s\n", version, path);
     if (rc == 0 && tool == BERTH_ROOTFS_RUNTIME)

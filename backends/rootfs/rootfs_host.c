@@ -49,30 +49,32 @@ int berth_rootfs_host_find(const struct berth_rootfs_config *config, enum berth_
 
 /* Those that are known, and from which version on they do what is asked of them. */
 static const struct {
+    enum berth_rootfs_tool tool;
     const char *name;
     unsigned major, minor;
 } known[] = {
-    {"crun", 1, 0},
-    {"runc", 1, 1},
-    {"conmon", 2, 1},
+    {BERTH_ROOTFS_RUNTIME, "crun", 1, 0},
+    {BERTH_ROOTFS_RUNTIME, "runc", 1, 1},
+    {BERTH_ROOTFS_CONMON, "conmon", 2, 1},
 };
 
-static int check_version(const char *path, const char *name, unsigned major, unsigned minor,
-                         struct berth_error *err)
+static int check_version(const char *path, enum berth_rootfs_tool tool, const char *name,
+                         unsigned major, unsigned minor, struct berth_error *err)
 {
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
-        if (strcmp(known[i].name, name) != 0)
+        if (known[i].tool != tool || strcmp(known[i].name, name) != 0)
             continue;
         if (major > known[i].major || (major == known[i].major && minor >= known[i].minor))
             return 0;
         return berth_error_set(err, BERTH_E_INVALID, "%s is %s %u.%u: it must be %u.%u or newer",
                                path, name, major, minor, known[i].major, known[i].minor);
     }
-    return berth_error_set(err, BERTH_E_INVALID, "%s is %s: it must be crun or runc", path, name);
+    return berth_error_set(err, BERTH_E_INVALID, "%s is %s: it must be %s", path, name,
+                           tool == BERTH_ROOTFS_CONMON ? "conmon" : "crun or runc");
 }
 
-int berth_rootfs_host_version(const char *path, char ret_version[BERTH_VERSION_MAX],
-                              struct berth_error *err)
+int berth_rootfs_host_version(const char *path, enum berth_rootfs_tool tool,
+                              char ret_version[BERTH_VERSION_MAX], struct berth_error *err)
 {
     const char *const argv[] = {path, "--version", NULL};
     const char *const envp[] = {NULL};
@@ -95,7 +97,7 @@ int berth_rootfs_host_version(const char *path, char ret_version[BERTH_VERSION_M
     if (code != 0 || sscanf(line, "%15s version %46s", name, version) != 2 ||
         sscanf(version, "%u.%u", &major, &minor) != 2)
         return berth_error_set(err, BERTH_E_INVALID, "%s does not tell its version", path);
-    rc = check_version(path, name, major, minor, err);
+    rc = check_version(path, tool, name, major, minor, err);
     if (rc == 0)
         (void)snprintf(ret_version, BERTH_VERSION_MAX, "%s %s", name, version);
     return rc;

@@ -20,9 +20,9 @@ BERTH_MUST_CHECK int berth_rootfs_host_find(const struct berth_rootfs_config *co
                                             enum berth_rootfs_tool tool, const char **ret_path,
                                             struct berth_error *err);
 
-/* What the program at path says it is: "crun 1.8.1". Runs it. BERTH_E_INVALID: it is none of those
- * that are known, or too old. */
-BERTH_MUST_CHECK int berth_rootfs_host_version(const char *path,
+/* What the program at path says it is: "crun 1.8.1". Runs it. BERTH_E_INVALID: it is none that is
+ * known as that tool, or too old. */
+BERTH_MUST_CHECK int berth_rootfs_host_version(const char *path, enum berth_rootfs_tool tool,
                                                char ret_version[BERTH_VERSION_MAX],
                                                struct berth_error *err);
 

@@ -19,7 +19,7 @@ static void learn_version(struct berth_rootfs *rootfs, char version[static BERTH
     BERTH_LOCK_SCOPE(guard, &rootfs->version_lock);
     if (rootfs->version[0] == '\0' &&
         berth_rootfs_host_find(&rootfs->config, BERTH_ROOTFS_RUNTIME, &path, NULL) == 0 &&
-        berth_rootfs_host_version(path, rootfs->version, NULL) < 0)
+        berth_rootfs_host_version(path, BERTH_ROOTFS_RUNTIME, rootfs->version, NULL) < 0)
         rootfs->version[0] = '\0';
     memcpy(version, rootfs->version, BERTH_VERSION_MAX);
 }

@@ -112,9 +112,12 @@ static int open_beneath(const char *folder, bool itself, const char *way,
     struct berth_error why = BERTH_ERROR_INIT;
     BERTH_CLEANUP(rootfs_path) struct berth_rootfs_path path = BERTH_ROOTFS_PATH_INIT;
     BERTH_CLEANUP(fd) int top = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (top < 0)
+    if (top < 0 && *way)
         return berth_error_set_errno(err, BERTH_E_NOT_FOUND, errno,
                                      "is in %s, which cannot be opened", folder);
+    if (top < 0)
+        return berth_error_set_errno(err, BERTH_E_NOT_FOUND, errno, "cannot be opened: %s",
+                                     strerrordesc_np(errno));
     int rc = berth_folder_open(top, *way ? way : ".", O_PATH | O_DIRECTORY, 0, &path.fd, &why);
     if (rc == BERTH_E_NOT_FOUND)
         return berth_error_set(err, BERTH_E_NOT_FOUND, "does not exist");

@@ -282,6 +282,14 @@ START_TEST(texts_with_a_form_of_their_own)
         {berth_config_check_uid, "1:2:3", false},
         {berth_config_check_uid, "-1", false},
         {berth_config_check_uid, "root", false},
+        {berth_config_check_path, "/srv/roots", true},
+        {berth_config_check_path, "/", true},
+        {berth_config_check_path, "srv/roots", false},
+        {berth_config_check_path, "", false},
+        {berth_config_check_userns, "none", true},
+        {berth_config_check_userns, "100000:65536", true},
+        {berth_config_check_userns, "0:65536", false},
+        {berth_config_check_userns, "100000", false},
     };
     for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
         struct berth_error err = BERTH_ERROR_INIT;

@@ -93,6 +93,36 @@ START_TEST(what_is_said_of_a_call_is_kept)
 }
 END_TEST
 
+START_TEST(a_closed_profile_lets_nothing_make_namespaces)
+{
+    static const char profile[] =
+        "{\"defaultAction\":\"SCMP_ACT_ERRNO\",\"syscalls\":["
+        "{\"names\":[\"clone\",\"clone3\",\"mount\",\"read\",\"unshare\"],"
+        "\"action\":\"SCMP_ACT_ALLOW\"},"
+        "{\"names\":[\"setns\"],\"action\":\"SCMP_ACT_ALLOW\"},"
+        "{\"name\":\"write\",\"action\":\"SCMP_ACT_ALLOW\"}]}";
+    static const char expected[] =
+        "{\"defaultAction\":\"SCMP_ACT_ERRNO\",\"architectures\":[\"SCMP_ARCH_X86_64\"],"
+        "\"syscalls\":[{\"names\":[\"read\"],\"action\":\"SCMP_ACT_ALLOW\"},"
+        "{\"names\":[\"write\"],\"action\":\"SCMP_ACT_ALLOW\"},"
+        "{\"names\":[\"add_key\",\"fsconfig\",\"fsmount\",\"fsopen\",\"fspick\",\"keyctl\","
+        "\"mount\","
+        "\"mount_setattr\",\"move_mount\",\"open_tree\",\"pivot_root\",\"reboot\",\"request_key\","
+        "\"setns\",\"syslog\",\"umount\",\"umount2\",\"unshare\"],"
+        "\"action\":\"SCMP_ACT_ERRNO\",\"errnoRet\":1},"
+        "{\"names\":[\"clone\"],\"action\":\"SCMP_ACT_ALLOW\",\"args\":[{\"index\":0,"
+        "\"value\":2114060288,\"valueTwo\":0,\"op\":\"SCMP_CMP_MASKED_EQ\"}]},"
+        "{\"names\":[\"clone3\"],\"action\":\"SCMP_ACT_ERRNO\",\"errnoRet\":38}]}";
+    struct berth_rootfs_seccomp_host closed = host;
+    struct berth_strbuf out = BERTH_STRBUF_INIT(4096);
+    closed.is_closed = true;
+    ck_assert_int_eq(
+        berth_rootfs_seccomp_translate(profile, sizeof(profile) - 1, &closed, &out, NULL), 0);
+    ck_assert_str_eq(berth_strbuf_str(&out), expected);
+    berth_strbuf_release(&out);
+}
+END_TEST
+
 START_TEST(what_is_no_profile_is_refused)
 {
     static const struct {
@@ -135,10 +165,12 @@ START_TEST(lack_of_memory_is_told)
 {
     static const char profile[] = "{\"defaultAction\":\"SCMP_ACT_ERRNO\",\"syscalls\":"
                                   "[{\"name\":\"a\",\"action\":\"SCMP_ACT_ALLOW\"}]}";
+    struct berth_rootfs_seccomp_host closed = host;
+    closed.is_closed = true;
     for (size_t n = 0;; n++) {
         struct berth_strbuf out = BERTH_STRBUF_INIT(4096);
         unit_alloc_fail_after(n);
-        int rc = translate(profile, &out, NULL);
+        int rc = berth_rootfs_seccomp_translate(profile, sizeof(profile) - 1, &closed, &out, NULL);
         bool failed = unit_alloc_restore();
         ck_assert_int_eq(rc, failed ? BERTH_E_NOMEM : 0);
         berth_strbuf_release(&out);
@@ -164,5 +196,5 @@ START_TEST(files_that_cannot_be_are_named)
 END_TEST
 
 UNIT_SUITE("rootfs_seccomp", rules_hold_by_machine_capabilities_and_kernel,
-           what_is_said_of_a_call_is_kept, what_is_no_profile_is_refused, lack_of_memory_is_told,
-           files_that_cannot_be_are_named)
+           what_is_said_of_a_call_is_kept, a_closed_profile_lets_nothing_make_namespaces,
+           what_is_no_profile_is_refused, lack_of_memory_is_told, files_that_cannot_be_are_named)
