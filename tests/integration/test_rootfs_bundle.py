@@ -116,7 +116,7 @@ def test_what_the_host_lacks_is_told(gateway, rootfs):
     code, said = check(runtime="/nonexistent/crun")
     assert code == 0 and "runtime /nonexistent/crun cannot be run: No such file" in said
     for keys, why in (
-            ({"rootfs": rootfs.root / "none"}, f"rootfs {rootfs.root}/none cannot be opened: No such file"),
+            ({"rootfs": "/nonexistent"}, "rootfs /nonexistent cannot be opened: No such file"),
             ({"rootfs_roots": "/nonexistent"}, "rootfs_roots /nonexistent cannot be opened"),
             ({"seccomp": "/nonexistent"}, "seccomp: /nonexistent cannot be opened"),
             ({"runtime": "/bin/true"}, "/bin/true does not tell its version"),

@@ -282,14 +282,6 @@ START_TEST(texts_with_a_form_of_their_own)
         {berth_config_check_uid, "1:2:3", false},
         {berth_config_check_uid, "-1", false},
         {berth_config_check_uid, "root", false},
-        {berth_config_check_path, "/srv/roots", true},
-        {berth_config_check_path, "/", true},
-        {berth_config_check_path, "srv/roots", false},
-        {berth_config_check_path, "", false},
-        {berth_config_check_userns, "none", true},
-        {berth_config_check_userns, "100000:65536", true},
-        {berth_config_check_userns, "0:65536", false},
-        {berth_config_check_userns, "100000", false},
     };
     for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
         struct berth_error err = BERTH_ERROR_INIT;
@@ -297,6 +289,34 @@ START_TEST(texts_with_a_form_of_their_own)
         ck_assert_msg(r == (rows[i].fits ? 0 : BERTH_E_INVALID), "'%s': %d %s", rows[i].value, r,
                       err.message);
         ck_assert(rows[i].fits || strncmp(err.message, "must be ", 8) == 0);
+    }
+}
+END_TEST
+
+START_TEST(texts_of_root_file_systems)
+{
+    static const struct {
+        int (*check)(const char *value, struct berth_error *err);
+        const char *value;
+        const char *why; /* NULL: it fits */
+    } rows[] = {
+        {berth_config_check_path, "/srv/roots", NULL},
+        {berth_config_check_path, "/", NULL},
+        {berth_config_check_path, "srv/roots", "must be an absolute path"},
+        {berth_config_check_path, "", "must be an absolute path"},
+        {berth_config_check_userns, "none", NULL},
+        {berth_config_check_userns, "100000:65536", NULL},
+        {berth_config_check_userns, "0:65536",
+         "must be none or HOSTUID:COUNT, such as 100000:65536, with a COUNT of at least 65536"},
+        {berth_config_check_command, "sh -c 'sleep 1'", NULL},
+        {berth_config_check_command, "sh -c 'sleep 1", "ends within quotes"},
+        {berth_config_check_command, " ", "must name a program"},
+    };
+    for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
+        struct berth_error err = BERTH_ERROR_INIT;
+        int r = rows[i].check(rows[i].value, &err);
+        ck_assert_msg(r == (rows[i].why ? BERTH_E_INVALID : 0), "'%s': %d", rows[i].value, r);
+        ck_assert_str_eq(err.message, rows[i].why ? rows[i].why : "");
     }
 }
 END_TEST
@@ -487,7 +507,7 @@ START_TEST(refusals)
         {"[log]\nfile =\n", 2, "file must be 1 to 4096 characters long"},
         {"[log]\nfile\n", 2, "the line is no [section], key = value or comment"},
         {"[facility a]\nbackend = podman\n", 2,
-         "backend must be one of solo, swarm, compose, memory"},
+         "backend must be one of solo, swarm, compose, rootfs, memory"},
         {"[facility a]\nengine = /run/docker.sock\n", 2, "engine must be unix:///PATH or tcp://"},
         {"[facility a]\ndefault_user_uid = ana\n", 2, "default_user_uid must be UID or UID:GID"},
         {"[facility a]\nnode.* = tcp://host:2376\n", 2,
@@ -733,8 +753,9 @@ START_TEST(out_of_memory)
 END_TEST
 
 UNIT_SUITE("config", numbers, every_key_at_its_bounds_and_past_them, texts_with_a_form_of_their_own,
-           the_path_of_a_listener_at_its_bound, defaults, a_facility_without_keys, nodes_of_a_swarm,
-           forms_of_a_file, refusals, open_mode_where_it_may_be, lines_as_long_as_they_may_be,
-           a_line_with_a_nul, files_that_cannot_be_read, as_many_listeners_as_there_may_be,
+           texts_of_root_file_systems, the_path_of_a_listener_at_its_bound, defaults,
+           a_facility_without_keys, nodes_of_a_swarm, forms_of_a_file, refusals,
+           open_mode_where_it_may_be, lines_as_long_as_they_may_be, a_line_with_a_nul,
+           files_that_cannot_be_read, as_many_listeners_as_there_may_be,
            as_many_facilities_as_there_may_be, files_of_facilities, variables_beside_the_file,
            another_file_of_variables, out_of_memory)
