@@ -149,7 +149,8 @@ typedef int berth_row_fn(const struct berth_row *row, void *ctx, struct berth_er
 /*
  * Runs one statement. sql must be a string that lives as long as the program:
  * it is prepared once per connection and found again by its address. It has
- * parameters $1 to $count (at most 32), each used at least once. on_row may
+ * parameters $1 to $count (at most 32), each used at least once, and where its use tells its type
+ * (beside a column, not in "$1 IS NULL"). on_row may
  * run other statements, not the same. ret_changes (may be NULL): rows inserted, updated or deleted.
  */
 BERTH_MUST_CHECK int berth_txn_run(struct berth_txn *txn, const char *sql,

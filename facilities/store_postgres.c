@@ -218,7 +218,10 @@ static int begin_group(struct pg_store *store, struct berth_error *err)
         r = begin_write(&store->writer, err);
     if (berth_pg_is_open(&store->writer))
         return r;
+    bool silent = store->writer.silent;
     close_writer(store);
+    if (silent) /* and has kept all waiting already */
+        return r;
     r = berth_pg_server_connect(&store->server, &store->writer, err);
     return r < 0 ? r : begin_write(&store->writer, err);
 }

@@ -57,6 +57,7 @@ struct berth_pg_statement;
 struct berth_pg {
     PGconn *conn; /* NULL: not connected */
     bool lost;    /* of no use any more */
+    bool silent;  /* lost since the server did not answer in time */
     struct berth_pg_statement *statements;
     size_t count;
     size_t size;

@@ -20,7 +20,7 @@
     "SET search_path = " BERTH_PG_SCHEMA ";"                                                       \
     "SET statement_timeout = %d;"                                                                  \
     "SET lock_timeout = %d;"                                                                       \
-    "SET idle_in_transaction_session_timeout = 10000;"                                             \
+    "SET idle_in_transaction_session_timeout = 5000;"                                              \
     "SET tcp_keepalives_idle = 10;"                                                                \
     "SET tcp_keepalives_interval = 5;"                                                             \
     "SET tcp_keepalives_count = 3;"                                                                \
@@ -218,6 +218,7 @@ static int next_result(struct berth_pg *pg, int64_t deadline_ms, PGresult **ret_
             break;
         if (!wait_for_server(pg, unsent ? POLLIN | POLLOUT : POLLIN, deadline_ms)) {
             (void)berth_pg_lose(pg, err);
+            pg->silent = true;
             berth_error_detail(err, "PostgreSQL was silent for too long");
             return BERTH_E_UNREACHABLE;
         }
@@ -350,23 +351,9 @@ static int make_room(struct berth_pg *pg, struct berth_error *err)
     return 0;
 }
 
-/* What a parameter is given first says what it is, as far as that says anything. */
-static Oid type_of(const struct berth_value *value)
-{
-    switch (value->type) {
-    case BERTH_VALUE_INT:
-        return 20; /* int8 */
-    case BERTH_VALUE_TEXT:
-        return 25; /* text */
-    case BERTH_VALUE_NULL:
-        break;
-    }
-    return 0; /* PostgreSQL goes by its use */
-}
-
 /* The name of the statement of that address, for this connection; valid until the next call. */
-static int find_statement(struct berth_pg *pg, const char *sql, const struct berth_value *values,
-                          size_t count, const char **ret_name, struct berth_error *err)
+static int find_statement(struct berth_pg *pg, const char *sql, const char **ret_name,
+                          struct berth_error *err)
 {
     for (size_t i = 0; i < pg->count; i++) {
         if (pg->statements[i].sql == sql) {
@@ -380,10 +367,7 @@ static int find_statement(struct berth_pg *pg, const char *sql, const struct ber
     struct berth_pg_statement *statement = &pg->statements[pg->count];
     statement->sql = sql;
     (void)snprintf(statement->name, sizeof(statement->name), "s%zu", pg->count);
-    Oid types[BERTH_STORE_PARAMETERS_MAX];
-    for (size_t i = 0; i < count; i++)
-        types[i] = type_of(&values[i]);
-    if (!PQsendPrepare(pg->conn, statement->name, sql, (int)count, types))
+    if (!PQsendPrepare(pg->conn, statement->name, sql, 0, NULL))
         return berth_pg_lose(pg, err);
     r = finish(pg, sql, BERTH_PG_TIMEOUT_MS, NULL, err);
     if (r < 0)
@@ -514,7 +498,7 @@ int berth_pg_run(struct berth_pg *pg, const char *sql, const struct berth_value 
     arguments.count = 0;
     int r = set_arguments(&arguments, values, count, err);
     if (r == 0)
-        r = find_statement(pg, sql, values, count, &name, err);
+        r = find_statement(pg, sql, &name, err);
     if (r < 0)
         return r;
     if (!PQsendQueryPrepared(pg->conn, name, (int)count, arguments.texts, NULL, NULL, 0))

@@ -27,7 +27,7 @@ int berth_pg_server_try(struct berth_pg_server *server, struct berth_pg *ret_pg,
     struct berth_error why = BERTH_ERROR_INIT;
     int r = berth_pg_open(&server->settings, ret_pg, &why);
     BERTH_LOCK_SCOPE(lock, &server->mutex);
-    server->again_ms = r < 0 ? berth_clock_monotonic_ms() + AGAIN_MS : 0;
+    server->again_ms = r == BERTH_E_UNREACHABLE ? berth_clock_monotonic_ms() + AGAIN_MS : 0;
     server->last = why;
     if (r < 0 && err)
         *err = why;
@@ -112,7 +112,7 @@ int berth_pg_pool_take(struct berth_pg_pool *pool, struct berth_pg *ret_pg, stru
     bool is_old = pg.conn != NULL;
     if (is_old)
         r = begin(&pg, err);
-    if (is_old && !berth_pg_is_open(&pg))
+    if (is_old && !berth_pg_is_open(&pg) && !pg.silent) /* else it has kept the caller waiting */
         berth_pg_close(&pg);
     if (!pg.conn) {
         r = berth_pg_server_connect(pool->server, &pg, err);

@@ -12,6 +12,7 @@ import socket
 import subprocess
 import time
 
+from . import stores
 from .client import Client
 
 _ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -49,6 +50,7 @@ class Gateway:
         self.passwords = {}  # of the users made here
         self._clients = []
         settings = {section: dict(keys) for section, keys in (settings or {}).items()}
+        self.database = None if "store" in settings else stores.make()
         own = settings.setdefault("gateway", {})
         own.setdefault("data_dir", self.data)
         own.setdefault("worker_threads", 32)
@@ -60,7 +62,7 @@ class Gateway:
         self.configure(facilities or {}, settings)
 
     def configure(self, facilities, settings):
-        sections = {**settings, **{f"facility {name}": keys for name, keys in facilities.items()}}
+        sections = {**stores.settings_of(self.database), **settings, **{f"facility {name}": keys for name, keys in facilities.items()}}
         new = self.directory / "berth.conf.new"  # nobody reads half of it
         new.write_text("\n".join(map(_section, sections, sections.values())))
         new.replace(self.config)

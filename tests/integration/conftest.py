@@ -11,7 +11,7 @@ import tempfile
 
 import pytest
 
-from harness import Gateway, clear_engine
+from harness import Gateway, clear_engine, stores
 from lab import VERSIONS, Engine, Swarm
 
 DEMO = "berth/demo:latest"  # a web server of busybox, on every engine below
@@ -90,6 +90,7 @@ class _Gateways:
                 failures.append(str(failure))
             berth.kill()
             shutil.rmtree(berth.directory)
+            stores.drop(berth.database)
         assert not failures, "\n".join(failures)
 
 

@@ -28,7 +28,8 @@ def status(client):
 
 
 def test_a_variable_without_effect_is_told_to_who_serves_alone(gateway):
-    berth = gateway({"demo": {"backend": "memory"}}, start=False, environment={"DB_PASSWORD": "secret"})
+    berth = gateway({"demo": {"backend": "memory"}}, start=False,
+                    settings={"store": {"fallback": "yes"}}, environment={"DB_PASSWORD": "secret"})
     checked = berth.run("check-config")
     assert checked.returncode == 0 and checked.stderr.count("DB_PASSWORD are without effect") == 1
     assert berth.run("user", "list").stderr == ""
@@ -83,7 +84,7 @@ def test_what_does_not_fit_together_stops_the_start(offline, text, said):
 
 
 def test_check_config_starts_nothing(offline):
-    assert offline.cli("check-config") == f"{offline.config} is valid: 1 facility\n"
+    assert offline.cli("check-config").splitlines()[-1] == f"{offline.config} is valid: 1 facility"
     assert not offline.data.exists()
 
 
@@ -96,7 +97,7 @@ def test_a_missing_configuration(offline):
 def test_berth_config_names_the_configuration(offline):
     done = subprocess.run([BINARY, "check-config"], capture_output=True, text=True,
                           env={"BERTH_CONFIG": str(offline.config)})
-    assert done.stdout == f"{offline.config} is valid: 1 facility\n", done.stderr
+    assert done.stdout.endswith(f"{offline.config} is valid: 1 facility\n"), done.stderr
 
 
 def test_facilities_of_a_folder(offline):

@@ -8,14 +8,13 @@ import json
 import os
 import pathlib
 import re
-import sqlite3
 import stat
 import subprocess
 import time
 
 import pytest
 
-from harness import BINARY, refused, wait_until
+from harness import BINARY, refused, stores, wait_until
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CRON = ROOT / "scripts" / "berth-report.cron"
@@ -44,13 +43,14 @@ def fill(berth, spans, facility="demo"):
     """Write the spans into the store of a gateway that does not run; returns now, in ms."""
     berth.cli("user", "list")  # makes the store
     now = int(time.time() * 1000)
-    with sqlite3.connect(berth.data / "berth.db") as store:
-        store.executemany(
-            "INSERT INTO uptime_span (facility, app, state, from_ms, to_ms) VALUES (?, ?, ?, ?, ?)",
-            ((facility, app, state, now - int(begin * HOUR), None if end is None else now - int(end * HOUR))
-             for app, spans_of in spans.items() for state, begin, end in spans_of))
-        store.execute("INSERT INTO uptime_watermark VALUES (?, ?)", (facility, now))
-    store.close()
+    rows = ", ".join(
+        f"('{facility}', '{app}', '{state}', {now - int(begin * HOUR)},"
+        f" {'NULL' if end is None else now - int(end * HOUR)})"
+        for app, spans_of in spans.items() for state, begin, end in spans_of)
+    stores.execute(
+        berth, *([f"INSERT INTO uptime_span (facility, app, state, from_ms, to_ms) VALUES {rows}"]
+                 if rows else []),
+        f"INSERT INTO uptime_watermark VALUES ('{facility}', {now})")
     return now
 
 
@@ -210,9 +210,8 @@ def test_open_spans_hold_until_the_gateway_was_last_heard_of(offline):
     now = fill(offline, {"web--ana": [("running", 5, None)]})
     app = json.loads(report(offline, "--format", "json"))["apps"][0]
     assert app["last_seen"] == moment(now) and app["observed_ms"] == 5 * HOUR
-    with sqlite3.connect(offline.data / "berth.db") as store:  # looking changes nothing
-        assert store.execute("SELECT to_ms FROM uptime_span").fetchall() == [(None,)]
-    store.close()
+    # Looking changes nothing.
+    assert stores.ask(offline, "SELECT count(*) FROM uptime_span WHERE to_ms IS NULL") == "1"
 
 
 def test_an_hour_that_is_there_twice(offline):

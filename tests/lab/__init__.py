@@ -31,8 +31,8 @@
 
 From a shell, or for a test written in C: `python3 tests/lab --engine 20.10 -- COMMAND` runs
 COMMAND with BERTH_TEST_ENGINE and DOCKER_HOST set, and `python3 tests/lab --swarm -- COMMAND` with
-a swarm, and `--rootfs` with root file systems; --help says which variables there are. Root is
-needed.
+a swarm, `--rootfs` with root file systems, and `--postgres` with a database server; --help says
+which variables there are. Root is needed.
 
 A swarm of three is ready in 3 s. The kernel need not have IPVS: without it published ports of a
 service are reached on the node of its task alone (`--publish mode=host,...`), and `service create`
@@ -42,7 +42,9 @@ without `--detach` waits 5 s longer than it must.
 from .engine import Engine
 from .packages import VERSIONS, compose, docker_cli
 from .podman import Podman
+from .postgres import Postgres
 from .rootfs import Rootfs
 from .swarm import GATEWAY, Swarm
 
-__all__ = ["Engine", "GATEWAY", "Podman", "Rootfs", "Swarm", "VERSIONS", "compose", "docker_cli"]
+__all__ = ["Engine", "GATEWAY", "Podman", "Postgres", "Rootfs", "Swarm", "VERSIONS", "compose",
+           "docker_cli"]

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Run a command with an engine, with a swarm of them, or with root file systems.
+"""Run a command with an engine, with a swarm of them, with root file systems or a database.
 
     python3 tests/lab [--engine VERSION|podman] [--registry] [--rootfs] -- COMMAND...
     python3 tests/lab --rootfs -- COMMAND...
+    python3 tests/lab --postgres -- COMMAND...
     python3 tests/lab --swarm [NODES] [--managers N] [--workers VERSION] [...] -- COMMAND...
 
 The command's exit status is passed on. It finds in its environment
@@ -18,6 +19,10 @@ with --rootfs, which alone starts no engine,
 
     BERTH_TEST_ROOTFS  a root file system with busybox as /bin/sh and /bin/bash; the folder that it
                        is in may be a root
+
+with --postgres, which alone starts no engine,
+
+    BERTH_TEST_POSTGRES  libpq's words for a server's administrator, who may make databases
 
 and with --swarm also
 
@@ -38,7 +43,8 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
-from lab import VERSIONS, Engine, Podman, Rootfs, Swarm, compose, docker_cli  # noqa: E402
+from lab import (VERSIONS, Engine, Podman, Postgres, Rootfs, Swarm, compose,  # noqa: E402
+                 docker_cli)
 
 IMAGE = "berth/demo:latest"
 PULL = "httpd:2.4"
@@ -94,6 +100,7 @@ def main():
     parser.add_argument("--workers", choices=VERSIONS, metavar="VERSION",
                         help="the engine of the nodes that do not manage")
     parser.add_argument("--rootfs", action="store_true")
+    parser.add_argument("--postgres", action="store_true")
     parser.add_argument("command", nargs="+", metavar="COMMAND")
     args = parser.parse_args()
 
@@ -103,7 +110,9 @@ def main():
         environment = {}
         if args.rootfs:
             environment["BERTH_TEST_ROOTFS"] = str(stack.enter_context(Rootfs()).path)
-        if args.engine or args.registry or args.swarm or not args.rootfs:
+        if args.postgres:
+            environment["BERTH_TEST_POSTGRES"] = stack.enter_context(Postgres()).conninfo
+        if args.engine or args.registry or args.swarm or not (args.rootfs or args.postgres):
             environment |= of_engines(args, stack)
         command = subprocess.Popen(
             args.command, env={**os.environ, **environment},

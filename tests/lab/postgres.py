@@ -98,10 +98,9 @@ class Postgres:
     def sql(self, *statements, database="postgres"):
         """Carry out statements as the administrator; returns what they print, unaligned."""
         done = subprocess.run(
-            ["psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", f"{self.conninfo}",
-             *(["-c", f"\\c {database}"] if database != "postgres" else []),
-             *(word for statement in statements for word in ("-c", statement))],
-            capture_output=True, text=True)
+            ["psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", self.of(database)],
+            input="".join(statement + ";\n" for statement in statements), capture_output=True,
+            text=True)
         if done.returncode:
             raise RuntimeError(done.stderr.strip())
         return done.stdout.strip()

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Scenarios of observations, written to a real store and read back as samples. */
 #include "base/clock.h"
+#include "tests/unit/store_open.h"
 #include "tests/unit/unit.h"
 #include "tests/unit/uptime_fixture.h"
 
@@ -426,6 +427,14 @@ static const struct step *live_until_killed(const struct scenario *scenario,
     return live_until_killed(scenario, killed + 1);
 }
 
+/* A store of several gateways tells nothing of a state that was seen at one moment alone, before
+ * its recorder was killed. */
+static const char *expected_of(const struct scenario *scenario)
+{
+    bool is_other = strcmp(scenario->name, "killed right after the beginning") == 0;
+    return unit_store_server() && is_other ? "12:51:00-" : scenario->expected;
+}
+
 START_TEST(spans_become_samples)
 {
     for (size_t i = 0; i < UNIT_COUNT(scenarios); i++) {
@@ -436,7 +445,7 @@ START_TEST(spans_become_samples)
         for (; step->what != END; step++)
             take_step(scenario, step);
         int64_t now_ms = scenario->day_s * 1000 + scenario->now_ms;
-        ck_summary(scenario->name, "app--ana", scenario->window, now_ms, scenario->expected);
+        ck_summary(scenario->name, "app--ana", scenario->window, now_ms, expected_of(scenario));
         tear_down();
     }
 }

@@ -228,12 +228,10 @@ START_TEST(no_gateway_runs)
     observe("web--ana", BERTH_APP_RUNNING, day + AT(1, 0, 0));
     alive(day + AT(2, 0, 0));
     ck_report(uptime, "web--ana(ana) 60/60@11"); /* and it is written */
-    sqlite3 *db = open_beside();
-    run_beside(db, "UPDATE uptime_watermark SET at_ms = at_ms + 60000");
+    run_beside("UPDATE uptime_watermark SET at_ms = at_ms + 60000");
     ck_report(NULL, "web--ana(ana) 61/61@11");
-    run_beside(db, "DELETE FROM uptime_watermark");
+    run_beside("DELETE FROM uptime_watermark");
     ck_report(NULL, "");
-    (void)sqlite3_close(db);
     tear_down();
 }
 END_TEST

@@ -3,6 +3,9 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "base/thread.h"
+#include "facilities/uptime_internal.h"
+#include "tests/unit/store_jobs.h"
 #include "tests/unit/store_open.h"
 #include "tests/unit/unit.h"
 
@@ -23,6 +26,12 @@ static void use_zone(void)
     berth_clock_init();
 }
 
+static bool is_recording(const char *facility)
+{
+    BERTH_LOCK_SCOPE(guard, &uptime->lock);
+    return berth_uptime_find(uptime, facility)->recording;
+}
+
 void open_recorder(int64_t interval_s, int64_t retention_days)
 {
     const struct berth_uptime_config config = {.sample_interval_s = interval_s,
@@ -30,6 +39,10 @@ void open_recorder(int64_t interval_s, int64_t retention_days)
     struct berth_error err = BERTH_ERROR_INIT;
     ck_assert_msg(unit_store_open(data_dir, &store, &err) == 0, "%s", err.message);
     ck_assert_msg(berth_uptime_open(store, &config, &uptime, &err) == 0, "%s", err.message);
+    /* On a store of several gateways, one records when it holds the facility. */
+    berth_uptime_alive(uptime, "demo", 0);
+    while (!is_recording("demo"))
+        nap();
 }
 
 void close_recorder(void)
@@ -98,31 +111,77 @@ void ck_summary(const char *name, const char *app, enum berth_uptime_window wind
     ck_assert_msg(strcmp(text, expected) == 0, "%s:\nis     %s\nwanted %s", name, text, expected);
 }
 
-sqlite3 *open_beside(void)
+void run_beside(const char *sql)
 {
-    char path[512];
-    (void)snprintf(path, sizeof(path), "%s/berth.db", data_dir);
-    sqlite3 *db;
-    ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
-    (void)sqlite3_busy_timeout(db, 10000);
-    return db;
+    struct berth_error err = BERTH_ERROR_INIT;
+    ck_assert_msg(write_statement(store, sql, &err) == 0, "%s: %s", sql, err.detail);
 }
 
-void run_beside(sqlite3 *db, const char *sql)
+int64_t count_beside(const char *sql)
 {
-    char *why = NULL;
-    (void)sqlite3_exec(db, sql, NULL, NULL, &why);
-    ck_assert_msg(!why, "%s: %s", sql, why);
+    return read_number(store, sql);
 }
 
-int64_t count_beside(sqlite3 *db, const char *sql)
+static int add_spans_job(struct berth_txn *txn, void *ctx, struct berth_error *err)
 {
-    sqlite3_stmt *statement;
-    ck_assert_int_eq(sqlite3_prepare_v2(db, sql, -1, &statement, NULL), SQLITE_OK);
-    ck_assert_int_eq(sqlite3_step(statement), SQLITE_ROW);
-    int64_t count = sqlite3_column_int64(statement, 0);
-    (void)sqlite3_finalize(statement);
-    return count;
+    static const char sql[] =
+        "WITH RECURSIVE app(number) AS (SELECT CAST($1 AS BIGINT)"
+        " UNION ALL SELECT number + 1 FROM app WHERE number < $2),"
+        " span(number) AS (SELECT CAST(1 AS BIGINT)"
+        " UNION ALL SELECT number + 1 FROM span WHERE number < $3)"
+        " INSERT INTO uptime_span (facility, app, state, from_ms, to_ms)"
+        " SELECT 'demo', 'app--' || app.number,"
+        " CASE WHEN span.number % 2 = 0 THEN 'exited' ELSE 'running' END,"
+        " $4 + (span.number - 1) * $5 + app.number, $4 + span.number * $5 + app.number"
+        " FROM app, span";
+    return berth_txn_run(txn, sql, ctx, 5, NULL, NULL, NULL, err);
+}
+
+void add_spans(int64_t first, int64_t last, int64_t spans, int64_t now_ms)
+{
+    int64_t step_ms = AT(31 * 24, 0, 0) / spans;
+    struct berth_value values[] = {
+        berth_value_int(first), berth_value_int(last), berth_value_int(spans),
+        berth_value_int(now_ms - spans * step_ms), berth_value_int(step_ms)};
+    struct berth_error err = BERTH_ERROR_INIT;
+    ck_assert_msg(berth_store_write(store, add_spans_job, values, &err) == 0, "%s", err.detail);
+}
+
+#define SCRIPTED_SQLITE(name, when)                                                                \
+    "CREATE TRIGGER " name " BEFORE INSERT ON uptime_span" when                                    \
+    " BEGIN SELECT RAISE(ABORT, 'scripted'); END"
+#define SCRIPTED_POSTGRES(name, when)                                                              \
+    "CREATE TRIGGER " name " BEFORE INSERT ON uptime_span FOR EACH ROW" when                       \
+    " EXECUTE FUNCTION scripted()"
+
+/* Per kind of failure: how it is made, in either store, and ended. */
+static const struct {
+    const char *sqlite;
+    const char *postgres;
+    const char *end_sqlite;
+    const char *end_postgres;
+} refusals[] = {
+    [REFUSE_ALL] = {SCRIPTED_SQLITE("every", ""), SCRIPTED_POSTGRES("every", ""),
+                    "DROP TRIGGER every", "DROP TRIGGER every ON uptime_span"},
+    [REFUSE_LAST] = {SCRIPTED_SQLITE("last", " WHEN NEW.app = 'last--ana'"),
+                     SCRIPTED_POSTGRES("last", " WHEN (NEW.app = 'last--ana')"),
+                     "DROP TRIGGER last", "DROP TRIGGER last ON uptime_span"},
+    [REFUSE_NEW] = {SCRIPTED_SQLITE("new", " WHEN NEW.app = 'new--ana'"),
+                    SCRIPTED_POSTGRES("new", " WHEN (NEW.app = 'new--ana')"), "DROP TRIGGER new",
+                    "DROP TRIGGER new ON uptime_span"},
+};
+
+void refuse_spans(enum refusal refusal)
+{
+    if (unit_store_server())
+        run_beside("CREATE OR REPLACE FUNCTION scripted() RETURNS trigger LANGUAGE plpgsql AS"
+                   " 'BEGIN RAISE ''scripted''; END'");
+    run_beside(unit_store_server() ? refusals[refusal].postgres : refusals[refusal].sqlite);
+}
+
+void take_spans(enum refusal refusal)
+{
+    run_beside(unit_store_server() ? refusals[refusal].end_postgres : refusals[refusal].end_sqlite);
 }
 
 void nap(void)

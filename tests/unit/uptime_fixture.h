@@ -8,8 +8,6 @@
 
 #include "facilities/uptime_internal.h"
 
-#include <sqlite3.h>
-
 /* Offsets into a day. */
 #define AT(hour, minute, second) (((hour)*3600 + (minute)*60 + (second)) * INT64_C(1000))
 
@@ -38,10 +36,18 @@ char *summarise(const char *facility, const char *app, enum berth_uptime_window 
 void ck_summary(const char *name, const char *app, enum berth_uptime_window window, int64_t now_ms,
                 const char *expected);
 
-/* The database, beside the store's own connections. */
-sqlite3 *open_beside(void);
-void run_beside(sqlite3 *db, const char *sql);
-int64_t count_beside(sqlite3 *db, const char *sql);
+/* Statements of the test's own, in the recorder's store. */
+void run_beside(const char *sql);
+int64_t count_beside(const char *sql);
+
+/* Spans of the month before now_ms, as many of each of the apps app--FIRST to app--LAST, running
+ * and exited by turns. */
+void add_spans(int64_t first, int64_t last, int64_t spans, int64_t now_ms);
+
+/* From then on the store does not take spans: all, or those of one app; until take_spans(). */
+enum refusal { REFUSE_ALL, REFUSE_LAST /* last--ana */, REFUSE_NEW /* new--ana */ };
+void refuse_spans(enum refusal refusal);
+void take_spans(enum refusal refusal);
 
 /* Between two looks at a condition. */
 void nap(void);
