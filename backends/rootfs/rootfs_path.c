@@ -83,8 +83,8 @@ static int real_path(int fd, char real[PATH_MAX], struct berth_error *err)
 /* The configured folder, and the way that really led from it to found. */
 static int name_it(const char *folder, int top, int found, char **ret_path, struct berth_error *err)
 {
-    char real_top[PATH_MAX];
-    char real[PATH_MAX];
+    char real_top[PATH_MAX] = "";
+    char real[PATH_MAX] = "";
     int rc = real_path(top, real_top, err);
     if (rc == 0)
         rc = real_path(found, real, err);
