@@ -104,6 +104,9 @@ int berth_compose_own_write_tree(int folder, const cJSON *file, struct berth_err
                                        text.len, FILE_MODE, err);
 }
 
+/* From the stage, which Compose runs in. */
+static const char staged_file[] = BERTH_COMPOSE_STAGED_FILE;
+
 /* Compose reads what we have read, written out: not the owner's text, which it might take for
  * something else. No .env counts. */
 static int ask_normal(struct berth_compose *compose, const struct berth_compose_project *project,
@@ -111,8 +114,8 @@ static int ask_normal(struct berth_compose *compose, const struct berth_compose_
                       struct berth_error *err)
 {
     const char *const args[] = {
-        "--project-name", project->cuid, "--project-directory",     ".",      "--env-file",
-        "/dev/null",      "--file",      BERTH_COMPOSE_STAGED_FILE, "config", "--format",
+        "--project-name", project->cuid, "--project-directory", ".",      "--env-file",
+        "/dev/null",      "--file",      staged_file,           "config", "--format",
         "json",           NULL};
     BERTH_CLEANUP(strbuf) struct berth_strbuf out = BERTH_STRBUF_INIT(NORMAL_MAX);
     int rc = berth_compose_program_ask(&compose->program, args, stage->mount, project->folder,
@@ -176,22 +179,23 @@ static int choose_images(const struct berth_compose *compose, const struct berth
 
 static int complete(struct berth_compose *compose, const struct berth_compose_project *project,
                     const struct berth_create_spec *spec, const char *path,
-                    struct berth_compose_own *own, cJSON *file, struct berth_error *err)
+                    const struct berth_compose_own *begun, cJSON *file, struct berth_error *err)
 {
+    struct berth_compose_own own = *begun;
     BERTH_CLEANUP(free) struct berth_project_image *images = NULL;
     int rc = choose_images(compose, spec, &images, err);
-    own->facility = compose->host.facility;
-    own->cuid = project->cuid;
-    own->mount = path;
-    own->images = images;
-    own->image_count = spec->container->image_count;
-    return rc < 0 ? rc : berth_compose_own_complete(own, file, err);
+    own.facility = compose->host.facility;
+    own.cuid = project->cuid;
+    own.mount = path;
+    own.images = images;
+    own.image_count = spec->container->image_count;
+    return rc < 0 ? rc : berth_compose_own_complete(&own, file, err);
 }
 
 /* With the stage, which is the caller's to release. */
 static int make_file(struct berth_compose *compose, const struct berth_compose_project *project,
                      const struct berth_create_spec *spec, const cJSON *text,
-                     struct berth_compose_stage *stage, struct berth_compose_own *own,
+                     struct berth_compose_stage *stage, const struct berth_compose_own *own,
                      struct berth_compose_service *service, cJSON **ret_file,
                      struct berth_error *err)
 {
@@ -222,7 +226,7 @@ int berth_compose_own_make_file(struct berth_compose *compose,
     int rc = read_text(spec, &text, err);
     if (rc < 0)
         return rc;
-    struct berth_compose_own own = {
+    const struct berth_compose_own own = {
         .main = berth_compose_policy_main(text), .overrides = overrides, .service = service};
     rc = make_file(compose, project, spec, text, &stage, &own, service, ret_file, err);
     berth_compose_stage_close(project->folder, &stage);
