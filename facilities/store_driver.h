@@ -39,6 +39,12 @@ struct berth_store_ops {
                 struct berth_error *err);
     void (*let_go)(struct berth_store *store, const char *name);
     bool (*holds)(struct berth_txn *txn, const char *name);
+    /* Statements on the sequence that a table's ids ($1: its name) are drawn from: gives the last
+     * one (of no row: none was drawn); makes $2 the last one, after forget_id where there is that.
+     */
+    const char *last_id;
+    const char *forget_id;
+    const char *set_id;
     /* NULL: it is always itself. */
     int (*condition)(struct berth_store *store, struct berth_error *err);
 };

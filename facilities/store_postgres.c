@@ -430,6 +430,10 @@ static const struct berth_store_ops pg_ops = {
     .hold = driver_hold,
     .let_go = driver_let_go,
     .holds = driver_holds,
+    .last_id = "SELECT COALESCE(last_value, 0) FROM pg_sequences"
+               " WHERE schemaname = '" BERTH_PG_SCHEMA "' AND sequencename = $1 || '_id_seq'",
+    .set_id = "SELECT setval(pg_get_serial_sequence('" BERTH_PG_SCHEMA ".' || $1, 'id'),"
+              " CAST($2 AS BIGINT))",
 };
 
 /* Old rows are of gateways that are no more; whose row is deleted too early makes it anew. */

@@ -210,6 +210,9 @@ static const struct berth_store_ops sqlite_ops = {
     .end_write = driver_end_write,
     .read = driver_read,
     .run = driver_run,
+    .last_id = "SELECT seq FROM sqlite_sequence WHERE name = $1",
+    .forget_id = "DELETE FROM sqlite_sequence WHERE name = $1",
+    .set_id = "INSERT INTO sqlite_sequence (name, seq) VALUES ($1, $2)",
 };
 
 int berth_store_sqlite_open(const char *path, struct berth_store **ret_store,

@@ -85,6 +85,13 @@ int berth_store_walk(struct berth_store *store, bool people, berth_store_row_fn 
     return berth_store_read(store, walk_job, &walk, err);
 }
 
+int berth_store_walk_txn(struct berth_txn *txn, bool people, berth_store_row_fn *visit, void *ctx,
+                         struct berth_error *err)
+{
+    struct walk walk = {.people = people, .visit = visit, .ctx = ctx};
+    return walk_job(txn, &walk, err);
+}
+
 int berth_store_insert(struct berth_txn *txn, const struct berth_store_table *table,
                        const struct berth_value *values, size_t count, struct berth_error *err)
 {

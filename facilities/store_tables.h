@@ -33,6 +33,10 @@ typedef int berth_store_row_fn(const struct berth_store_table *table,
 BERTH_MUST_CHECK int berth_store_walk(struct berth_store *store, bool people,
                                       berth_store_row_fn *visit, void *ctx,
                                       struct berth_error *err);
+/* The same within a job of the store's. */
+BERTH_MUST_CHECK int berth_store_walk_txn(struct berth_txn *txn, bool people,
+                                          berth_store_row_fn *visit, void *ctx,
+                                          struct berth_error *err);
 /* Within a job: one row more. */
 BERTH_MUST_CHECK int berth_store_insert(struct berth_txn *txn,
                                         const struct berth_store_table *table,

@@ -192,6 +192,27 @@ const struct cli_command cli_commands[] = {
                     "    --format html --output /var/lib/berth/reports/demo.html",
         .run = cli_run_request,
     },
+    {
+        .words = "store copy", .usage = "--from STORE --to STORE [--replace]",
+        .options = {{.name = "--from", .member = "from", .value = "STORE", .required = true,
+                     .help = "what is copied; it stays as it is"},
+                    {.name = "--to", .member = "to", .value = "STORE", .required = true,
+                     .help = "where to; a file is made where there is none"},
+                    {.name = "--replace", .member = "replace",
+                     .help = "delete first what the target holds"}},
+        .help = "copy everything from one store into another",
+        .text =
+            "STORE is the path of a database of SQLite (data_dir/berth.db), or a connection string of "
+            "PostgreSQL (host=db dbname=berth user=berth, or postgresql://berth@db/berth; PGPASSWORD "
+            "keeps the password off the command line). Users with their password hashes, roles, "
+            "tokens, image requests, uptime, the audit and kept answers are copied with their ids, "
+            "then read back and compared by number and digest, in one transaction: a copy that fails "
+            "leaves the target as it was.\n\n"
+            "No gateway may run on the target, nor on a source that is a file.",
+        .examples = "berth store copy --from /var/lib/berth/berth.db \\\n"
+                    "    --to 'host=db dbname=berth user=berth'",
+        .run = cli_run_store_copy,
+    },
 };
 
 const struct cli_topic cli_topics[] = {
@@ -283,6 +304,14 @@ const struct cli_topic cli_topics[] = {
         .help = "report on what apps did",
         .text = "Made for cron: see scripts/berth-report.cron in the sources.",
         .environment = "TZ\tthe zone of times, where no gateway runs that has its own",
+    },
+    {
+        .word = "store",
+        .help = "move what berth keeps",
+        .text =
+            "What berth keeps is in a database of SQLite below data_dir, or in PostgreSQL where the "
+            "configuration says so.",
+        .files = "/var/lib/berth/berth.db\tthe embedded store",
     },
 };
 /* clang-format on */

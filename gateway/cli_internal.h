@@ -97,6 +97,10 @@ int cli_run_version(const struct cli_invocation *invocation, struct berth_error 
 
 int cli_run_run(const struct cli_invocation *invocation, struct berth_error *err);
 
+/* ---- cli_store.c ---- */
+
+int cli_run_store_copy(const struct cli_invocation *invocation, struct berth_error *err);
+
 /* ---- cli_help.c: text for people, 80 columns wide ---- */
 
 void cli_help_all(struct berth_strbuf *out);
