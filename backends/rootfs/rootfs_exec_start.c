@@ -24,6 +24,7 @@
 /* What the runtime finds among its files. */
 #define ITS_PID_FILE "/proc/self/fd/3/pid"
 #define ITS_CONSOLE  "/proc/self/fd/3/console"
+#define NSENTER      "/usr/bin/nsenter"
 #define ITS_PROCESS  "/proc/self/fd/4"
 #define WORDS_MAX    4096 /* the runtime's own, on what is wrong */
 
@@ -167,9 +168,13 @@ static int run_runtime(const struct berth_rootfs_app *app, const struct meeting 
                        struct berth_rootfs_started *started, int *ret_words,
                        struct berth_error *err)
 {
+    char space[64];
     started->is_passed_on = spec->tty && is_runc(app->state.runtime);
     bool is_sent = spec->tty && !started->is_passed_on;
+    (void)snprintf(space, sizeof(space), "--mount=/proc/%d/ns/mnt", (int)app->state.conmon.pid);
     const char *const argv[] = {
+        NSENTER,
+        space,
         app->state.runtime,
         "exec",
         "--process",
@@ -181,12 +186,14 @@ static int run_runtime(const struct berth_rootfs_app *app, const struct meeting 
         app->id,
         NULL,
     };
+    /* runc wants to see the root file system, which is mounted where conmon is. */
+    const char *const *first = is_runc(app->state.runtime) ? argv : argv + 2;
     int files[] = {-1, -1, -1, meeting->folder, -1};
     int rc = make_process_file(process, &files[4], err);
     if (rc == 0)
         rc = open_files(spec, started, files, ret_words, err);
     if (rc == 0)
-        rc = berth_rootfs_spawn(argv, files, 5, &started->runtime_pid, &started->runtime, err);
+        rc = berth_rootfs_spawn(first, files, 5, &started->runtime_pid, &started->runtime, err);
     for (int i = 0; i < 3; i++)
         berth_fd_close(&files[i]);
     berth_fd_close(&files[4]);

@@ -202,7 +202,7 @@ void act_ok(struct fixture *fixture, enum berth_verb verb, const char *id)
 static bool look_for_up(void *ctx, enum berth_output stream, const char *data, size_t len)
 {
     bool *is_up = ctx;
-    *is_up = *is_up || (stream == BERTH_OUTPUT_STDERR && len > 0) || memmem(data, len, "up", 2);
+    *is_up = *is_up || (len > 0 && (stream == BERTH_OUTPUT_STDERR || memmem(data, len, "up", 2)));
     return true;
 }
 

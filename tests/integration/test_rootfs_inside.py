@@ -2,6 +2,7 @@
 """What goes on within apps of root file systems: terminals, statistics, what is told of them."""
 
 import json
+import shutil
 import subprocess
 import threading
 
@@ -12,35 +13,40 @@ from harness.terminal import Terminal
 from lab import Rootfs
 
 APP = "busybox--ana"
+RUNTIMES = {"demo": "crun", "other": "runc"}
 
 
 @pytest.fixture(scope="module")
 def berth(module_gateway):
     with Rootfs() as rootfs:
         berth = module_gateway(
-            {"demo": {"backend": "rootfs", "rootfs": rootfs.path, "rootfs_roots": rootfs.root,
-                      "auth": "open", "max_inflight": 64}},
+            {facility: {"backend": "rootfs", "rootfs": rootfs.path, "rootfs_roots": rootfs.root,
+                        "runtime": shutil.which(runtime), "auth": "open", "max_inflight": 64}
+             for facility, runtime in RUNTIMES.items()},
             settings={"gateway": {"worker_threads": 64}})
         ana = berth.anyone
-        assert ana.post("/demo/create-app", image="busybox", user="ana").status == 200
-        assert ana.post("/demo/start-app", name=APP).status == 200
+        for facility in RUNTIMES:
+            assert ana.post(f"/{facility}/create-app", image="busybox", user="ana").status == 200
+            assert ana.post(f"/{facility}/start-app", name=APP).status == 200
         yield berth
         if berth.process.poll() is not None:
             berth.start()
-        assert ana.post("/demo/kill-app", name=APP).status == 200  # bash would take its grace
-        assert ana.post("/demo/delete-app", name=APP).status == 200
+        for facility in RUNTIMES:
+            assert ana.post(f"/{facility}/kill-app", name=APP).status == 200  # bash ignores TERM
+            assert ana.post(f"/{facility}/delete-app", name=APP).status == 200
 
 
-def open_terminal(berth, **options):
-    return Terminal(berth.anyone, f"/demo/ws/{APP}", **options)
+def open_terminal(berth, facility="demo", **options):
+    return Terminal(berth.anyone, f"/{facility}/ws/{APP}", **options)
 
 
 def processes():
     return subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
 
 
-def test_a_terminal(berth):
-    with open_terminal(berth, cols=111, rows=22) as terminal:
+@pytest.mark.parametrize("facility", RUNTIMES)
+def test_a_terminal(berth, facility):
+    with open_terminal(berth, facility, cols=111, rows=22) as terminal:
         terminal.type("stty size; sleep 1000; echo after=$?\n")
         terminal.until(b"22 111\r\n")
         wait_until(lambda: "sleep 1000" in processes(), 10, "the sleep")
@@ -55,14 +61,15 @@ def test_a_terminal(berth):
         assert terminal.rest() == (1000, "exit 9")
 
 
-def test_without_a_terminal(berth):
-    with open_terminal(berth, tty="no", cmd="cat; echo two >&2; exit 4") as terminal:
+@pytest.mark.parametrize("facility", RUNTIMES)
+def test_without_a_terminal(berth, facility):
+    with open_terminal(berth, facility, tty="no", cmd="cat; echo two >&2; exit 4") as terminal:
         terminal.type(b"\x00one\n")
         terminal.until(b"\x00one\n")
         terminal.send(type="signal", name="INT")
         terminal.rest()
         assert terminal.exit in (4, 130)
-    with open_terminal(berth, tty="no", cmd="echo one; echo two >&2; exit 4") as terminal:
+    with open_terminal(berth, facility, tty="no", cmd="echo one; echo two >&2; exit 4") as terminal:
         terminal.rest()
         assert (terminal.output, terminal.errors, terminal.exit) == (b"one\n", b"two\n", 4)
 
