@@ -9,7 +9,6 @@ import zipfile
 
 import pytest
 
-from conftest import ENGINES
 from harness import clear_engine, wait_until
 from harness.terminal import Terminal
 from lab import Engine, compose
@@ -26,9 +25,9 @@ exec {compose} "$@"
 """
 
 
-@pytest.fixture(scope="module", params=ENGINES)
-def engine(request):
-    with Engine(request.param) as engine:
+@pytest.fixture(scope="module")
+def engine(engine_version):
+    with Engine(engine_version) as engine:
         engine.import_python_image(IMAGE)
         yield engine
 
