@@ -151,6 +151,23 @@ static void go_on(struct berth_uptime *uptime, struct uptime_facility *facility,
 
 /* ---- Trying ---- */
 
+/* Where the store cannot tell what is open: that ends at the watermark, whatever it is. */
+static int end_unknown(struct berth_txn *txn, void *ctx, struct berth_error *err)
+{
+    const struct berth_value facility = berth_value_text(((struct uptime_facility *)ctx)->id);
+    char name[BERTH_UPTIME_HOLD_SIZE];
+    berth_uptime_hold_name(ctx, name, sizeof(name));
+    if (!berth_txn_holds(txn, name))
+        return berth_error_set(err, BERTH_E_CANCELLED, "another gateway records by now");
+    return berth_txn_run(txn,
+                         "UPDATE uptime_span SET to_ms = COALESCE("
+                         "(SELECT at_ms FROM uptime_watermark"
+                         " WHERE uptime_watermark.facility = uptime_span.facility"
+                         " AND at_ms > uptime_span.from_ms), from_ms)"
+                         " WHERE facility = $1 AND to_ms IS NULL",
+                         &facility, 1, NULL, NULL, NULL, err);
+}
+
 /* The caller holds the lock, which is free meanwhile. */
 static void try_to_record(struct berth_uptime *uptime, struct uptime_facility *facility)
 {
@@ -164,6 +181,8 @@ static void try_to_record(struct berth_uptime *uptime, struct uptime_facility *f
     int r = berth_store_hold(uptime->store, name, &held, &err);
     if (r == 0 && held)
         r = berth_store_read(uptime->store, read_inheritance, &inheritance, &err);
+    if (r == BERTH_E_UNREACHABLE && held)
+        r = berth_store_write(uptime->store, end_unknown, facility, &err);
     (void)pthread_mutex_lock(&uptime->lock);
     if (r < 0)
         berth_log_error(BERTH_LOG_DEBUG, &err, "uptime of facility %s", facility->id);

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """PostgreSQL goes away and comes back, under a gateway that goes on."""
 
+import sqlite3
+
 import pytest
 
 from harness import refused, wait_until
@@ -64,6 +66,10 @@ def test_apps_go_on_under_the_copy(berth, server, away):
     answer = one.run("user", "add", "bob", input="battery staple\n")
     assert answer.returncode == 1 and "PostgreSQL cannot be reached" in answer.stderr
     assert "PostgreSQL cannot be reached: apps go on under the copy" in one.errors
+    with sqlite3.connect(one.data / "berth-copy.db") as kept:
+        wait_until(lambda: kept.execute("SELECT 1 FROM spool WHERE statement LIKE '%uptime_span%'"
+                                        " AND arguments LIKE '%running%'").fetchone(),
+                   5, "uptime in the spool")
     # kill -9 in between: what was answered is kept, and people are known.
     one.kill()
     one.start()
@@ -79,6 +85,9 @@ def test_apps_go_on_under_the_copy(berth, server, away):
     spans = server.sql("SELECT count(*) FROM berth.uptime_span WHERE to_ms IS NULL",
                        database=one.stored)
     assert spans == "1", "of the app that there is"
+    seen = server.sql("SELECT state FROM berth.uptime_span ORDER BY from_ms, id",
+                      database=one.stored)
+    assert seen.split()[0] == seen.split()[-1] == "created" and "running" in seen, seen
 
 
 def test_without_a_copy_the_embedded_store_serves(berth, server):
