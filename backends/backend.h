@@ -118,6 +118,7 @@ struct berth_rootfs_spec {
     const char *rootfs;  /* path of a root file system as asked; NULL: the facility's default */
     const char *command; /* as asked, to be split by POSIX shell quoting; NULL: the default */
     bool terminal;       /* the main process has one */
+    int64_t created_ns;  /* wall: when it was made, elsewhere; 0: now */
 };
 
 /* What an app is made of. Strings are borrowed for the call. */

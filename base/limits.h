@@ -31,6 +31,8 @@
 #define BERTH_MINIRUN_NAME_MAX    64
 #define BERTH_MINIRUN_ROOTFS_MAX  4095 /* of a path */
 #define BERTH_MINIRUN_COMMAND_MAX 16384
+#define BERTH_MINIRUN_FILE_MAX    65536 /* bytes of a file to import */
+#define BERTH_MINIRUN_FILES_MAX   10000
 
 /* Containers of the containers API */
 #define BERTH_VARIABLES_MAX        256

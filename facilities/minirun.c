@@ -60,11 +60,14 @@ int berth_minirun_create(struct berth_facility *facility, const struct berth_cal
                          const struct berth_minirun_request *request, struct berth_app **ret_app,
                          struct berth_error *err)
 {
-    const struct berth_rootfs_spec rootfs = {
-        .rootfs = request->rootfs, .command = request->command, .terminal = true};
+    const struct berth_rootfs_spec rootfs = {.rootfs = request->rootfs,
+                                             .command = request->command,
+                                             .terminal = true,
+                                             .created_ns = request->created_ns};
+    const char *caller = by->user[0] ? by->user : BERTH_OPEN_OWNER;
     const struct berth_apps_order order = {
         .app = request->name,
-        .user = by->user[0] ? by->user : BERTH_OPEN_OWNER,
+        .user = request->user ? request->user : caller,
         .rootfs = &rootfs,
     };
     int r = check_name(request->name, err);

@@ -22,10 +22,12 @@ struct berth_minirun_request {
                             BERTH_MINIRUN_NAME_MAX */
     const char *rootfs;  /* path; NULL: the facility's default */
     const char *command; /* NULL: the facility's default */
+    const char *user;    /* whose it is, for one who may make others' apps; NULL: the caller's */
+    int64_t created_ns;  /* wall: when it was made, elsewhere; 0: now */
 };
 
 /*
- * Makes the container, the caller's, not started. BERTH_E_INVALID (its name, root file system or
+ * Makes the container, not started. BERTH_E_INVALID (its name, root file system or
  * command), BERTH_E_EXISTS, BERTH_E_QUOTA, the backend's errors. ret_app: a reference, as the
  * mirror shows it.
  */

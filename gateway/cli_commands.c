@@ -213,6 +213,24 @@ const struct cli_command cli_commands[] = {
                     "    --to 'host=db dbname=berth user=berth'",
         .run = cli_run_store_copy,
     },
+    {
+        .words = "store import-minirun", .usage = "DIR [--facility ID] [--user NAME]", .args = {"dir"},
+        .options = {{.name = "--facility", .member = "facility", .value = "ID",
+                     .help = "where to, if there are several facilities with backend = rootfs"},
+                    {.name = "--user", .member = "user", .value = "NAME",
+                     .help = "whose the containers are to be; else admin's"}},
+        .help = "take over the containers of a MiniRun server",
+        .text =
+            "DIR is where the server ran, or its folder containers: each file of it whose name ends in .json "
+            "is a container. Name, root file system, command and time of creation are kept. None runs "
+            "then, whatever its file says. A root file system must be beneath those of the facility.\n\n"
+            "A file that is refused is named on stderr with the reason, and the others are taken over. "
+            "A container whose name is taken is skipped, so that the command may be given again. "
+            "Nothing in DIR is changed.",
+        .examples = "berth store import-minirun /home/user/container-project/orchestrator\n"
+                    "berth store import-minirun ./containers --facility lab --user ana",
+        .run = cli_run_store_import_minirun, .needs_engines = true,
+    },
 };
 
 const struct cli_topic cli_topics[] = {

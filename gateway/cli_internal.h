@@ -82,7 +82,27 @@ const struct cli_topic *cli_find_topic(const char *word);
 
 /* ---- cli_request.c ---- */
 
-/* Has the running gateway carry the request out, or this process where none runs. */
+/* Who carries requests out: the running gateway, or this process where none runs. */
+struct cli_peer {
+    struct berth_config *config; /* borrowed */
+    enum berth_open_mode mode;   /* of what this process opens */
+    int fd;                      /* to the gateway, for one request; -1: none */
+    struct berth *berth;         /* NULL: not here */
+};
+
+#define CLI_PEER_INIT(of_config, open_mode)                                                        \
+    {                                                                                              \
+        .config = (of_config), .mode = (open_mode), .fd = -1                                       \
+    }
+
+void cli_peer_release(struct cli_peer *peer);
+BERTH_DEFINE_CLEANUP_VALUE(cli_peer, struct cli_peer, cli_peer_release)
+
+/* Before each request. A failure is nobody's who could carry it out. */
+BERTH_MUST_CHECK int cli_reach(struct cli_peer *peer, struct berth_error *err);
+BERTH_MUST_CHECK int cli_ask(struct cli_peer *peer, const cJSON *request,
+                             struct berth_command_output *output, struct berth_error *err);
+/* Both, for the command's one request. */
 BERTH_MUST_CHECK int cli_carry_out(const struct cli_invocation *invocation,
                                    struct berth_config *config, struct berth_command_output *output,
                                    struct berth_error *err);
@@ -100,6 +120,10 @@ int cli_run_run(const struct cli_invocation *invocation, struct berth_error *err
 /* ---- cli_store.c ---- */
 
 int cli_run_store_copy(const struct cli_invocation *invocation, struct berth_error *err);
+
+/* ---- cli_import.c ---- */
+
+int cli_run_store_import_minirun(const struct cli_invocation *invocation, struct berth_error *err);
 
 /* ---- cli_help.c: text for people, 80 columns wide ---- */
 

@@ -113,26 +113,40 @@ static int add_password(const struct cli_invocation *invocation, struct berth_er
     return r;
 }
 
+void cli_peer_release(struct cli_peer *peer)
+{
+    berth_fd_close(&peer->fd);
+    berth_close(peer->berth);
+    peer->berth = NULL;
+}
+
 /* With no gateway on the data directory, this process does what it would have done. */
-static int run_here(const struct cli_invocation *invocation, struct berth_config *config,
-                    struct berth_command_output *output, struct berth_error *err)
+int cli_reach(struct cli_peer *peer, struct berth_error *err)
+{
+    if (peer->berth || peer->fd >= 0)
+        return 0;
+    int r = berth_control_connect(peer->config->data_dir, &peer->fd, err);
+    return r == BERTH_E_UNREACHABLE ? berth_open(peer->config, peer->mode, &peer->berth, err) : r;
+}
+
+int cli_ask(struct cli_peer *peer, const cJSON *request, struct berth_command_output *output,
+            struct berth_error *err)
 {
     static const struct berth_caller by = {.address = "command line"};
-    BERTH_CLEANUP(berth) struct berth *berth = NULL;
-    enum berth_open_mode mode =
-        invocation->command->needs_engines ? BERTH_OPEN_ALL : BERTH_OPEN_PEOPLE;
-    int r = berth_open(config, mode, &berth, err);
-    return r == 0 ? berth_command_run(berth, &by, invocation->request, output, err) : r;
+    if (peer->berth)
+        return berth_command_run(peer->berth, &by, request, output, err);
+    BERTH_CLEANUP(fd) int fd = berth_fd_steal(&peer->fd);
+    return berth_control_ask(fd, request, output, err);
 }
 
 int cli_carry_out(const struct cli_invocation *invocation, struct berth_config *config,
                   struct berth_command_output *output, struct berth_error *err)
 {
-    BERTH_CLEANUP(fd) int fd = -1;
-    int r = berth_control_connect(config->data_dir, &fd, err);
-    if (r == 0)
-        return berth_control_ask(fd, invocation->request, output, err);
-    return r == BERTH_E_UNREACHABLE ? run_here(invocation, config, output, err) : r;
+    BERTH_CLEANUP(cli_peer)
+    struct cli_peer peer = CLI_PEER_INIT(
+        config, invocation->command->needs_engines ? BERTH_OPEN_ALL : BERTH_OPEN_PEOPLE);
+    int r = cli_reach(&peer, err);
+    return r == 0 ? cli_ask(&peer, invocation->request, output, err) : r;
 }
 
 static int spool_text(struct berth_command_output *output, struct berth_error *err)

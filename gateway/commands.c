@@ -441,7 +441,17 @@ static int report_uptime(const struct command *command, struct berth_error *err)
     return berth_report_uptime(command->berth, &request, command->output, err);
 }
 
-/* ---- Running ---- */
+/* ---- Containers of root file systems ---- */
+
+static int check_is_rootfs(const struct berth_facility *facility, struct berth_error *err)
+{
+    return facility->backend->ops->attach
+               ? 0
+               : berth_error_set(err, BERTH_E_UNSUPPORTED,
+                                 "facility %s has no containers of its own: its backend is %s, not "
+                                 "rootfs",
+                                 facility->config.id, facility->config.backend);
+}
 
 /* Has the container run; the output is read by the command line, not by people. */
 static int run(const struct command *command, struct berth_error *err)
@@ -453,13 +463,10 @@ static int run(const struct command *command, struct berth_error *err)
     int r = require_facility(command, &facility, err);
     if (r == 0)
         r = require(command, "name", &name, err);
+    if (r == 0)
+        r = check_is_rootfs(facility, err);
     if (r < 0)
         return r;
-    if (!facility->backend->ops->attach)
-        return berth_error_set(err, BERTH_E_UNSUPPORTED,
-                               "facility %s has no containers of its own to attach to: its "
-                               "backend is %s, not rootfs",
-                               facility->config.id, facility->config.backend);
     by.role = BERTH_ROLE_ADMIN;
     r = berth_minirun_get(facility, &by, name, &app, err);
     if (r < 0)
@@ -482,17 +489,64 @@ static int run(const struct command *command, struct berth_error *err)
     return 0;
 }
 
+/* Where users have names, a wrong one would have containers that nobody can see. */
+static int check_owner(const struct command *command, const struct berth_facility *facility,
+                       const char *user, struct berth_error *err)
+{
+    if (!user)
+        return 0;
+    int r = berth_naming_check_user("user", user, err);
+    if (r == 0 && facility->config.auth != BERTH_AUTH_OPEN &&
+        !berth_identity_has(command->berth->identity, user))
+        r = berth_error_set(err, BERTH_E_INVALID, "there is no user %s", user);
+    return r;
+}
+
+/* One container at a time, so that each has an answer of its own. */
+static int store_import_minirun(const struct command *command, struct berth_error *err)
+{
+    BERTH_CLEANUP(facility) struct berth_facility *facility = NULL;
+    BERTH_CLEANUP(app) struct berth_app *app = NULL;
+    struct berth_caller by = *command->by;
+    const char *created_at = berth_json_string(command->request, "created_at", NULL);
+    struct berth_minirun_request request = {
+        .rootfs = berth_json_string(command->request, "rootfs", NULL),
+        .command = berth_json_string(command->request, "program", NULL),
+        .user = berth_json_string(command->request, "user", NULL),
+    };
+    by.role = BERTH_ROLE_ADMIN;
+    int r = require_facility(command, &facility, err);
+    if (r == 0)
+        r = require(command, "name", &request.name, err);
+    if (r == 0)
+        r = check_is_rootfs(facility, err);
+    if (r == 0)
+        r = check_owner(command, facility, request.user, err);
+    if (r == 0 && created_at &&
+        berth_clock_parse_rfc3339(created_at, strlen(created_at), &request.created_ns, err) < 0)
+        r = berth_error_wrap(err, "created_at");
+    return r < 0 ? r : berth_minirun_create(facility, &by, &request, &app, err);
+}
+
 static const struct {
     const char *name;
     int (*run)(const struct command *command, struct berth_error *err);
 } commands[] = {
-    {"user-add", user_add},           {"user-passwd", user_passwd},
-    {"user-remove", user_remove},     {"user-list", user_list},
-    {"user-grant", user_grant},       {"user-revoke", user_revoke},
-    {"token-create", token_create},   {"token-list", token_list},
-    {"token-revoke", token_revoke},   {"image-list", image_list},
-    {"image-approve", image_approve}, {"image-reject", image_reject},
-    {"report-uptime", report_uptime}, {"run", run},
+    {"user-add", user_add},
+    {"user-passwd", user_passwd},
+    {"user-remove", user_remove},
+    {"user-list", user_list},
+    {"user-grant", user_grant},
+    {"user-revoke", user_revoke},
+    {"token-create", token_create},
+    {"token-list", token_list},
+    {"token-revoke", token_revoke},
+    {"image-list", image_list},
+    {"image-approve", image_approve},
+    {"image-reject", image_reject},
+    {"report-uptime", report_uptime},
+    {"run", run},
+    {"store-import-minirun", store_import_minirun},
 };
 
 void berth_command_output_release(struct berth_command_output *output)

@@ -13,7 +13,9 @@
  *   image-approve FACILITY IMAGE, image-reject FACILITY IMAGE REASON,
  *   report-uptime FACILITY SINCE(hour|day|week|month) [FORMAT(text|csv|json|html)],
  *   run FACILITY NAME, which starts a container unless it runs and says {"id": TEXT,
- *   "was_running": BOOL}
+ *   "was_running": BOOL},
+ *   store-import-minirun FACILITY NAME [ROOTFS] [PROGRAM] [CREATED_AT] [USER], which makes one
+ *   container; BERTH_E_EXISTS: there is one of that name
  * with members in lower case ("name", "gateway_admin", …).
  *
  * Threading: any thread.

@@ -198,7 +198,8 @@ int berth_minirun_post(struct berth_exchange *exchange, struct berth_error *err)
     int r = berth_minirun_body_decode(&exchange->request_body, &body, err);
     if (r < 0)
         return r;
-    const struct berth_minirun_request request = {body.name, body.rootfs, body.command};
+    const struct berth_minirun_request request = {
+        .name = body.name, .rootfs = body.rootfs, .command = body.command};
     r = berth_minirun_create(exchange->facility, &exchange->caller, &request, &app, err);
     return r < 0 ? r : answer(exchange, "Container created successfully", app);
 }

@@ -58,6 +58,8 @@ static int make_record(const struct berth_rootfs *rootfs, const struct berth_cre
     bool has_label = spec->image_label && spec->image_label[0] != '\0';
     record.terminal = asked ? asked->terminal : before ? before->terminal : true;
     record.created_ns = record.asked.updated_ns = berth_clock_wall_ns();
+    if (asked && asked->created_ns > 0)
+        record.created_ns = asked->created_ns;
     record.asked.cpu_nano = spec->cpu_nano;
     record.asked.memory_bytes = spec->memory_bytes;
     record.asked.pids = spec->pids;

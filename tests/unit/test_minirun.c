@@ -46,7 +46,8 @@ static void close_facility(void)
 static int create(const struct berth_caller *by, const char *name, struct berth_error *err)
 {
     BERTH_CLEANUP(app) struct berth_app *app = NULL;
-    const struct berth_minirun_request request = {name, ROOTFS, "/bin/sh"};
+    const struct berth_minirun_request request = {
+        .name = name, .rootfs = ROOTFS, .command = "/bin/sh"};
     int r = berth_minirun_create(facility, by, &request, &app, err);
     if (r == 0)
         ck_assert_str_eq(app->name, name);
@@ -100,6 +101,19 @@ END_TEST
 
 /* ---- Whose they are ---- */
 
+START_TEST(made_for_another_by_who_may)
+{
+    BERTH_CLEANUP(app) struct berth_app *app = NULL;
+    const struct berth_minirun_request request = {
+        .name = "webapp", .rootfs = ROOTFS, .command = "/bin/sh", .user = "bob"};
+    open_facility();
+    ck_assert_int_eq(berth_minirun_create(facility, &ana, &request, &app, NULL), BERTH_E_FORBIDDEN);
+    ck_assert_int_eq(berth_minirun_create(facility, &anybody, &request, &app, NULL), 0);
+    ck_assert_str_eq(app->user, "bob");
+    close_facility();
+}
+END_TEST
+
 START_TEST(another_s_is_not_there)
 {
     BERTH_CLEANUP(app) struct berth_app *app = NULL;
@@ -145,7 +159,7 @@ END_TEST
 START_TEST(a_root_file_system_that_is_not_there_is_the_client_s_fault)
 {
     BERTH_CLEANUP(app) struct berth_app *app = NULL;
-    const struct berth_minirun_request request = {"webapp", "/no/such", NULL};
+    const struct berth_minirun_request request = {.name = "webapp", .rootfs = "/no/such"};
     struct berth_error err = BERTH_ERROR_INIT;
     open_facility();
     ck_assert_int_eq(berth_minirun_create(facility, &ana, &request, &app, &err), BERTH_E_INVALID);
@@ -197,6 +211,6 @@ START_TEST(a_verb_in_a_state)
 }
 END_TEST
 
-UNIT_SUITE("minirun", names_by_their_rule, another_s_is_not_there,
+UNIT_SUITE("minirun", names_by_their_rule, made_for_another_by_who_may, another_s_is_not_there,
            where_nobody_has_a_name_it_is_the_admin_s, the_bound_of_a_user_holds,
            a_root_file_system_that_is_not_there_is_the_client_s_fault, a_verb_in_a_state)
