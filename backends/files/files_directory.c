@@ -124,7 +124,8 @@ static int read_end64(int archive, int64_t end_at, const unsigned char *locator,
     directory->end = at;
     directory->count = (int64_t)number(end + 32, 8);
     directory->begin = (int64_t)number(end + 48, 8);
-    if ((int64_t)number(end + 40, 8) != directory->end - directory->begin)
+    if (directory->begin < 0 || directory->begin > directory->end ||
+        (int64_t)number(end + 40, 8) != directory->end - directory->begin)
         return refuse(err, "has a directory that is not where its end says");
     return 0;
 }
