@@ -166,7 +166,7 @@ def test_an_engine_s_log_is_what_docker_logs_prints(solo, engine, flags):
 
 def test_an_engine_s_log_is_followed(solo, engine):
     name = started(engine, "ticker--ana", "sh", "-c",
-                   "mkfifo /tmp/in; echo waiting; while read -r line </tmp/in; do echo got $line; done")
+                   "mkfifo /tmp/in; exec 3<>/tmp/in; echo waiting; while read -r line <&3; do echo got $line; done")
     appears(solo.anyone, name)
     with Following(solo.anyone, name=name) as following:
         assert following.line() == "waiting\n"
