@@ -26,7 +26,7 @@ def rows_of(path):
 
 
 def test_both_ways(gateway, server, tmp_path):
-    one = gateway(facilities=DEMO)
+    one = gateway(facilities=DEMO, settings={"store": {}})  # the embedded one, wherever others have theirs
     ana = one.user("ana", demo="admin")
     ana.post("/demo/approve-image", image="demo", headers={"Idempotency-Key": "one"}, wait="yes")
     ana.post("/demo/create-app", image="demo", user="ana")
