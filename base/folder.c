@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/folder.h"
 
+#include "base/clock.h"
 #include "base/encoding.h"
 
 #include <errno.h>
@@ -8,10 +9,12 @@
 #include <inttypes.h>
 #include <linux/openat2.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
-#define NAME_BYTES 256
+#define LOCK_RETRY_MS 5
+#define NAME_BYTES    256
 /* A path that others move things in is looked up anew. */
 #define OPEN_TRIES 100
 
@@ -211,4 +214,22 @@ int berth_folder_remove(int folder, const char *name, struct berth_error *err)
     if (unlinkat(folder, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
         return fail(err, errno, name, "removed");
     return berth_folder_sync(folder, err);
+}
+
+int berth_folder_lock(int folder, int64_t wait_ms, struct berth_error *err)
+{
+    const struct timespec pause = {.tv_nsec = LOCK_RETRY_MS * BERTH_NS_PER_MS};
+    int64_t deadline_ms = berth_clock_monotonic_ms() + wait_ms;
+    while (flock(folder, LOCK_EX | LOCK_NB) < 0) {
+        if (errno != EWOULDBLOCK && errno != EINTR)
+            return berth_error_set_errno(err, BERTH_E_IO, errno, "an app cannot be locked");
+        if (berth_clock_monotonic_ms() >= deadline_ms) {
+            int rc = berth_error_set(err, BERTH_E_BUSY, "another change of the app is under way");
+            if (err)
+                err->retry_after_s = 1;
+            return rc;
+        }
+        (void)nanosleep(&pause, NULL);
+    }
+    return 0;
 }

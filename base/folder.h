@@ -16,6 +16,7 @@
 
 #include <dirent.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 BERTH_DEFINE_CLEANUP(dir, DIR *, closedir)
@@ -48,6 +49,10 @@ BERTH_MUST_CHECK int berth_folder_remove(int folder, const char *name, struct be
 
 /* Another DIR of folder, from its first entry. */
 BERTH_MUST_CHECK int berth_folder_list(int folder, DIR **ret_dir, struct berth_error *err);
+
+/* Locks an app's folder (flock) for as long as what it is open by, and waits up to wait_ms for
+ * another to be through with it: then BERTH_E_BUSY. */
+BERTH_MUST_CHECK int berth_folder_lock(int folder, int64_t wait_ms, struct berth_error *err);
 
 /* What was made or removed in folder is on the disk. */
 BERTH_MUST_CHECK int berth_folder_sync(int folder, struct berth_error *err);

@@ -13,11 +13,10 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
-#define MARK          ".unfinished"
-#define LOCK_RETRY_MS 10
-#define FOLDER_MODE   0700
-#define FILE_MODE     0600
-#define MOUNT_MODE    0755 /* the folder around it is closed to all but us */
+#define MARK        ".unfinished"
+#define FOLDER_MODE 0700
+#define FILE_MODE   0600
+#define MOUNT_MODE  0755 /* the folder around it is closed to all but us */
 
 void berth_compose_project_release(struct berth_compose_project *project)
 {
@@ -39,24 +38,6 @@ bool berth_compose_is_cuid(const char *name)
 
 /* ---- The lock ---- */
 
-static int lock_folder(int folder, int64_t wait_ms, struct berth_error *err)
-{
-    const struct timespec pause = {.tv_nsec = LOCK_RETRY_MS * BERTH_NS_PER_MS};
-    int64_t deadline_ms = berth_clock_monotonic_ms() + wait_ms;
-    while (flock(folder, LOCK_EX | LOCK_NB) < 0) {
-        if (errno != EWOULDBLOCK && errno != EINTR)
-            return berth_error_set_errno(err, BERTH_E_IO, errno, "a project cannot be locked");
-        if (berth_clock_monotonic_ms() >= deadline_ms) {
-            int rc = berth_error_set(err, BERTH_E_BUSY, "another change of the app is under way");
-            if (err)
-                err->retry_after_s = 1;
-            return rc;
-        }
-        (void)nanosleep(&pause, NULL);
-    }
-    return 0;
-}
-
 /* What is locked may have been removed by whoever had the lock before. */
 static bool is_removed(int folder)
 {
@@ -73,7 +54,7 @@ int berth_compose_project_open(int root, const char *cuid, int64_t wait_ms,
     int rc =
         berth_folder_open(root, cuid, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, &project.folder, err);
     if (rc == 0)
-        rc = lock_folder(project.folder, wait_ms, err);
+        rc = berth_folder_lock(project.folder, wait_ms, err);
     if (rc == 0 && is_removed(project.folder))
         rc = berth_error_set(err, BERTH_E_NOT_FOUND, "there is no project %s", cuid);
     if (rc < 0)
@@ -273,7 +254,7 @@ static int make_locked(int root, struct berth_compose_project *project, struct b
         return berth_error_set(err, BERTH_E_EXISTS, "project %s already exists", project->cuid);
     if (rc == 0)
         rc = berth_folder_make(root, project->cuid, FOLDER_MODE, &project->folder, err);
-    return rc < 0 ? rc : lock_folder(project->folder, 0, err);
+    return rc < 0 ? rc : berth_folder_lock(project->folder, 0, err);
 }
 
 static int fill(int root, const struct berth_compose_project *project, const char *run_as,

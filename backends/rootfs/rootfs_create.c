@@ -23,7 +23,7 @@ int berth_rootfs_lock_all(struct berth_rootfs *rootfs, int *ret_held, struct ber
     BERTH_CLEANUP(fd) int held = openat(rootfs->root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (held < 0)
         return berth_error_set_errno(err, BERTH_E_IO, errno, "the folder of apps cannot be opened");
-    int rc = berth_rootfs_lock(held, rootfs->request_timeout_ms, err);
+    int rc = berth_folder_lock(held, rootfs->request_timeout_ms, err);
     if (rc == 0)
         *ret_held = berth_fd_steal(&held);
     return rc;

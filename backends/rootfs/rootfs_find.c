@@ -9,14 +9,12 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/pidfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#define LOCK_RETRY_MS 5
-#define STAT_BYTES    1024
-#define PATH_BYTES    64
+#define STAT_BYTES 1024
+#define PATH_BYTES 64
 
 /* ---- Processes ---- */
 
@@ -180,31 +178,13 @@ static int open_folder(const struct berth_rootfs *rootfs, const char *id,
     return rc == BERTH_E_NOT_FOUND ? berth_rootfs_unknown(id, err) : rc;
 }
 
-int berth_rootfs_lock(int folder, int64_t wait_ms, struct berth_error *err)
-{
-    const struct timespec pause = {.tv_nsec = LOCK_RETRY_MS * BERTH_NS_PER_MS};
-    int64_t deadline_ms = berth_clock_monotonic_ms() + wait_ms;
-    while (flock(folder, LOCK_EX | LOCK_NB) < 0) {
-        if (errno != EWOULDBLOCK && errno != EINTR)
-            return berth_error_set_errno(err, BERTH_E_IO, errno, "an app cannot be locked");
-        if (berth_clock_monotonic_ms() >= deadline_ms) {
-            int rc = berth_error_set(err, BERTH_E_BUSY, "another change of the app is under way");
-            if (err)
-                err->retry_after_s = 1;
-            return rc;
-        }
-        (void)nanosleep(&pause, NULL);
-    }
-    return 0;
-}
-
 static int find(struct berth_rootfs *rootfs, const char *id, bool is_locked, int64_t wait_ms,
                 struct berth_rootfs_app *ret_app, struct berth_error *err)
 {
     BERTH_CLEANUP(rootfs_app) struct berth_rootfs_app app = BERTH_ROOTFS_APP_INIT;
     int rc = open_folder(rootfs, id, &app, err);
     if (rc == 0 && is_locked)
-        rc = berth_rootfs_lock(app.folder, wait_ms, err);
+        rc = berth_folder_lock(app.folder, wait_ms, err);
     if (rc == 0)
         rc = berth_rootfs_record_read(app.folder, &app.record, err);
     if (rc == BERTH_E_NOT_FOUND)

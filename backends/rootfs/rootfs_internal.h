@@ -115,9 +115,6 @@ bool berth_rootfs_is_id(const char *text);
 /* "No such container: ID", as the engine says it. */
 int berth_rootfs_unknown(const char *id, struct berth_error *err);
 
-/* Takes the lock of an open folder, until that is closed. BERTH_E_BUSY. */
-BERTH_MUST_CHECK int berth_rootfs_lock(int folder, int64_t wait_ms, struct berth_error *err);
-
 /* As the verb of backend.h. */
 int berth_rootfs_list(struct berth_backend *backend, const char *id, struct berth_app_list *apps,
                       struct berth_error *err);

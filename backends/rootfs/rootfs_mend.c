@@ -34,7 +34,7 @@ static enum outcome remove_remains(struct berth_rootfs *rootfs, const char *id)
             0 ||
         berth_folder_has(folder, BERTH_ROOTFS_RECORD))
         return MENDED;
-    if (berth_rootfs_lock(folder, 0, NULL) < 0) /* it is being removed */
+    if (berth_folder_lock(folder, 0, NULL) < 0) /* it is being removed */
         return BUSY;
     if (berth_rootfs_discard(rootfs, id, folder, &err) == 0) {
         berth_log(BERTH_LOG_INFO, "facility %s: app %s was left unfinished: it is removed",
