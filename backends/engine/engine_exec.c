@@ -437,6 +437,19 @@ static const char *find_greeting(struct berth_strbuf *text)
     return pid;
 }
 
+/* The keeper learns of the process before that begins. */
+static int take_greeting(struct engine_exec *exec, const char *pid, struct berth_error *err)
+{
+    size_t written = 0;
+    int rc = tell_keeper(exec, "leader", pid, err);
+    if (rc < 0 || exec->tty)
+        return rc;
+    rc = berth_engine_hijack_write(exec->stream, "\n", 1, &written, err);
+    if (rc == 0 && written == 0)
+        return berth_error_set(err, BERTH_E_BUSY, "the engine takes no input");
+    return rc;
+}
+
 /* Reads what the starter says before it becomes the process: a byte at a time, as what follows is
  * the process's. What comes instead is the engine's word on why it does not run. */
 static int await_greeting(struct engine_exec *exec, struct berth_error *err)
@@ -460,7 +473,7 @@ static int await_greeting(struct engine_exec *exec, struct berth_error *err)
         }
         const char *pid = output.len > 0 && byte == '\n' ? find_greeting(&text) : NULL;
         if (pid)
-            return tell_keeper(exec, "leader", pid, err);
+            return take_greeting(exec, pid, err);
     }
 }
 

@@ -2,9 +2,12 @@
 /* What runs within containers: POSIX shell, tried with busybox's and with dash. */
 #include "backends/engine/engine_exec.h"
 
+/* Without a terminal it waits for a line before it becomes the process: the engine passes the two
+ * streams on as they come, and what the process prints on the other could overtake the greeting. */
 const char berth_engine_exec_starter[] =
     "[ \"$1\" = 0 ] || stty cols \"$1\" rows \"$2\" 2>/dev/null\n"
     "printf '\\001berth %s\\n' \"$$\"\n"
+    "[ \"$1\" != 0 ] || read -r answer\n"
     "[ -z \"$3\" ] || cd -- \"$3\" 2>/dev/null\n"
     "shift 3\n"
     "[ $# -eq 0 ] || exec \"$@\"\n"

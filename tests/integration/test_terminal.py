@@ -433,10 +433,12 @@ def test_a_container_by_its_cuid(projects):
             terminal.until(b"/app\r\n40 100\r\n")
             assert terminal.rest() == (1000, "exit 3")
             assert terminal.messages[-1] == {"type": "exit", "code": 3}
-    with Terminal(projects.anyone, f"/ws/{cuid}", tty="false",
-                  cmd="echo $CONTAINER_UID; echo two >&2; exit 4") as terminal:
-        terminal.rest()
-        assert (terminal.output, terminal.errors, terminal.exit) == (f"{cuid}\n".encode(), b"two\n", 4)
+    for _ in range(8):  # which stream comes first is the engine's choice
+        with Terminal(projects.anyone, f"/ws/{cuid}", tty="false",
+                      cmd="echo $CONTAINER_UID; echo two >&2; exit 4") as terminal:
+            terminal.rest()
+            assert (terminal.output, terminal.errors, terminal.exit) == \
+                (f"{cuid}\n".encode(), b"two\n", 4)
     with Terminal(projects.anyone, f"/ws/{cuid}") as terminal:
         terminal.send_text("{")
         error = terminal.next("error")["error"]
