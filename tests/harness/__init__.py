@@ -10,10 +10,12 @@
 The fixtures are in tests/integration/conftest.py. The program is build/berth, or BERTH_BIN.
 """
 
+from ports import free_port
+
 from . import stores
 from .client import Answer, Client
 from .following import Following
-from .gateway import BINARY, PLAIN, Gateway, clear_engine, free_port, refused, wait_until
+from .gateway import BINARY, PLAIN, Gateway, clear_engine, refused, wait_until
 from .watcher import Event, Watcher
 
 __all__ = ["Answer", "BINARY", "Client", "Event", "Following", "Gateway", "PLAIN", "Watcher",

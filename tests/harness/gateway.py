@@ -4,13 +4,13 @@
 import json
 import os
 import pathlib
-import random
 import re
 import secrets
 import signal
-import socket
 import subprocess
 import time
+
+from ports import free_port
 
 from . import stores
 from .client import Client
@@ -18,8 +18,8 @@ from .client import Client
 _ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = os.environ.get("BERTH_BIN") or str(_ROOT / "build" / "berth")
 PLAIN = str(_ROOT / "build" / "berth")  # without a sanitizer, where memory or time is measured
-START_TIMEOUT_S = 30
-STOP_TIMEOUT_S = 30
+START_TIMEOUT_S = 60
+STOP_TIMEOUT_S = 60
 # Of the program's own environment, so that what the tester has set is without effect.
 _VARIABLES = {"PATH": "/usr/bin:/bin", "TZ": "UTC0", "LC_ALL": "C.UTF-8"}
 _SANITIZERS = ("ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS", "TSAN_OPTIONS")
@@ -108,7 +108,10 @@ class Gateway:
             raise AssertionError(f"the gateway did not stop:\n{self.errors}") from None
         assert code == 0, f"the gateway ended with {code}:\n{self.errors}"
         self.check_errors()
-        left = members_of(process.pid)
+        # What it has ended may need a moment, and is listed until it has been waited for.
+        deadline = time.monotonic() + 10
+        while (left := members_of(process.pid)) and time.monotonic() < deadline:
+            time.sleep(0.01)
         assert not left, f"the gateway left processes behind: {left}"
         assert not (self.data / "control.sock").exists(), "the control socket is left behind"
 
@@ -136,9 +139,15 @@ class Gateway:
         return (self.directory / "stderr").read_text(errors="replace")
 
     def actions(self):
-        """The lines of the log of actions, oldest first."""
-        path = self.data / "logs" / "actions.jsonl"
-        return [json.loads(line) for line in path.read_text().splitlines()]
+        """The lines of the log of actions, oldest first; none while there is no file.
+
+        A line that is being written does not count yet.
+        """
+        try:
+            text = (self.data / "logs" / "actions.jsonl").read_text()
+        except FileNotFoundError:
+            return []
+        return [json.loads(line) for line in text.split("\n")[:-1]]
 
     # Use
 
@@ -217,18 +226,6 @@ def _section(name, keys):
     return "\n".join(lines) + "\n"
 
 
-def free_port():
-    """A port nobody listens on, below those that the kernel gives to outgoing connections."""
-    while True:
-        port = random.randrange(20000, 32000)
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-                return port
-            except OSError:
-                continue
-
-
 def members_of(session):
     """The ids and commands of the processes of a session."""
     found = []
@@ -251,13 +248,18 @@ def refused(done, code=1):
 
 
 def wait_until(condition, timeout_s=30, what="the condition"):
-    """Returns the first true value of condition(); it is asked again and again."""
+    """Returns the first true value of condition(); it is asked again and again.
+
+    The last time is when timeout_s have passed, however long a turn takes.
+    """
     deadline = time.monotonic() + timeout_s
-    while not (value := condition()):
-        if time.monotonic() > deadline:
+    while True:
+        is_last = time.monotonic() > deadline
+        if value := condition():
+            return value
+        if is_last:
             raise AssertionError(f"waited {timeout_s} s in vain for {what}")
         time.sleep(0.01)
-    return value
 
 
 def clear_engine(engine):

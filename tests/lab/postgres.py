@@ -6,10 +6,11 @@ import pathlib
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
+
+from ports import free_port
 
 START_TIMEOUT_S = 60
 USER = "postgres"  # the server does not run as root
@@ -53,7 +54,7 @@ class Postgres:
 
     def boot(self):
         """Start the server, at first or after kill(), and wait until it answers."""
-        self.port = self.port or _free_port()
+        self.port = self.port or free_port()
         settings = {"listen_addresses": "127.0.0.1", "port": self.port,
                     "unix_socket_directories": self._directory, "shared_buffers": "16MB",
                     "max_connections": 300, "autovacuum": "off"}
@@ -152,9 +153,3 @@ def _program(name):
 
 def _children(pid):
     return map(int, pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
-
-
-def _free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
