@@ -610,6 +610,9 @@ START_TEST(a_change_is_whole_or_none)
 }
 END_TEST
 
+static void (*const starts_fail_after[])(size_t successes) = {unit_alloc_fail_after,
+                                                              unit_alloc_fail_once_after};
+
 START_TEST(a_start_is_whole_or_none)
 {
     struct world world;
@@ -620,25 +623,21 @@ START_TEST(a_start_is_whole_or_none)
     ck_assert_int_eq(create_app(&world, NULL), 0);
     ck_assert_int_eq(create_token(&world, NULL), 0);
     BERTH_CLEANUP(free) char *before = describe(&world);
-    void (*const fail_after[])(size_t successes) = {unit_alloc_fail_after,
-                                                    unit_alloc_fail_once_after};
-    for (size_t i = 0; i < UNIT_COUNT(fail_after); i++) {
-        bool failed = true;
-        for (size_t n = 0; failed; n++) {
-            struct berth_error err = BERTH_ERROR_INIT;
-            close_parts(&world);
-            fail_after[i](n);
-            int r = open_parts(&world, &err);
-            failed = unit_alloc_restore();
-            ck_assert_msg(r == 0 || (failed && r == BERTH_E_NOMEM), "allocation %zu: %d %s", n, r,
-                          err.message);
-            if (r < 0)
-                continue;
-            /* The engine in memory begins anew: its apps are no part of what is kept. */
-            BERTH_CLEANUP(free) char *after = describe(&world);
-            ck_assert_msg(strncmp(before, after, strstr(before, APP) - before) == 0,
-                          "allocation %zu: before:\n%safter:\n%s", n, before, after);
-        }
+    bool failed = true;
+    for (size_t n = 0; failed; n++) {
+        struct berth_error err = BERTH_ERROR_INIT;
+        close_parts(&world);
+        starts_fail_after[_i](n);
+        int r = open_parts(&world, &err);
+        failed = unit_alloc_restore();
+        ck_assert_msg(r == 0 || (failed && r == BERTH_E_NOMEM), "allocation %zu: %d %s", n, r,
+                      err.message);
+        if (r < 0)
+            continue;
+        /* The engine in memory begins anew: its apps are no part of what is kept. */
+        BERTH_CLEANUP(free) char *after = describe(&world);
+        ck_assert_msg(strncmp(before, after, strstr(before, APP) - before) == 0,
+                      "allocation %zu: before:\n%safter:\n%s", n, before, after);
     }
     close_world(&world);
 }
@@ -649,7 +648,7 @@ Suite *unit_suite(void)
     Suite *suite = suite_create("out_of_memory");
     TCase *tcase = tcase_create("out_of_memory");
     tcase_add_loop_test(tcase, a_change_is_whole_or_none, 0, (int)UNIT_COUNT(operations));
-    tcase_add_test(tcase, a_start_is_whole_or_none);
+    tcase_add_loop_test(tcase, a_start_is_whole_or_none, 0, (int)UNIT_COUNT(starts_fail_after));
     suite_add_tcase(suite, tcase);
     return suite;
 }
