@@ -15,7 +15,7 @@
 #define CONNECTIONS 256
 #define CONTAINERS  256
 #define REQUESTS    4096
-#define WAIT_MS     5000
+#define WAIT_MS     30000
 
 struct connection {
     int fd; /* -1: free */

@@ -51,7 +51,7 @@ void engine_server_end(struct engine_server *server, const char *target, bool wh
 /* Requests so far whose target contains the text; streams open now. */
 unsigned engine_server_asked(struct engine_server *server, const char *target);
 unsigned engine_server_streams(struct engine_server *server, const char *target);
-/* Waits up to 5 s until that many were asked, or are open; false if that did not come. */
+/* Waits up to 30 s until that many were asked, or are open; false if that did not come. */
 bool engine_server_wait_asked(struct engine_server *server, const char *target, unsigned count);
 bool engine_server_wait_streams(struct engine_server *server, const char *target, unsigned count);
 

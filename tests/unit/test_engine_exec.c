@@ -5,10 +5,11 @@
 
 #include <string.h>
 
-#define TIMEOUT_MS 300
-#define RUNNING    "200 {\"State\":{\"Running\":true,\"StartedAt\":\"today\"}}"
-#define ID         "201 {\"Id\":\"0b\"}"
-#define STREAM     "HTTP/1.1 101 UPGRADED\r\n\r\n"
+#define TIMEOUT_MS  1500  /* of an engine that is silent */
+#define PATIENCE_MS 30000 /* with others */
+#define RUNNING     "200 {\"State\":{\"Running\":true,\"StartedAt\":\"today\"}}"
+#define ID          "201 {\"Id\":\"0b\"}"
+#define STREAM      "HTTP/1.1 101 UPGRADED\r\n\r\n"
 
 /* What an engine may say on the way to a process: its keeper is 0a, the process 0b. */
 static const struct {
@@ -66,10 +67,11 @@ START_TEST(any_answer_is_borne)
             {0},
         };
         struct canned_server *server = canned_server_new(rules, "1.41");
-        const struct berth_engine_config config = {.facility = "demo",
-                                                   .endpoint = canned_server_endpoint(server),
-                                                   .request_timeout_ms = TIMEOUT_MS,
-                                                   .connections = 2};
+        const struct berth_engine_config config = {
+            .facility = "demo",
+            .endpoint = canned_server_endpoint(server),
+            .request_timeout_ms = openings[i].result == BERTH_E_TIMEOUT ? TIMEOUT_MS : PATIENCE_MS,
+            .connections = 2};
         ck_assert_int_eq(berth_engine_open(&config, &engine, NULL), 0);
         int r =
             berth_engine_exec(engine, "c1", openings[i].no_tty ? &pipes : &terminal, &exec, &err);

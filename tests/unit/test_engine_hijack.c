@@ -68,17 +68,18 @@ END_TEST
 
 /* ---- Connections ---- */
 
-#define START      "/exec/0a/start"
-#define UPGRADED   "HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n"
-#define TIMEOUT_MS 300
+#define START       "/exec/0a/start"
+#define UPGRADED    "HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n"
+#define TIMEOUT_MS  1500  /* of an engine that is silent */
+#define PATIENCE_MS 30000 /* with others */
 
-static struct berth_engine *open_engine(struct canned_server *server)
+static struct berth_engine *open_engine(struct canned_server *server, int64_t timeout_ms)
 {
     struct berth_error err = BERTH_ERROR_INIT;
     struct berth_engine *engine = NULL;
     const struct berth_engine_config config = {.facility = "demo",
                                                .endpoint = canned_server_endpoint(server),
-                                               .request_timeout_ms = TIMEOUT_MS,
+                                               .request_timeout_ms = timeout_ms,
                                                .connections = 2};
     const struct berth_engine_request request = {.method = "GET", .path = "/info"};
     ck_assert_msg(berth_engine_open(&config, &engine, &err) == 0, "%s", err.message);
@@ -121,7 +122,8 @@ START_TEST(any_answer_is_borne)
             {0},
         };
         struct canned_server *server = canned_server_new(rules, "1.41");
-        struct berth_engine *engine = open_engine(server);
+        struct berth_engine *engine =
+            open_engine(server, answers[i].result == BERTH_E_TIMEOUT ? TIMEOUT_MS : PATIENCE_MS);
         struct berth_engine_hijack *hijack = NULL;
         int r = berth_engine_hijack_open(engine, START, "{}", &hijack, &err);
         ck_assert_msg(r == answers[i].result, "%s: %s, %s", answers[i].name, berth_status_name(r),
@@ -147,7 +149,7 @@ START_TEST(a_head_comes_in_drips)
     };
     struct berth_error err = BERTH_ERROR_INIT;
     struct canned_server *server = canned_server_new(rules, "1.41");
-    struct berth_engine *engine = open_engine(server);
+    struct berth_engine *engine = open_engine(server, PATIENCE_MS);
     struct berth_engine_hijack *hijack = NULL;
     char text[16] = "";
     size_t used = 0;
@@ -155,7 +157,7 @@ START_TEST(a_head_comes_in_drips)
     while (used < 5) {
         size_t len = 0;
         bool has_ended = false;
-        int64_t deadline_ms = berth_clock_monotonic_ms() + 5000;
+        int64_t deadline_ms = berth_clock_monotonic_ms() + PATIENCE_MS;
         ck_assert_int_eq(berth_engine_hijack_await(hijack, deadline_ms, &err), 0);
         ck_assert_int_eq(berth_engine_hijack_read(hijack, text + used, sizeof(text) - used - 1,
                                                   &len, &has_ended, &err),

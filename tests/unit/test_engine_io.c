@@ -309,7 +309,7 @@ static void probe_start(struct probe *probe, struct berth_engine_io *io,
 
 static bool probe_wait(struct probe *probe, const bool *flag, const size_t *bytes, size_t most)
 {
-    int64_t deadline_ms = berth_clock_monotonic_ms() + 5000;
+    int64_t deadline_ms = berth_clock_monotonic_ms() + 30000;
     BERTH_LOCK_SCOPE(held, &probe->lock);
     while (!(flag && *flag) && !(bytes && *bytes >= most))
         if (!berth_cond_wait_until(&probe->changed, &probe->lock, deadline_ms))
@@ -479,7 +479,7 @@ START_TEST(an_idle_thread_sleeps)
     const struct timespec second = {.tv_sec = 1};
     (void)nanosleep(&second, NULL); /* it is the absence of anything that is waited for */
     berth_engine_io_call(io, count_switches, &after);
-    ck_assert_int_le(after - before, 5);
+    ck_assert_int_le(after - before, 20); /* one that polls has hundreds */
     berth_engine_transfer_free(probe.transfer);
     berth_engine_io_close(io);
     engine_server_free(server);

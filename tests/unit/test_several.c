@@ -34,7 +34,7 @@ static void nap_until(int64_t deadline_ms, const char *what)
 /* Until the other gateway has heard of it. */
 #define AWAIT(condition)                                                                           \
     do {                                                                                           \
-        int64_t deadline_ms = berth_clock_monotonic_ms() + 5000;                                   \
+        int64_t deadline_ms = berth_clock_monotonic_ms() + 30000;                                  \
         while (!(condition))                                                                       \
             nap_until(deadline_ms, #condition);                                                    \
     } while (0)

@@ -160,7 +160,7 @@ static bool is_fallen(void)
 
 static void await_fallen(bool fallen)
 {
-    int64_t deadline_ms = berth_clock_monotonic_ms() + 10000;
+    int64_t deadline_ms = berth_clock_monotonic_ms() + 30000;
     while (is_fallen() != fallen) {
         ck_assert_msg(berth_clock_monotonic_ms() < deadline_ms, "it did not notice");
         (void)nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
@@ -190,7 +190,7 @@ static const char count_spool[] = "SELECT count(*) FROM spool";
 
 static void await_copy(const char *sql, int64_t count)
 {
-    int64_t deadline_ms = berth_clock_monotonic_ms() + 10000;
+    int64_t deadline_ms = berth_clock_monotonic_ms() + 30000;
     while (count_in(copy_path, sql) != count)
         ck_assert_msg(berth_clock_monotonic_ms() < deadline_ms, "there is no copy");
 }
