@@ -48,6 +48,7 @@ struct engine_server {
     unsigned most_at_once;
     char *images;
     char answer_target[128];
+    char held_target[128]; /* "": none */
     char *answer;
     struct container containers[CONTAINERS];
     size_t container_count;
@@ -222,13 +223,18 @@ static void accept_connection(struct engine_server *server)
     ck_assert_msg(fd < 0, "too many connections");
 }
 
+static bool is_held(const struct engine_server *server, const struct connection *connection)
+{
+    return server->held_target[0] && strstr(connection->target, server->held_target);
+}
+
 static int answer_due(struct engine_server *server)
 {
     int64_t now_ms = berth_clock_monotonic_ms();
     int64_t next_ms = -1;
     for (size_t i = 0; i < CONNECTIONS; i++) {
         struct connection *connection = &server->connections[i];
-        if (connection->fd < 0 || !connection->answer_at_ms)
+        if (connection->fd < 0 || !connection->answer_at_ms || is_held(server, connection))
             continue;
         if (connection->answer_at_ms <= now_ms)
             answer_request(server, connection);
@@ -431,6 +437,13 @@ void engine_server_answer(struct engine_server *server, const char *target, cons
     free(server->answer);
     server->answer = raw ? strdup(raw) : NULL;
     (void)snprintf(server->answer_target, sizeof(server->answer_target), "%s", target);
+}
+
+void engine_server_hold(struct engine_server *server, const char *target)
+{
+    BERTH_LOCK_SCOPE(held, &server->lock);
+    (void)snprintf(server->held_target, sizeof(server->held_target), "%s", target ? target : "");
+    wake(server);
 }
 
 void engine_server_delay(struct engine_server *server, int delay_ms)

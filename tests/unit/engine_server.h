@@ -55,6 +55,9 @@ unsigned engine_server_streams(struct engine_server *server, const char *target)
 bool engine_server_wait_asked(struct engine_server *server, const char *target, unsigned count);
 bool engine_server_wait_streams(struct engine_server *server, const char *target, unsigned count);
 
+/* Answers no request whose target contains the text; NULL: no longer, and answers those it held. */
+void engine_server_hold(struct engine_server *server, const char *target);
+
 /* Answers all but pings late by delay_ms; the most requests that waited for an answer at once. */
 void engine_server_delay(struct engine_server *server, int delay_ms);
 unsigned engine_server_most_at_once(struct engine_server *server);

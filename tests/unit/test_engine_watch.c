@@ -8,8 +8,9 @@
 #include <inttypes.h>
 #include <stdarg.h>
 
-#define WAIT_MS 5000
-#define LINES   2048
+#define WAIT_MS  30000
+#define QUICK_MS 10000 /* far less than between two tries, or pings, of one that is in no hurry */
+#define LINES    2048
 
 /* ---- A sink that writes down what it is told ---- */
 
@@ -103,7 +104,7 @@ struct scene {
     struct recorder recorder;
 };
 
-static void scene_open(struct scene *scene)
+static void scene_open_with(struct scene *scene, int64_t timeout_ms)
 {
     memset(scene, 0, sizeof(*scene));
     pthread_mutex_init(&scene->recorder.lock, NULL);
@@ -113,9 +114,14 @@ static void scene_open(struct scene *scene)
     ck_assert_int_eq(berth_engine_io_open(&scene->io, NULL), 0);
     const struct berth_engine_config config = {.facility = "demo",
                                                .endpoint = engine_server_endpoint(scene->server),
-                                               .request_timeout_ms = 1500,
+                                               .request_timeout_ms = timeout_ms,
                                                .connections = 2};
     ck_assert_int_eq(berth_engine_open(&config, &scene->engine, NULL), 0);
+}
+
+static void scene_open(struct scene *scene)
+{
+    scene_open_with(scene, WAIT_MS);
 }
 
 static void scene_watch(struct scene *scene, bool adopt)
@@ -355,12 +361,13 @@ START_TEST(a_burst_about_one_container_asks_twice)
     struct scene scene;
     scene_open(&scene);
     scene_live(&scene);
-    engine_server_delay(scene.server, 200);
+    engine_server_hold(scene.server, "/containers/aaa/json");
     container_event(&scene, "die", "aaa", 1700000000000000000);
     ck_assert(engine_server_wait_asked(scene.server, "/containers/aaa/json", 2)); /* 1: listing */
     for (int i = 1; i < 50; i++)
         container_event(&scene, i % 2 ? "start" : "die", "aaa", 1700000000000000000 + i);
     expect(&scene, "changed aaa running 1700000000000000049");
+    engine_server_hold(scene.server, NULL);
     expect(&scene, "app aaa");
     expect(&scene, "app aaa");
     ck_assert_uint_eq(engine_server_asked(scene.server, "/containers/aaa/json"), 3);
@@ -486,7 +493,7 @@ START_TEST(a_container_that_hangs_keeps_no_other_away)
         "", "HTTP/1.1 500 No\r\nContent-Length: 18\r\n\r\n{\"message\":\"oops\"}"};
     for (size_t i = 0; i < UNIT_COUNT(answers); i++) {
         struct scene scene;
-        scene_open(&scene);
+        scene_open_with(&scene, 1500);
         engine_server_answer(scene.server, "/containers/aaa/json", answers[i]);
         engine_server_put(scene.server, "aaa", "httpd--ana", "demo", "running");
         engine_server_put(scene.server, "bbb", "httpd--ben", "demo", "running");
@@ -532,7 +539,7 @@ START_TEST(an_engine_that_is_not_there_is_waited_for)
     (void)usleep(700000); /* several tries, one word */
     ck_assert_uint_eq(told(&scene, "lost"), 1);
     engine_server_start(scene.server);
-    expect_within(&scene, 2000, "listing 0");
+    expect_within(&scene, QUICK_MS, "listing 0");
     expect(&scene, "alive");
     scene_close(&scene);
 }
@@ -562,7 +569,7 @@ START_TEST(a_stream_that_breaks_is_opened_again)
         const char *lost = expect(&scene, "lost unreachable: ");
         ck_assert_msg(strstr(lost, rows[i].word), "%s: %s", rows[i].name, lost);
         ck_assert_msg(strstr(lost, "(was alive)"), "%s: %s", rows[i].name, lost);
-        expect_within(&scene, 2000, "listing 2");
+        expect_within(&scene, QUICK_MS, "listing 2");
         expect(&scene, "images 0");
         expect(&scene, "alive");
     }
@@ -592,7 +599,7 @@ START_TEST(garbage_on_the_stream_is_a_loss)
         engine_server_chunk(scene.server, "/events", rows[i].bytes, strlen(rows[i].bytes));
         const char *lost = expect(&scene, "lost unreachable: ");
         ck_assert_msg(strstr(lost, rows[i].word), "%s: %s", rows[i].name, lost);
-        expect_within(&scene, 2000, "alive");
+        expect_within(&scene, QUICK_MS, "alive");
     }
     scene_close(&scene);
 }
@@ -605,7 +612,7 @@ START_TEST(what_happened_meanwhile_is_told_before_the_listing)
     scene_live(&scene);
     container_event(&scene, "start", "aaa", 1700000000000000005);
     expect(&scene, "app aaa");
-    engine_server_delay(scene.server, 600); /* time to speak before it lists */
+    engine_server_hold(scene.server, "/containers/json"); /* it speaks before it lists */
     engine_server_end(scene.server, "/events", true);
     expect(&scene, "lost");
     ck_assert(engine_server_wait_asked(scene.server, "since=1700000000.000000006", 1));
@@ -616,6 +623,7 @@ START_TEST(what_happened_meanwhile_is_told_before_the_listing)
     container_event(&scene, "destroy", "bbb", 1700000000000000007);
     expect(&scene, "changed aaa exited 1700000000000000006");
     expect(&scene, "gone bbb 1700000000000000007");
+    engine_server_hold(scene.server, NULL);
     expect(&scene, "listing ");
     scene_close(&scene);
 }
@@ -626,13 +634,14 @@ START_TEST(nothing_is_told_before_the_first_listing)
     struct scene scene;
     scene_open(&scene);
     engine_server_put(scene.server, "aaa", "httpd--ana", "demo", "running");
-    engine_server_delay(scene.server, 500);
+    engine_server_hold(scene.server, "/containers/json");
     scene_watch(&scene, false);
     ck_assert(engine_server_wait_streams(scene.server, "/events", 1));
     container_event(&scene, "die", "aaa", 1700000000000000006);
     ck_assert(engine_server_wait_asked(scene.server, "/containers/json", 1));
+    engine_server_hold(scene.server, NULL);
     expect(&scene, "listing 1");
-    ck_assert_uint_eq(told(&scene, "changed"), 0);
+    ck_assert_uint_eq(scene.recorder.read, 1);
     expect(&scene, "app aaa"); /* the event was not lost */
     scene_close(&scene);
 }
@@ -650,9 +659,9 @@ START_TEST(a_frozen_engine_is_noticed_while_somebody_reads)
         (void)usleep(20000);
     }
     expect(&scene, "lost timeout: ");
-    ck_assert_int_le(berth_clock_monotonic_ms() - frozen_ms, 2500); /* 2 s, and a busy machine */
+    ck_assert_int_lt(berth_clock_monotonic_ms() - frozen_ms, QUICK_MS);
     engine_server_freeze(scene.server, false);
-    expect_within(&scene, 2000, "listing 2");
+    expect_within(&scene, QUICK_MS, "listing 2");
     expect(&scene, "alive");
     ck_assert_uint_eq(told(&scene, "lost"), 1);
     scene_close(&scene);
@@ -698,7 +707,7 @@ START_TEST(an_engine_that_accepts_and_says_nothing_is_lost)
     };
     for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
         struct scene scene;
-        scene_open(&scene);
+        scene_open_with(&scene, strcmp(rows[i].start, "lost timeout: ") == 0 ? 1500 : WAIT_MS);
         engine_server_put(scene.server, "aaa", "httpd--ana", "demo", "running");
         engine_server_answer(scene.server, rows[i].target, rows[i].raw);
         scene_watch(&scene, false);
