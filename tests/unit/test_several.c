@@ -184,18 +184,19 @@ static void on_request(const struct berth_store_news *news, void *ctx)
                      0);
 }
 
-static void open_gateways(struct gateways *gateways, int64_t delay_ms)
+/* step_ms: each of the eleven steps in which the first pulls an image; the other does so at once.
+ */
+static void open_gateways(struct gateways *gateways, int64_t step_ms)
 {
     const struct berth_uptime_config sampling = {.sample_interval_s = 600, .retention_days = 1};
-    const struct berth_facility_config config = {
+    struct berth_facility_config config = {
         .id = "demo",
         .backend = "memory",
-        .engine = {.request_timeout_ms = 10000,
-                   .max_inflight = 32,
-                   .memory = {.verb_delay_ms = delay_ms}},
+        .engine = {.request_timeout_ms = 10000, .max_inflight = 32},
     };
     shared_open(gateways->stores);
     for (size_t i = 0; i < SHARED_GATEWAYS; i++) {
+        config.engine.memory.verb_delay_ms = i == 0 ? step_ms : 0;
         ck_assert_int_eq(
             berth_uptime_open(gateways->stores[i], &sampling, &gateways->uptimes[i], NULL), 0);
         ck_assert_int_eq(berth_facility_open(&config, gateways->stores[i], gateways->uptimes[i],
@@ -293,7 +294,7 @@ END_TEST
 START_TEST(a_pull_is_taken_over)
 {
     struct gateways gateways;
-    open_gateways(&gateways, 100);
+    open_gateways(&gateways, 1000);
     ck_assert_int_eq(approve(gateways.facilities[0], false), 0);
     close_gateway(&gateways, 0); /* with the pull under way */
     ck_assert_int_eq(approve(gateways.facilities[1], true), 0);

@@ -333,7 +333,8 @@ static void *crowd_main(void *arg)
 }
 
 static const char count_connections[] =
-    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()";
+    "SELECT count(*) FROM pg_stat_activity"
+    " WHERE datname = current_database() AND backend_type = 'client backend'";
 
 START_TEST(connections_are_bounded_and_few_are_kept)
 {
