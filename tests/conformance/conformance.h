@@ -29,7 +29,7 @@
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 /* How long anything may take that a test waits for. */
-#define PATIENCE_MS 20000
+#define PATIENCE_MS 60000
 
 /* ---- The backend under test ---- */
 
@@ -51,6 +51,10 @@ struct fixture fixture_open(void);
 /* Ends what it runs and removes its apps. */
 void fixture_close(struct fixture *fixture);
 BERTH_DEFINE_CLEANUP_VALUE(fixture, struct fixture, fixture_close)
+
+/* A port of this host where nobody listens, and that no other test is given until this one ends:
+ * suites on other engines of the host may run beside this one. */
+uint16_t port_claim(void);
 
 /* Another instance for the same facility. */
 struct fixture fixture_again(const struct fixture *fixture);

@@ -5,10 +5,18 @@
 #include "base/encoding.h"
 #include "tests/conformance/conformance.h"
 
+#include <netinet/in.h>
+#include <stddef.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
-#define REQUEST_TIMEOUT_MS 30000
+#define REQUEST_TIMEOUT_MS 120000
 #define MAX_INFLIGHT       32
+
+/* Below those of other tests (tests/ports.py), and of outgoing connections. */
+#define PORT_FIRST 18000
+#define PORT_LAST  19999
 
 /* What the test's image does, in a root file system. */
 #define ROOTFS_COMMAND                                                                             \
@@ -79,6 +87,39 @@ struct fixture fixture_open(void)
     (void)snprintf(facility, sizeof(facility), "conformance-%08x", number);
     ck_assert_ptr_nonnull(mkdtemp(data_dir));
     return open_facility(facility, data_dir);
+}
+
+/* A socket of that name: it goes when the test's process does. */
+static int claim_open(uint16_t port)
+{
+    struct sockaddr_un name = {.sun_family = AF_UNIX};
+    int len = snprintf(name.sun_path + 1, sizeof(name.sun_path) - 1, "berth-conformance-port-%u",
+                       (unsigned)port);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    ck_assert_int_ge(fd, 0);
+    if (bind(fd, (const struct sockaddr *)&name,
+             (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)len)) < 0)
+        berth_fd_close(&fd);
+    return fd;
+}
+
+static bool is_free(uint16_t port, int type)
+{
+    const struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
+    BERTH_CLEANUP(fd) int fd = socket(AF_INET, type | SOCK_CLOEXEC, 0);
+    return bind(fd, (const struct sockaddr *)&address, sizeof(address)) == 0;
+}
+
+uint16_t port_claim(void)
+{
+    for (uint16_t port = PORT_FIRST; port <= PORT_LAST; port++) {
+        int claim = claim_open(port);
+        if (claim >= 0 && is_free(port, SOCK_STREAM) && is_free(port, SOCK_DGRAM))
+            return port;
+        berth_fd_close(&claim);
+    }
+    ck_abort_msg("no port is free");
+    return 0;
 }
 
 struct fixture fixture_again(const struct fixture *fixture)

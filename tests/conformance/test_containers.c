@@ -290,7 +290,7 @@ START_TEST(ports_of_others_are_refused)
     BERTH_CLEANUP(fixture) struct fixture other = fixture_open();
     BERTH_CLEANUP(fd) int tcp = -1;
     BERTH_CLEANUP(fd) int udp = -1;
-    const struct berth_port theirs = {18933, 80, BERTH_TCP};
+    const struct berth_port theirs = {port_claim(), 80, BERTH_TCP};
     const struct berth_container_spec stopped = {.ports = {&theirs, 1}};
     struct berth_error err = BERTH_ERROR_INIT;
     BERTH_CLEANUP(free) char *holder = NULL;
@@ -318,7 +318,7 @@ START_TEST(ports_of_others_are_refused)
         check_untouched(&fixture, mine);
     }
     /* Another protocol is another port; one's own stay one's own. */
-    const struct berth_port free_port = {18933, 80, BERTH_UDP};
+    const struct berth_port free_port = {theirs.host, 80, BERTH_UDP};
     const struct berth_container_change change = {.ports =
                                                       &(const struct berth_ports){&free_port, 1},
                                                   .cpu_nano = -1,

@@ -198,7 +198,6 @@ END_TEST
 TCase *case_logs(void)
 {
     TCase *tcase = tcase_create("logs");
-    tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, a_log_keeps_the_streams_apart);
     tcase_add_test(tcase, the_tail_is_the_last_lines);
     tcase_add_test(tcase, what_was_before_is_left_out);

@@ -7,8 +7,6 @@
 
 #include <string.h>
 
-#define PORT "18947"
-
 static bool has_projects(void)
 {
     return conformance_ops()->plan != NULL;
@@ -22,19 +20,22 @@ struct asked {
     struct berth_create_spec spec;
 };
 
-/* format: one %s is the image, as often as it comes. */
-static void ask(struct asked *asked, const char *format)
+/* In the text @ is the image, and # a port. */
+static void ask(struct asked *asked, const char *text)
 {
     char uuid[37];
     struct berth_error err = BERTH_ERROR_INIT;
     const char *image = conformance_image();
+    char port[8] = "";
     size_t len = 0;
+    if (strchr(text, '#'))
+        (void)snprintf(port, sizeof(port), "%u", (unsigned)port_claim());
     ASSERT_OK(berth_random_uuid(uuid, &err), &err);
     (void)snprintf(asked->app, sizeof(asked->app), "c%s--ana", uuid);
-    for (const char *from = format; *from; from++) {
-        bool is_image = *from == '@';
+    for (const char *from = text; *from; from++) {
+        const char *each = *from == '@' ? image : *from == '#' ? port : from;
         len += (size_t)snprintf(asked->text + len, sizeof(asked->text) - len, "%.*s",
-                                is_image ? (int)strlen(image) : 1, is_image ? image : from);
+                                each == from ? 1 : (int)strlen(each), each);
     }
     asked->image = (struct berth_project_image){image, image, image};
     asked->container = (struct berth_container_spec){
@@ -131,7 +132,7 @@ static const char two_services[] =
     "    command: [sh, -c, 'until wget -q -O /app/seen http://store:8000/; do sleep 0.1; done; "
     "touch /app/$$CONTAINER_UID; trap exit TERM; while :; do sleep 0.1; done']\n"
     "    volumes: ['./web:/app', './shared:/shared:ro']\n"
-    "    ports: ['" PORT ":80']\n"
+    "    ports: ['#:80']\n"
     "volumes: {data: {}}\n";
 
 static void read_mount(const struct fixture *fixture, const struct asked *asked, const char *file,
@@ -252,7 +253,7 @@ START_TEST(what_a_project_may_not_be_leaves_nothing)
          BERTH_E_INVALID},
         {"services: {a: {image: @, mem_limit: 63m}, b: {image: @}}",
          "services: those that say nothing are left with too little", BERTH_E_INVALID},
-        {"services: {a: {image: @, ports: ['" PORT ":1', '" PORT ":2']}}",
+        {"services: {a: {image: @, ports: ['#:1', '#:2']}}",
          "services.a.ports: a port of the host is there twice", BERTH_E_INVALID},
         {"services: {a: {image: @}, b: {image: other}}", "image other was not planned for",
          BERTH_E_NOT_FOUND},

@@ -82,8 +82,9 @@ static const struct {
     {BERTH_VERB_REMOVE, {BERTH_APP_EXITED}, 1},
 };
 
-/* A Docker engine answers a stop a moment before it takes down when the app ended. */
-#define LATE_NS (100 * BERTH_NS_PER_MS)
+/* A Docker engine answers a stop a moment before it takes down when the app ended; on a busy
+ * machine that is a long one. */
+#define LATE_NS (5 * BERTH_NS_PER_S)
 
 struct step {
     enum berth_app_state state;
