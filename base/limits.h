@@ -74,7 +74,8 @@
 #define BERTH_TERMINAL_SIZE_MAX    65535        /* columns, rows */
 #define BERTH_TERMINAL_SHARE       8            /* open terminals take of eight workers */
 #define BERTH_TERMINAL_OF_GATEWAY  3            /* three at most, */
-#define BERTH_TERMINAL_OF_FACILITY 2            /* and those of one facility two */
+#define BERTH_TERMINAL_OF_FACILITY 2            /* those of one facility two, */
+#define BERTH_TERMINAL_OF_USER     1            /* and those of one user there one */
 
 /* API tokens */
 #define BERTH_TOKEN_LABEL_MAX     64

@@ -18,64 +18,70 @@
 #define RECORD_HEAD     (1 + sizeof(uint32_t))
 #define NO_SESSION_TEXT "there is no such session: it has ended, or was never yours"
 
-/* How many connections a facility has. */
-struct tally {
-    struct tally *next;
-    unsigned count;
-    char facility[BERTH_FACILITY_ID_MAX + 1];
-};
-
 struct berth_terminals {
     struct berth_identity *identity;
     pthread_t thread;
     pthread_mutex_t lock;
-    pthread_cond_t changed;       /* with lock */
-    struct berth_terminal *first; /* lock */
-    struct tally *tallies;        /* lock */
-    unsigned count;               /* lock */
-    bool is_ending;               /* lock */
+    pthread_cond_t changed;              /* with lock */
+    struct berth_terminal *first;        /* lock */
+    struct berth_terminal_place *places; /* lock */
+    bool is_ending;                      /* lock */
 };
 
 /* ---- Limits ---- */
 
-static struct tally *tally_of(struct berth_terminals *terminals, const char *facility)
+static int refuse_more(struct berth_error *err, const char *who, unsigned count)
 {
-    struct tally *tally = terminals->tallies;
-    while (tally && strcmp(tally->facility, facility) != 0)
-        tally = tally->next;
-    if (tally || !(tally = calloc(1, sizeof(*tally))))
-        return tally;
-    (void)snprintf(tally->facility, sizeof(tally->facility), "%s", facility);
-    tally->next = terminals->tallies;
-    terminals->tallies = tally;
-    return tally;
+    int r = berth_error_set(err, BERTH_E_BUSY, "%s %u terminals open, the most that may be", who,
+                            count);
+    if (err)
+        err->retry_after_s = BUSY_RETRY_S;
+    return r;
 }
 
-int berth_terminals_join(struct berth_terminals *terminals, const struct berth_facility *facility,
-                         unsigned most, unsigned most_of_facility, struct berth_error *err)
+/* Those of a user that wait for who resumes them. */
+static unsigned count_detached_locked(const struct berth_terminals *terminals,
+                                      const struct berth_terminal_place *place)
+{
+    unsigned count = 0;
+    for (const struct berth_terminal *each = terminals->first; each; each = each->next)
+        count += !each->is_attached && strcmp(each->caller.user, place->user) == 0 &&
+                 strcmp(each->facility->config.id, place->facility) == 0;
+    return count;
+}
+
+int berth_terminals_join(struct berth_terminals *terminals, struct berth_terminal_place *place,
+                         const struct berth_terminal_bounds *bounds, struct berth_error *err)
 {
     BERTH_LOCK_SCOPE(lock, &terminals->lock);
-    struct tally *tally = tally_of(terminals, facility->config.id);
-    if (!tally)
-        return berth_error_nomem(err);
-    if (terminals->count >= most || tally->count >= most_of_facility) {
-        bool is_all = terminals->count >= most;
-        int r = berth_error_set(
-            err, BERTH_E_BUSY, "%u terminals are open in the %s, the most that may",
-            is_all ? terminals->count : tally->count, is_all ? "gateway" : "facility");
-        err->retry_after_s = BUSY_RETRY_S;
-        return r;
+    unsigned count = 0;
+    unsigned of_facility = 0;
+    unsigned of_user = place->is_resumed ? 0 : count_detached_locked(terminals, place);
+    for (const struct berth_terminal_place *other = terminals->places; other; other = other->next) {
+        bool is_here = strcmp(other->facility, place->facility) == 0;
+        count++;
+        of_facility += is_here;
+        of_user += is_here && !place->is_resumed && strcmp(other->user, place->user) == 0;
     }
-    terminals->count++;
-    tally->count++;
+    if (count >= bounds->of_gateway)
+        return refuse_more(err, "the gateway has", count);
+    if (of_facility >= bounds->of_facility)
+        return refuse_more(err, "this facility has", of_facility);
+    if (of_user >= bounds->of_user)
+        return refuse_more(err, "you have", of_user);
+    place->next = terminals->places;
+    terminals->places = place;
     return 0;
 }
 
-void berth_terminals_leave(struct berth_terminals *terminals, const struct berth_facility *facility)
+void berth_terminals_leave(struct berth_terminals *terminals,
+                           const struct berth_terminal_place *place)
 {
     BERTH_LOCK_SCOPE(lock, &terminals->lock);
-    tally_of(terminals, facility->config.id)->count--;
-    terminals->count--;
+    struct berth_terminal_place **slot = &terminals->places;
+    while (*slot != place)
+        slot = &(*slot)->next;
+    *slot = place->next;
 }
 
 /* ---- A terminal ---- */
@@ -111,7 +117,9 @@ static struct berth_terminal *terminal_new(struct berth_facility *facility,
     terminal->caller = *caller;
     terminal->begun_ms = berth_clock_monotonic_ms();
     (void)snprintf(terminal->app, sizeof(terminal->app), "%s", app);
-    berth_strbuf_init(&terminal->input, BERTH_TERMINAL_INPUT_MAX + BERTH_TERMINAL_MESSAGE_MAX);
+    berth_strbuf_init(&terminal->input, /* what is written waits to be dropped, see the pump */
+                      BERTH_TERMINAL_INPUT_MAX / 2 + BERTH_TERMINAL_INPUT_MAX +
+                          BERTH_TERMINAL_MESSAGE_MAX);
     berth_strbuf_init(&terminal->replay, SIZE_MAX / 4);
     return terminal;
 }
@@ -344,11 +352,6 @@ void berth_terminals_free(struct berth_terminals *terminals)
         (void)pthread_cond_broadcast(&terminals->changed);
     }
     (void)pthread_join(terminals->thread, NULL);
-    while (terminals->tallies) {
-        struct tally *tally = terminals->tallies;
-        terminals->tallies = tally->next;
-        free(tally);
-    }
     (void)pthread_cond_destroy(&terminals->changed);
     (void)pthread_mutex_destroy(&terminals->lock);
     free(terminals);

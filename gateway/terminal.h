@@ -49,12 +49,30 @@ BERTH_MUST_CHECK int berth_terminals_new(struct berth_identity *identity,
 /* Ends those that are detached; none is attached any more. NULL is fine. */
 void berth_terminals_free(struct berth_terminals *terminals);
 
+/* That of a connection. It lives on its thread's stack from join to leave; the strings are borrowed
+ * for as long. */
+struct berth_terminal_place {
+    struct berth_terminal_place *next; /* under the lock of the set */
+    const char *facility;
+    const char *user;
+    bool is_resumed; /* takes up one that is counted already: not bound as the user's */
+};
+
+/* How many connections there may be; those of a user with what he may resume in that facility. */
+struct berth_terminal_bounds {
+    unsigned of_gateway;
+    unsigned of_facility;
+    unsigned of_user;
+};
+
 /* Counts a connection in: BERTH_E_BUSY with retry_after_s. */
 BERTH_MUST_CHECK int berth_terminals_join(struct berth_terminals *terminals,
-                                          const struct berth_facility *facility, unsigned most,
-                                          unsigned most_of_facility, struct berth_error *err);
+                                          struct berth_terminal_place *place,
+                                          const struct berth_terminal_bounds *bounds,
+                                          struct berth_error *err);
+/* Due for each that has joined. */
 void berth_terminals_leave(struct berth_terminals *terminals,
-                           const struct berth_facility *facility);
+                           const struct berth_terminal_place *place);
 
 /* A terminal that is attached to its maker. */
 BERTH_MUST_CHECK int berth_terminal_open(struct berth_terminals *terminals,

@@ -50,6 +50,26 @@ static unsigned share_of(const struct berth_exchange *exchange, int64_t eighths)
     return share > 0 ? (unsigned)share : 1;
 }
 
+/* With auth = open, everybody is one. */
+static int join(struct berth_exchange *exchange, struct berth_terminal_place *place,
+                struct berth_error *err)
+{
+    const char *session = berth_params_get(&exchange->params, "session");
+    bool is_known = exchange->caller.user[0];
+    const struct berth_terminal_bounds bounds = {
+        .of_gateway = share_of(exchange, BERTH_TERMINAL_OF_GATEWAY),
+        .of_facility = share_of(exchange, BERTH_TERMINAL_OF_FACILITY),
+        .of_user =
+            share_of(exchange, is_known ? BERTH_TERMINAL_OF_USER : BERTH_TERMINAL_OF_FACILITY),
+    };
+    *place = (struct berth_terminal_place){
+        .facility = exchange->facility->config.id,
+        .user = exchange->caller.user,
+        .is_resumed = session && strcmp(session, NEW_SESSION) != 0,
+    };
+    return berth_terminals_join(exchange->berth->terminals, place, &bounds, err);
+}
+
 static int connect_terminal(struct berth_exchange *exchange, const char *app,
                             const struct berth_exec_spec *spec, struct berth_error *err)
 {
@@ -113,18 +133,17 @@ static int open_terminal(struct berth_exchange *exchange,
         .argv = command ? argv : NULL,
         .service = berth_params_get(&exchange->params, "service"),
     };
+    struct berth_terminal_place place;
     exchange->target = exchange->item;
     int r = read_params(&exchange->params, &spec, err);
     if (r == 0)
         r = check_upgrade(exchange, err);
     if (r == 0)
-        r = berth_terminals_join(exchange->berth->terminals, exchange->facility,
-                                 share_of(exchange, BERTH_TERMINAL_OF_GATEWAY),
-                                 share_of(exchange, BERTH_TERMINAL_OF_FACILITY), err);
+        r = join(exchange, &place, err);
     if (r < 0)
         return r;
     r = connect(exchange, &spec, err);
-    berth_terminals_leave(exchange->berth->terminals, exchange->facility);
+    berth_terminals_leave(exchange->berth->terminals, &place);
     return r;
 }
 

@@ -224,6 +224,8 @@ static void take_message(struct link *link, const struct berth_strbuf *text)
     switch (input.word) {
     case BERTH_TERMINAL_STDIN:
         berth_strbuf_add(&link->terminal->input, berth_strbuf_str(&input.data), input.data.len);
+        if (berth_strbuf_check(&link->terminal->input, &err) < 0)
+            fail(link, &err, BERTH_WS_INTERNAL);
         break;
     case BERTH_TERMINAL_RESIZE:
         if (berth_exec_resize(link->terminal->exec, input.cols, input.rows, &err) < 0)

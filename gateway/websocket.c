@@ -34,6 +34,7 @@ int berth_ws_open(struct berth_ws *ws, struct mg_connection *connection, size_t 
                                 "Connection: Upgrade\r\nSec-WebSocket-Accept: ");
     int r = berth_ws_accept(key ? key : "", &ws->out, err);
     berth_strbuf_addf(&ws->out, "\r\n%s\r\n", headers);
+    ws->out_begun = true; /* nothing goes before the head, whoever does not wait for it */
     mg_disable_connection_keep_alive(connection);
     return r < 0 ? r : berth_strbuf_check(&ws->out, err);
 }

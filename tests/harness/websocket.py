@@ -7,7 +7,8 @@ import struct
 
 
 class WebSocket:
-    def __init__(self, client, path):
+    def __init__(self, client, path, early=b""):
+        """early: sent with the request, before there is an answer."""
         is_tcp = isinstance(client.address, tuple)
         self.socket = socket.socket(socket.AF_INET if is_tcp else socket.AF_UNIX)
         self.socket.settimeout(30)
@@ -18,7 +19,7 @@ class WebSocket:
                    "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
                    **client.authorization()}
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-        self.socket.sendall(f"GET {path} HTTP/1.1\r\n{lines}\r\n".encode())
+        self.socket.sendall(f"GET {path} HTTP/1.1\r\n{lines}\r\n".encode() + early)
         self._input = self.socket.makefile("rb", buffering=65536)
         assert self._input.readline().startswith(b"HTTP/1.1 101 ")
         while self._input.readline() != b"\r\n":

@@ -138,12 +138,24 @@ def test_who_may_have_one(berth, users, app):
     Terminal(users["ana"], path, headers={"Origin": f"http://127.0.0.1:{berth.port}"}).close()
 
 
-def test_they_are_counted(connect):
-    opened = [connect() for _ in range(4)]  # a quarter of 16 workers
-    with pytest.raises(Refused) as refused:
-        connect()
-    assert refused.value.status == 503
-    assert int(refused.value.headers["Retry-After"]) > 0
+def test_they_are_counted(berth, users, app, connect):
+    """Of 16 workers a quarter in one facility, and half of those by one user."""
+    def is_busy(user):
+        with pytest.raises(Refused) as refused:
+            Terminal(user, f"/demo/ws/{app}")
+        return refused.value.status == 503 and int(refused.value.headers["Retry-After"]) > 0
+
+    held = connect(session="new")
+    session = held.receive()["id"]
+    opened = [connect(), connect("oli"), connect("oli")]
+    assert is_busy(users["ana"]) and is_busy(berth.admin)
+    opened.pop().close()
+    Terminal(berth.admin, f"/demo/ws/{app}").close()
+    again = connect(session=session)  # takes the place of its own
+    assert held.rest()[0] == 4001
+    again.drop()
+    assert is_busy(users["ana"])  # one of hers waits to be resumed
+    connect(session=session).close()
     for terminal in opened:
         terminal.close()
     def is_free():
@@ -189,6 +201,21 @@ def test_who_floods_is_held(connect):
         terminal.send(type="signal", name="INT")
         terminal.type("\necho back\n")
         terminal.until(b"back\r\n")
+
+
+def test_what_is_typed_ahead_is_not_lost(connect):
+    """Of a long message behind what the app has taken in part."""
+    with connect(tty="no") as terminal:
+        terminal.type("\n" * 30000 + "flood 50000\n" + "\n" * 60000)
+        terminal.type(("echo " + "x" * 2000 + "\n") * 125)
+        terminal.type("echo end\n")
+        terminal.until(b"\nend\n", 60)
+
+
+def test_nothing_goes_before_the_head(users, app):
+    """Whatever a client sends that does not wait for it."""
+    with WebSocket(users["ana"], f"/demo/ws/{app}", early=WebSocket.frame(type="ping")) as early:
+        early.until(b"pong")
 
 
 def test_a_dropped_connection_is_taken_up_again(connect):
