@@ -186,5 +186,5 @@ void take_spans(enum refusal refusal)
 
 void nap(void)
 {
-    (void)nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
+    (void)nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL); /* counting takes time, too */
 }
