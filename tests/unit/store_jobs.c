@@ -122,7 +122,6 @@ static void gate_open(struct gate *gate)
 static void *writer_main(void *arg)
 {
     struct writer *writer = arg;
-    writer->tid = gettid();
     writer->result = berth_store_write(writer->store, writer->job, writer->ctx, &writer->err);
     return NULL;
 }
@@ -139,13 +138,13 @@ void run_together(struct writer *writers, size_t count)
     struct writer keeper = {.store = writers[0].store, .job = gate_job, .ctx = &gate};
     start_writer(&keeper);
     gate_wait(&gate);
-    for (size_t i = 0; i < count; i++) {
-        start_writer(&writers[i]);
-        unit_wait_asleep(&writers[i].tid); /* its job is in the queue */
-    }
+    for (size_t i = 0; i < count; i++)
+        berth_store_begin_write(writers[i].store, &writers[i].request, writers[i].job,
+                                writers[i].ctx);
     gate_open(&gate);
     (void)pthread_join(keeper.thread, NULL);
     ck_assert_int_eq(keeper.result, 0);
     for (size_t i = 0; i < count; i++)
-        (void)pthread_join(writers[i].thread, NULL);
+        writers[i].result =
+            berth_store_end_write(writers[i].store, &writers[i].request, &writers[i].err);
 }

@@ -50,7 +50,7 @@ struct writer {
     int result;
     struct berth_error err;
     pthread_t thread;
-    _Atomic pid_t tid;
+    struct berth_store_request request; /* run_together()'s */
 };
 void start_writer(struct writer *writer);
 
