@@ -92,7 +92,7 @@ static act_verb *find_act(const struct berth_backend_ops *ops, enum berth_verb v
         [BERTH_VERB_START] = "start-app",     [BERTH_VERB_STOP] = "stop-app",
         [BERTH_VERB_PAUSE] = "pause-app",     [BERTH_VERB_UNPAUSE] = "unpause-app",
         [BERTH_VERB_RESTART] = "restart-app", [BERTH_VERB_KILL] = "kill-app",
-        [BERTH_VERB_REMOVE] = "delete-app",
+        [BERTH_VERB_REMOVE] = "delete-app",   [BERTH_VERB_REMOVE_ENDED] = "delete-app",
     };
     *ret_endpoint = endpoints[verb];
     switch (verb) {
@@ -110,6 +110,8 @@ static act_verb *find_act(const struct berth_backend_ops *ops, enum berth_verb v
         return ops->kill;
     case BERTH_VERB_REMOVE:
         return ops->remove;
+    case BERTH_VERB_REMOVE_ENDED:
+        return ops->remove_ended;
     }
     return NULL;
 }

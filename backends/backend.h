@@ -293,6 +293,9 @@ struct berth_backend_ops {
     int (*kill)(struct berth_backend *backend, const char *id, struct berth_error *err);
     /* Stops with the grace, then removes the app and its anonymous volumes. */
     int (*remove)(struct berth_backend *backend, const char *id, struct berth_error *err);
+    /* Removes an app that does not run. BERTH_E_CONFLICT: it does, and runs on, whoever started it
+     * meanwhile. */
+    int (*remove_ended)(struct berth_backend *backend, const char *id, struct berth_error *err);
     /* remove, then create from spec. When only create failed, *ret_gone is true. */
     int (*reset)(struct berth_backend *backend, const char *id,
                  const struct berth_create_spec *spec, char **ret_id, bool *ret_gone,
@@ -423,6 +426,7 @@ enum berth_verb {
     BERTH_VERB_RESTART,
     BERTH_VERB_KILL,
     BERTH_VERB_REMOVE,
+    BERTH_VERB_REMOVE_ENDED,
 };
 
 BERTH_MUST_CHECK int berth_backend_act(struct berth_backend *backend, enum berth_verb verb,

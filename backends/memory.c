@@ -161,6 +161,12 @@ static int memory_remove(struct berth_backend *backend, const char *id, struct b
     return act(backend, BERTH_MEMORY_REMOVE, BERTH_VERB_REMOVE, id, err);
 }
 
+static int memory_remove_ended(struct berth_backend *backend, const char *id,
+                               struct berth_error *err)
+{
+    return act(backend, BERTH_MEMORY_REMOVE, BERTH_VERB_REMOVE_ENDED, id, err);
+}
+
 static int memory_reset(struct berth_backend *backend, const char *id,
                         const struct berth_create_spec *spec, char **ret_id, bool *ret_gone,
                         struct berth_error *err)
@@ -279,6 +285,7 @@ const struct berth_backend_ops berth_memory_ops = {
     .restart = memory_restart,
     .kill = memory_kill,
     .remove = memory_remove,
+    .remove_ended = memory_remove_ended,
     .reset = memory_reset,
     .inspect = memory_inspect,
     .stats = memory_stats,

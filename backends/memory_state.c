@@ -288,6 +288,17 @@ static int remove_locked(struct memory *memory, struct memory_container *contain
     return 0;
 }
 
+static int remove_ended_locked(struct memory *memory, struct memory_container *container,
+                               struct berth_error *err)
+{
+    if (memory_runs(container))
+        return berth_error_set(err, BERTH_E_CONFLICT,
+                               "You cannot remove a running container %s. Stop the container "
+                               "before attempting removal",
+                               container->app->id);
+    return remove_locked(memory, container, err);
+}
+
 int memory_act_locked(struct memory *memory, enum berth_verb verb,
                       struct memory_container *container, struct berth_error *err)
 {
@@ -306,6 +317,8 @@ int memory_act_locked(struct memory *memory, enum berth_verb verb,
         return kill_locked(memory, container, err);
     case BERTH_VERB_REMOVE:
         return remove_locked(memory, container, err);
+    case BERTH_VERB_REMOVE_ENDED:
+        return remove_ended_locked(memory, container, err);
     }
     return berth_error_set(err, BERTH_E_INTERNAL, "no such verb");
 }

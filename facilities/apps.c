@@ -95,7 +95,7 @@ static const char *const verb_endpoints[] = {
     [BERTH_VERB_START] = "start-app",     [BERTH_VERB_STOP] = "stop-app",
     [BERTH_VERB_PAUSE] = "pause-app",     [BERTH_VERB_UNPAUSE] = "unpause-app",
     [BERTH_VERB_RESTART] = "restart-app", [BERTH_VERB_KILL] = "kill-app",
-    [BERTH_VERB_REMOVE] = "delete-app",
+    [BERTH_VERB_REMOVE] = "delete-app",   [BERTH_VERB_REMOVE_ENDED] = "delete-app",
 };
 
 int berth_apps_unseen(const char *action, const char *target, const struct berth_error *why,

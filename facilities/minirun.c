@@ -92,6 +92,18 @@ static int check_state(const struct berth_app *app, enum berth_verb verb, struct
                            is_to_run ? "not " : "");
 }
 
+/* Somebody else may have been quicker: what is refused is said as if it had been seen at once. */
+static int explain_conflict(struct berth_facility *facility, const struct berth_caller *by,
+                            enum berth_verb verb, const char *name, struct berth_error *err)
+{
+    BERTH_CLEANUP(app) struct berth_app *app = NULL;
+    struct berth_error why = BERTH_ERROR_INIT;
+    if (err && berth_minirun_get(facility, by, name, &app, NULL) == 0 &&
+        check_state(app, verb, &why) < 0)
+        *err = why;
+    return BERTH_E_CONFLICT;
+}
+
 int berth_minirun_act(struct berth_facility *facility, const struct berth_caller *by,
                       enum berth_verb verb, const char *name, struct berth_app **ret_app,
                       struct berth_error *err)
@@ -102,9 +114,13 @@ int berth_minirun_act(struct berth_facility *facility, const struct berth_caller
         r = check_state(app, verb, err);
     if (r < 0)
         return r;
-    r = berth_apps_act(facility, by, verb, name, err);
+    /* One that was started since is not removed. */
+    r = berth_apps_act(facility, by, verb == BERTH_VERB_REMOVE ? BERTH_VERB_REMOVE_ENDED : verb,
+                       name, err);
     if (r == BERTH_E_NOT_FOUND)
         return unknown(name, err);
+    if (r == BERTH_E_CONFLICT)
+        return explain_conflict(facility, by, verb, name, err);
     return r < 0 || verb == BERTH_VERB_REMOVE ? r
                                               : berth_minirun_get(facility, by, name, ret_app, err);
 }

@@ -169,6 +169,7 @@ const struct berth_backend_ops berth_rootfs_ops = {
     .restart = berth_rootfs_restart,
     .kill = berth_rootfs_kill,
     .remove = berth_rootfs_remove,
+    .remove_ended = berth_rootfs_remove_ended,
     .reset = berth_rootfs_reset,
     .update = berth_rootfs_update,
     .describe = berth_rootfs_describe,

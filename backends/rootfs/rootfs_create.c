@@ -178,27 +178,28 @@ int berth_rootfs_discard(struct berth_rootfs *rootfs, const char *id, int folder
     return berth_folder_remove(rootfs->root, id, err);
 }
 
-/* Ends it first; somebody may start it anew before it is taken. */
-static int take_ended(struct berth_rootfs *rootfs, const char *id, struct berth_rootfs_app *app,
-                      struct berth_error *err)
+/* Of an app that is taken, and does not run. */
+static int discard_taken(struct berth_rootfs *rootfs, struct berth_rootfs_app *app,
+                         struct berth_error *err)
 {
-    int rc = berth_rootfs_stop(&rootfs->head, id, err);
+    int rc = berth_rootfs_sweep(rootfs, app, err);
     if (rc == 0)
-        rc = berth_rootfs_take(rootfs, id, rootfs->request_timeout_ms, app, err);
-    if (rc == 0)
-        rc = berth_rootfs_end(rootfs, app, err);
-    if (rc == 0)
-        rc = berth_rootfs_sweep(rootfs, app, err);
-    return rc < 0 ? rc : berth_rootfs_await_cleared(rootfs, app, err);
+        rc = berth_rootfs_await_cleared(rootfs, app, err);
+    return rc < 0 ? rc : berth_rootfs_discard(rootfs, app->id, app->folder, err);
 }
 
+/* Ends it first. */
 static int remove_app(struct berth_rootfs *rootfs, const char *id,
                       struct berth_rootfs_record *ret_record, struct berth_error *err)
 {
     BERTH_CLEANUP(rootfs_app) struct berth_rootfs_app app = BERTH_ROOTFS_APP_INIT;
-    int rc = take_ended(rootfs, id, &app, err);
+    int rc = berth_rootfs_stop(&rootfs->head, id, err);
     if (rc == 0)
-        rc = berth_rootfs_discard(rootfs, id, app.folder, err);
+        rc = berth_rootfs_take(rootfs, id, rootfs->request_timeout_ms, &app, err);
+    if (rc == 0) /* somebody may have started it anew */
+        rc = berth_rootfs_end(rootfs, &app, err);
+    if (rc == 0)
+        rc = discard_taken(rootfs, &app, err);
     if (rc < 0)
         return rc;
     *ret_record = app.record;
@@ -211,6 +212,23 @@ int berth_rootfs_remove(struct berth_backend *backend, const char *id, struct be
     struct berth_rootfs *rootfs = berth_rootfs_of(backend);
     BERTH_CLEANUP(rootfs_record) struct berth_rootfs_record record = {0};
     int rc = remove_app(rootfs, id, &record, err);
+    berth_rootfs_tell(rootfs);
+    return rc;
+}
+
+int berth_rootfs_remove_ended(struct berth_backend *backend, const char *id,
+                              struct berth_error *err)
+{
+    struct berth_rootfs *rootfs = berth_rootfs_of(backend);
+    BERTH_CLEANUP(rootfs_app) struct berth_rootfs_app app = BERTH_ROOTFS_APP_INIT;
+    int rc = berth_rootfs_take(rootfs, id, rootfs->request_timeout_ms, &app, err);
+    if (rc == 0 && berth_rootfs_runs(&app))
+        rc = berth_error_set(err, BERTH_E_CONFLICT,
+                             "You cannot remove a running container %s. Stop the container before "
+                             "attempting removal",
+                             app.id);
+    if (rc == 0)
+        rc = discard_taken(rootfs, &app, err);
     berth_rootfs_tell(rootfs);
     return rc;
 }

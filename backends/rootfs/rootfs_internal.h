@@ -211,6 +211,8 @@ int berth_rootfs_describe(struct berth_backend *backend, const struct berth_app 
 int berth_rootfs_create(struct berth_backend *backend, const struct berth_create_spec *spec,
                         char **ret_id, struct berth_error *err);
 int berth_rootfs_remove(struct berth_backend *backend, const char *id, struct berth_error *err);
+int berth_rootfs_remove_ended(struct berth_backend *backend, const char *id,
+                              struct berth_error *err);
 int berth_rootfs_reset(struct berth_backend *backend, const char *id,
                        const struct berth_create_spec *spec, char **ret_id, bool *ret_gone,
                        struct berth_error *err);

@@ -222,7 +222,7 @@ const char *verb_name(enum berth_verb verb)
         [BERTH_VERB_START] = "start",     [BERTH_VERB_STOP] = "stop",
         [BERTH_VERB_PAUSE] = "pause",     [BERTH_VERB_UNPAUSE] = "unpause",
         [BERTH_VERB_RESTART] = "restart", [BERTH_VERB_KILL] = "kill",
-        [BERTH_VERB_REMOVE] = "remove",
+        [BERTH_VERB_REMOVE] = "remove",   [BERTH_VERB_REMOVE_ENDED] = "remove_ended",
     };
     return names[verb];
 }

@@ -33,6 +33,7 @@ static const struct {
      {BERTH_APP_RUNNING, BERTH_APP_RUNNING, BERTH_APP_RUNNING, BERTH_APP_RUNNING}},
     {BERTH_VERB_KILL, {REFUSED, BERTH_APP_EXITED, BERTH_APP_EXITED, REFUSED}},
     {BERTH_VERB_REMOVE, {GONE, GONE, GONE, GONE}},
+    {BERTH_VERB_REMOVE_ENDED, {GONE, REFUSED, REFUSED, GONE}},
 };
 
 /* Compares what the verb did; returns true if the app is still there. */
@@ -77,8 +78,9 @@ START_TEST(verbs_do_as_the_table_says)
 {
     size_t row = (size_t)_i / COUNT(starts);
     size_t start = (size_t)_i % COUNT(starts);
-    if (!apps_are_operated())
-        return;
+    if (!apps_are_operated() ||
+        (rows[row].verb == BERTH_VERB_REMOVE_ENDED && !conformance_ops()->remove_ended))
+        return; /* the table says who must have it */
     BERTH_CLEANUP(fixture) struct fixture fixture = fixture_open();
     BERTH_CLEANUP(free) char *id = app_create(&fixture, "ana");
     for (size_t i = 0; i < starts[start].length; i++)

@@ -33,6 +33,7 @@ static const struct {
     {VERB(restart), ONE_HOST},
     {VERB(kill), ONE_HOST | SWARM},
     {VERB(remove), ONE_HOST},
+    {VERB(remove_ended), ROOTFS | MEMORY},
     {VERB(reset), ONE_HOST},
     {VERB(plan), COMPOSE},
     {VERB(update), COMPOSE | ROOTFS},
@@ -90,7 +91,7 @@ static int call(struct berth_backend *backend, const char *verb, struct berth_er
         [BERTH_VERB_START] = "start",     [BERTH_VERB_STOP] = "stop",
         [BERTH_VERB_PAUSE] = "pause",     [BERTH_VERB_UNPAUSE] = "unpause",
         [BERTH_VERB_RESTART] = "restart", [BERTH_VERB_KILL] = "kill",
-        [BERTH_VERB_REMOVE] = "remove",
+        [BERTH_VERB_REMOVE] = "remove",   [BERTH_VERB_REMOVE_ENDED] = "remove_ended",
     };
     for (size_t i = 0; i < COUNT(acts); i++)
         if (strcmp(verb, acts[i]) == 0)
@@ -136,6 +137,7 @@ static const char *endpoint_of(const char *verb)
         {"unpause", "unpause-app"},
         {"restart", "restart-app"},
         {"remove", "delete-app"},
+        {"remove_ended", "delete-app"},
         {"reset", "hard-reset-app"},
         {"update", "update-container"},
         {"plan", "create-project"},

@@ -2,6 +2,7 @@
 """The MiniRun API on real root file systems, line by line of what it promises; and programs as its
 readers would write them (tests/clients), which work unchanged."""
 
+import concurrent.futures
 import json
 import os
 import pathlib
@@ -267,6 +268,28 @@ def test_a_root_file_system_beneath_the_roots(lab, roots):
     assert lab.create("app", rootfs=path, command="/bin/true")["rootfs"] == path
     lab.run("app")
     wait_until(lambda: lab.get("app").get("exit_code") == 0)
+
+
+def test_a_start_and_a_deletion_at_once(lab):
+    """One of them is done: never is there a container that was started and is gone."""
+    start = ("POST", "containers/app/start")
+    outcomes = []
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        for is_started_first in (True, False, True, False, True, True):
+            lab.create("app", command=SLEEPER)
+            calls = [lambda: lab(*start, detach="true"), lambda: lab("DELETE", "containers/app")]
+            asked = [pool.submit(call) for call in (calls if is_started_first else calls[::-1])]
+            answers = [each.result() for each in asked]
+            started, deleted = answers if is_started_first else answers[::-1]
+            outcomes.append((started[0], deleted[0]))
+            if deleted[0] == 200:
+                assert refused(started, 404, "Container 'app' not found")
+                continue
+            assert ok(started, "Container started successfully")["status"] == "running"
+            assert refused(deleted, 409, "Container 'app' is running")
+            assert lab.get("app")["status"] == "running"
+            lab.clear()
+    assert set(outcomes) <= {(200, 409), (404, 200)}
 
 
 def test_paths_and_methods(lab, berth):
