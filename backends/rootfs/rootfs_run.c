@@ -339,7 +339,7 @@ static void undo(struct launch *launch, const struct berth_rootfs_state *before)
             (void)!run_runtime(rootfs, app->state.runtime, "delete", "--force", app->id, NULL);
         if (!await_process(&launch->conmon,
                            berth_clock_monotonic_ms() + rootfs->request_timeout_ms)) {
-            (void)kill(launch->conmon.pid, SIGKILL);
+            kill_strays(app); /* the runtime may be at it yet */
             (void)!run_runtime(rootfs, app->state.runtime, "delete", "--force", app->id, NULL);
         }
     }
@@ -373,9 +373,9 @@ int berth_rootfs_run(struct berth_rootfs *rootfs, struct berth_rootfs_app *app,
     if (rc < 0)
         return rc;
     state->init = state->conmon = (struct berth_rootfs_process){0};
-    const struct berth_rootfs_state before = *state;
     (void)snprintf(state->boot, sizeof(state->boot), "%s", rootfs->boot);
     (void)snprintf(state->runtime, sizeof(state->runtime), "%s", runtime);
+    const struct berth_rootfs_state before = *state; /* with what it takes to clear away after it */
     state->is_starting = true;
     rc = berth_rootfs_state_write(rootfs->states, app->id, state, err);
     if (rc == 0)

@@ -20,12 +20,14 @@ from lab import Rootfs
 SOON_S = 1
 FOREVER = "/bin/sh -c 'trap \"exit 0\" TERM; trap : HUP; echo up; while :; do sleep 1000 & wait $!; done'"
 
-# A runtime that begins to create when told so.
+# A runtime that begins to create, and that starts, when told so.
 RUNTIME = """#!/bin/sh
 case " $* " in
 *" create "*)
     touch {folder}/began
     while [ -e {folder}/hold ]; do sleep 0.02; done ;;
+*" start "*)
+    if [ -e {folder}/refuse ]; then echo not today >&2; exit 1; fi ;;
 esac
 exec crun "$@"
 """
@@ -230,6 +232,21 @@ def test_a_start_that_was_cut_short_leaves_nothing(facility):
     hold.unlink()
     facility.berth.start()
     wait_until(lambda: not facility.left(), what="what was begun to be cleared away")
+    assert facility.status(name) == "created"
+    facility.start(name)
+    assert facility.status(name) == "running"
+
+
+def test_a_start_that_the_runtime_refuses_leaves_nothing(facility):
+    name = facility.create()
+    refuse = facility.folder / "refuse"
+    refuse.touch()
+    try:
+        answer = facility.request("POST", f"/{name}/start?detach=true")
+    finally:
+        refuse.unlink()
+    assert (answer.status, answer.json["error"]) == (500, "not today")
+    assert not facility.left()
     assert facility.status(name) == "created"
     facility.start(name)
     assert facility.status(name) == "running"
