@@ -92,12 +92,24 @@ static void drop_facility(struct berth_exchange *exchange)
     berth_facility_unref(berth_steal(&exchange->facility));
 }
 
-/* Nothing has that path. */
+/* The family of the facility's containers, or NULL. */
+static const struct berth_dialect *family_of(const struct berth_facility *facility)
+{
+    static const struct berth_dialect *const families[] = {&berth_containers_dialect,
+                                                           &berth_minirun_dialect};
+    for (size_t i = 0; facility && i < sizeof(families) / sizeof(families[0]); i++)
+        if (families[i]->serves(facility))
+            return families[i];
+    return NULL;
+}
+
+/* Nothing has that path. What the family of the facility's containers lacks is nobody's, whatever
+ * another family has by that name. */
 static int unknown(struct berth_exchange *exchange, const char *path, struct berth_error *err)
 {
     struct finding found;
     find(exchange, path, &found);
-    if (exchange->facility && found.other && *path)
+    if (exchange->facility && found.other && *path && !family_of(exchange->facility))
         return berth_backend_unsupported(exchange->facility->backend, path, err);
     exchange->error_status = 404; /* where an unknown app is 400 */
     return berth_error_set_coded(err, BERTH_E_NOT_FOUND, "UNKNOWN_PATH",
@@ -116,17 +128,6 @@ static bool match_root(struct berth_exchange *exchange, const struct berth_view 
         return true;
     drop_facility(exchange);
     return false;
-}
-
-/* The family of the facility's containers, or NULL. */
-static const struct berth_dialect *family_of(const struct berth_facility *facility)
-{
-    static const struct berth_dialect *const families[] = {&berth_containers_dialect,
-                                                           &berth_minirun_dialect};
-    for (size_t i = 0; facility && i < sizeof(families) / sizeof(families[0]); i++)
-        if (families[i]->serves(facility))
-            return families[i];
-    return NULL;
 }
 
 /* A client of the root facility's containers that has mistaken its path is told so in their

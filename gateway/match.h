@@ -14,7 +14,7 @@
  * Sets route, item, allowed and facility, the last also where no route is
  * found. A path whose routes have other methods matches the first of them.
  * BERTH_E_NOT_FOUND, BERTH_E_INVALID (no such facility), BERTH_E_UNSUPPORTED (the path is of a
- * family that this facility does not serve).
+ * family of containers, and this facility serves none).
  */
 BERTH_MUST_CHECK int berth_match(struct berth_exchange *exchange, const struct berth_view *view,
                                  struct berth_error *err);

@@ -293,8 +293,10 @@ def test_a_start_and_a_deletion_at_once(lab):
 
 
 def test_paths_and_methods(lab, berth):
-    for path in ("nothing", "containers/a/b/c", "lab/nothing"):
+    for path in ("nothing", "containers/a/b/c", "lab/nothing", "containers/a/status",
+                 "own/containers/a/download", "own/healthz"):  # some of which compose has
         assert refused(lab("GET", path), 404), path
+    assert refused(lab("PATCH", "containers/a/ports", {}), 404)
     for method, path, allowed in (("PUT", "containers", "GET, HEAD, POST, OPTIONS"),
                                   ("PATCH", "containers/a", "GET, HEAD, DELETE, OPTIONS"),
                                   ("GET", "containers/a/start", "POST, OPTIONS"),
