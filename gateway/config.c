@@ -423,6 +423,14 @@ void berth_config_warn(const struct berth_config *config)
     if (!config->postgres && !is_named && (config->db_user || config->db_password))
         berth_log(BERTH_LOG_WARNING, "DB_USER and DB_PASSWORD are without effect: neither DB_HOST "
                                      "nor DB_NAME nor [store] postgres is set");
+    for (size_t i = 0; i < config->facility_count; i++) {
+        const struct berth_facility_config *facility = &config->facilities[i];
+        if (facility->gpus != 0 && strcmp(facility->backend, "rootfs") == 0)
+            berth_log(BERTH_LOG_WARNING,
+                      "[facility %s] app_gpus is without effect: an app of a root file system is "
+                      "given no GPU",
+                      facility->id);
+    }
 }
 
 struct berth_store_config berth_config_store(const struct berth_config *config)

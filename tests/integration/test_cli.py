@@ -27,7 +27,7 @@ def status(client):
 # The configuration
 
 
-def test_a_variable_without_effect_is_told_to_who_serves_alone(gateway):
+def test_what_is_without_effect_is_told_to_who_serves_alone(gateway):
     berth = gateway({"demo": {"backend": "memory"}}, start=False,
                     settings={"store": {"fallback": "yes"}}, environment={"DB_PASSWORD": "secret"})
     checked = berth.run("check-config")
@@ -36,6 +36,15 @@ def test_a_variable_without_effect_is_told_to_who_serves_alone(gateway):
     berth.start()
     assert berth.run("user", "list").stderr == ""
     assert berth.errors.count("DB_PASSWORD are without effect") == 1
+
+
+def test_a_key_without_effect_is_told(offline):
+    for backend, warnings in (("rootfs", 1), ("memory", 0)):
+        offline.config.write_text(offline.config.read_text() +
+                                  f"[facility {backend}]\nbackend = {backend}\napp_gpus = 1\n"
+                                  f"rootfs_roots = {offline.directory}\n")
+        said = offline.run("check-config").stderr
+        assert said.count(f"[facility {backend}] app_gpus is without effect") == warnings, said
 
 
 @pytest.mark.parametrize("text, line, said", [
