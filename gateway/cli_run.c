@@ -59,25 +59,35 @@ static bool keep_log(void *ctx, enum berth_output stream, const char *data, size
     return !log->failed;
 }
 
-/* Since its start; of one that has printed too much already, nothing. */
-static void read_log(const struct running *running, struct berth_strbuf *log)
+/* Of what it has printed since its start. */
+static int read_log(const struct running *running, berth_logs_output *output, void *ctx)
 {
     const struct berth_logs_spec spec = {.tail = -1, .since_ns = running->asked_ns};
-    if (running->was_running)
-        return;
-    if (berth_backend_logs(running->backend, running->id, &spec, keep_log, log, NULL) < 0)
+    return berth_backend_logs(running->backend, running->id, &spec, output, ctx, NULL);
+}
+
+static void read_past(void *ctx, struct berth_strbuf *log)
+{
+    if (read_log(ctx, keep_log, log) < 0)
         berth_strbuf_clear(log);
 }
 
 /* ---- The terminal ---- */
 
+static bool print_rest(void *ctx, enum berth_output stream, const char *data, size_t len)
+{
+    size_t *shown = ctx;
+    size_t skipped = *shown < len ? *shown : len;
+    (void)stream;
+    *shown -= skipped;
+    return fwrite(data + skipped, 1, len - skipped, stdout) == len - skipped;
+}
+
 /* One that ended while it was being attached to may have printed into its log alone. */
 static void show_rest(const struct running *running, size_t shown)
 {
-    BERTH_CLEANUP(strbuf) struct berth_strbuf log = BERTH_STRBUF_INIT(BERTH_CONSOLE_BEFORE_MAX);
-    read_log(running, &log);
-    if (log.len > shown)
-        (void)fwrite(log.data + shown, 1, log.len - shown, stdout);
+    if (!running->was_running && read_log(running, print_rest, &shown) < 0)
+        return; /* it is gone */
 }
 
 /* One that has ended before it could be attached to: what it printed, and its code. */
@@ -116,7 +126,7 @@ static int run_console(const struct running *running, struct berth_console *cons
                        struct berth_error *err)
 {
     BERTH_CLEANUP(exec) struct berth_exec *exec = NULL;
-    BERTH_CLEANUP(strbuf) struct berth_strbuf log = BERTH_STRBUF_INIT(BERTH_CONSOLE_BEFORE_MAX);
+    const struct berth_console_past past = {read_past, (void *)(uintptr_t)running};
     enum berth_console_end end = BERTH_CONSOLE_DETACHED;
     struct berth_error why = BERTH_ERROR_INIT;
     int r = attach(running, console, &exec, &why);
@@ -127,10 +137,9 @@ static int run_console(const struct running *running, struct berth_console *cons
             *err = why;
         return r;
     }
-    read_log(running, &log);
-    r = berth_console_run(console, exec, &log, &end, err);
+    r = berth_console_run(console, exec, running->was_running ? NULL : &past, &end, err);
     if (r == 0 && end == BERTH_CONSOLE_ENDED && !console->has_printed)
-        show_rest(running, log.len);
+        show_rest(running, console->shown);
     if (r == 0 && end == BERTH_CONSOLE_ENDED)
         return berth_exec_exit_code(exec, ret_code, err);
     if (r == 0 && console->has_terminal)

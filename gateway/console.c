@@ -10,7 +10,7 @@
 
 #define INPUT_MAX   4096
 #define OUTPUT_MAX  4096 /* what a pipe that polls as writable takes without waiting */
-#define FIRST_MS    20   /* for output that was printed while the process was opened */
+#define FIRST_MS    20   /* for output that the log has already */
 #define COLS        80
 #define ROWS        24
 #define DETACH_KEY  0x10 /* Ctrl-P, then … */
@@ -36,6 +36,7 @@ struct link {
     bool may_print;     /* the process may have printed something */
     bool has_ended;
     bool is_detached;
+    const struct berth_console_past *past; /* NULL: all of it is shown */
 };
 
 static const struct {
@@ -215,23 +216,54 @@ size_t berth_console_overlap(const char *before, size_t before_len, const char *
     return len;
 }
 
-/* Shows what was printed before, and leaves of the first piece what is new. */
-static int show_before(struct link *link, const struct berth_strbuf *before,
-                       struct berth_error *err)
+/* Shows what the past has beyond what of it was shown. */
+static int show_past(struct link *link, struct berth_strbuf *log, struct berth_error *err)
 {
-    if (before->len == 0)
+    size_t shown = link->console->shown;
+    link->past->read(link->past->ctx, log);
+    if (log->failed)
+        berth_strbuf_clear(log);
+    if (log->len <= shown)
         return 0;
-    struct pollfd ready = {.fd = berth_exec_fd(link->exec), .events = POLLIN};
-    int rc = read_output(link, err);
-    if (rc == 0 && link->output.len == 0 && !link->has_ended && poll(&ready, 1, FIRST_MS) > 0) {
+    link->console->shown = log->len;
+    return write_all(link->console->out, log->data + shown, log->len - shown, err);
+}
+
+/* As much of the output as may repeat len bytes of the log, which is a moment ahead. */
+static int gather(struct link *link, size_t len, struct berth_strbuf *early,
+                  struct berth_error *err)
+{
+    struct piece *output = &link->output;
+    for (;;) {
+        struct pollfd ready = {.fd = berth_exec_fd(link->exec), .events = POLLIN};
+        berth_strbuf_add(early, output->data, output->len);
+        output->at = output->len = 0;
+        if (early->failed || early->len >= len || link->has_ended)
+            return berth_strbuf_check(early, err);
+        if (!link->may_print && poll(&ready, 1, FIRST_MS) <= 0)
+            return 0;
         link->may_print = true;
-        rc = read_output(link, err);
+        int rc = read_output(link, err);
+        if (rc < 0)
+            return rc;
     }
-    if (rc < 0)
+}
+
+/* The first output is there, and the log has all that came before it: what was printed before
+ * anybody listened, the log alone. */
+static int join_past(struct link *link, struct berth_error *err)
+{
+    BERTH_CLEANUP(strbuf) struct berth_strbuf log = BERTH_STRBUF_INIT(BERTH_CONSOLE_BEFORE_MAX);
+    BERTH_CLEANUP(strbuf)
+    struct berth_strbuf early = BERTH_STRBUF_INIT(BERTH_CONSOLE_BEFORE_MAX + OUTPUT_MAX);
+    int rc = show_past(link, &log, err);
+    link->past = NULL;
+    if (rc == 0 && log.len > 0)
+        rc = gather(link, log.len, &early, err);
+    if (rc < 0 || early.len == 0)
         return rc;
-    link->output.at =
-        berth_console_overlap(before->data, before->len, link->output.data, link->output.len);
-    return write_all(link->console->out, before->data, before->len, err);
+    size_t again = berth_console_overlap(log.data, log.len, early.data, early.len);
+    return write_all(link->console->out, early.data + again, early.len - again, err);
 }
 
 /* ---- Signals ---- */
@@ -326,14 +358,18 @@ static int turn(struct link *link, struct berth_error *err)
 }
 
 int berth_console_run(struct berth_console *console, struct berth_exec *exec,
-                      const struct berth_strbuf *before, enum berth_console_end *ret_end,
+                      const struct berth_console_past *past, enum berth_console_end *ret_end,
                       struct berth_error *err)
 {
-    struct link link = {.console = console, .exec = exec, .to = console->out, .may_print = true};
+    BERTH_CLEANUP(strbuf) struct berth_strbuf log = BERTH_STRBUF_INIT(BERTH_CONSOLE_BEFORE_MAX);
+    struct link link = {
+        .console = console, .exec = exec, .to = console->out, .may_print = true, .past = past};
     set_raw(console, true);
-    int rc = show_before(&link, before, err);
+    int rc = past ? show_past(&link, &log, err) : 0;
     while (rc == 0 && !link.is_detached && !link.has_ended) {
         rc = read_output(&link, err);
+        if (rc == 0 && link.past && link.output.len > 0)
+            rc = join_past(&link, err);
         if (rc == 0 && !link.has_ended && !(link.may_print && link.output.at == link.output.len))
             rc = turn(&link, err);
     }

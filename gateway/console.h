@@ -25,8 +25,15 @@
 #include <signal.h>
 #include <termios.h>
 
-/* Of what was printed before. */
+/* Of what was printed before; of more than that, nothing is shown. */
 #define BERTH_CONSOLE_BEFORE_MAX 65536
+
+/* What the process has printed so far, from the first byte on: a log that has each piece before the
+ * process's output has it. Appends to log, whose cap is BERTH_CONSOLE_BEFORE_MAX. */
+struct berth_console_past {
+    void (*read)(void *ctx, struct berth_strbuf *log);
+    void *ctx;
+};
 
 struct berth_console {
     int in;
@@ -38,6 +45,7 @@ struct berth_console {
     bool has_terminal;   /* in is one */
     struct termios mode; /* of it, as it was */
     bool has_printed;    /* the process has, on it */
+    size_t shown;        /* of its past, where it has not */
 };
 
 enum berth_console_end { BERTH_CONSOLE_ENDED, BERTH_CONSOLE_DETACHED };
@@ -53,13 +61,12 @@ void berth_console_size(const struct berth_console *console, unsigned *ret_cols,
                         unsigned *ret_rows);
 
 /*
- * Runs until the process ends, or detaches. before: what it is known to have
- * printed until a moment after it was opened, which is shown first; what its
- * output repeats of that is left out. Empty: nothing is known.
+ * Runs until the process ends, or detaches. past: what it printed until its output is heard is
+ * shown first, and what the output repeats of that is left out. NULL: it is not to be shown.
  * BERTH_E_IO: the output can be written no more.
  */
 BERTH_MUST_CHECK int berth_console_run(struct berth_console *console, struct berth_exec *exec,
-                                       const struct berth_strbuf *before,
+                                       const struct berth_console_past *past,
                                        enum berth_console_end *ret_end, struct berth_error *err);
 
 /* How many of the last bytes of before are the first of after. */

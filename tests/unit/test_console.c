@@ -86,7 +86,9 @@ static const struct berth_exec_ops process_ops = {
 struct run {
     struct process process;
     struct berth_console console;
-    struct berth_strbuf before;
+    const char *before; /* what its log has at first */
+    const char *later;  /* and beyond that by the time that its output is there, or NULL */
+    atomic_uint looks;
     int master;
     int slave;
     int output; /* of pipes: where it can be read */
@@ -95,12 +97,20 @@ struct run {
     enum berth_console_end end;
 };
 
+static void read_past(void *ctx, struct berth_strbuf *log)
+{
+    struct run *run = ctx;
+    berth_strbuf_adds(log, run->before);
+    if (run->looks++ > 0 && run->later)
+        berth_strbuf_adds(log, run->later);
+}
+
 static void *console_thread(void *ctx)
 {
     struct run *run = ctx;
+    const struct berth_console_past past = {read_past, run};
     struct berth_error err = BERTH_ERROR_INIT;
-    run->status =
-        berth_console_run(&run->console, &run->process.head, &run->before, &run->end, &err);
+    run->status = berth_console_run(&run->console, &run->process.head, &past, &run->end, &err);
     return NULL;
 }
 
@@ -118,8 +128,7 @@ static void start(struct run *run, int in, int out, const char *before, const ch
     run->process.near = pair[0];
     run->process.far = pair[1];
     run->process.signal = -1;
-    run->before = (struct berth_strbuf)BERTH_STRBUF_INIT(BERTH_CONSOLE_BEFORE_MAX);
-    berth_strbuf_adds(&run->before, before);
+    run->before = before;
     send_text(pair[1], printed, strlen(printed));
     ck_assert_int_eq(berth_console_open(in, out, out, &run->console, NULL), 0);
     ck_assert_int_eq(pthread_create(&run->thread, NULL, console_thread, run), 0);
@@ -142,7 +151,6 @@ static bool is_raw(const struct run *run)
 static void release(struct run *run)
 {
     berth_console_close(&run->console);
-    berth_strbuf_release(&run->before);
     (void)close(run->process.near);
     (void)close(run->process.far);
 }
@@ -360,17 +368,20 @@ START_TEST(what_was_printed_before_is_shown_once)
     static const struct {
         const char *name;
         const char *before;
+        const char *later;
         const char *printed;
         const char *shown;
     } rows[] = {
-        {"all of it again", "ready\r\n$ ", "ready\r\n$ !", "ready\r\n$ !"},
-        {"the end of it again", "ready\r\n$ ", "$ !", "ready\r\n$ !"},
-        {"none of it again", "ready\r\n", "$ !", "ready\r\n$ !"},
-        {"nothing before", "", "$ !", "$ !"},
-        {"more than before", "$", "$ $ !", "$ $ !"},
+        {"all of it again", "ready\r\n$ ", "!", "ready\r\n$ !", "ready\r\n$ !"},
+        {"the end of it again", "ready\r\n$ ", "!", "$ !", "ready\r\n$ !"},
+        {"none of it again", "ready\r\n", NULL, "$ !", "ready\r\n$ !"},
+        {"nothing before", "", NULL, "$ !", "$ !"},
+        {"more than before", "$", " $ !", "$ $ !", "$ $ !"},
+        {"a prompt that nobody heard", "", "ready\r\n$ !", "!", "ready\r\n$ !"},
+        {"and one after what was seen", "ready\r\n", "$ !", "!", "ready\r\n$ !"},
     };
     for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
-        struct run run = {0};
+        struct run run = {.later = rows[i].later};
         start_on_terminal(&run, rows[i].before, rows[i].printed);
         expect(run.master, rows[i].shown);
         (void)shutdown(run.process.far, SHUT_WR);
@@ -383,7 +394,39 @@ START_TEST(what_was_printed_before_is_shown_once)
 }
 END_TEST
 
+/* More than one reading of the process gives, which is in the log by then. */
+START_TEST(much_that_was_printed_before_is_shown_once)
+{
+    char text[3 * 4096 + 1];
+    for (size_t i = 0; i < sizeof(text) - 1; i += 8)
+        (void)snprintf(text + i, 9, "%06zu\r\n", i / 8);
+    struct run run = {.later = text};
+    int in[2];
+    int out[2];
+    ck_assert_int_eq(pipe2(in, O_CLOEXEC), 0);
+    ck_assert_int_eq(pipe2(out, O_CLOEXEC), 0);
+    start(&run, in[0], out[1], "", text);
+    SEND(run.process.far, "!");
+    (void)shutdown(run.process.far, SHUT_WR);
+    (void)pthread_join(run.thread, NULL);
+    ck_assert_int_eq(run.status, 0);
+    (void)close(out[1]);
+    char got[2 * sizeof(text)] = "";
+    ssize_t len = 0;
+    for (ssize_t more; (more = read(out[0], got + len, sizeof(got) - 1 - (size_t)len)) > 0;)
+        len += more;
+    ck_assert_uint_eq((size_t)len, sizeof(text));
+    ck_assert_int_eq(memcmp(got, text, sizeof(text) - 1), 0);
+    ck_assert_int_eq(got[len - 1], '!');
+    release(&run);
+    (void)close(in[0]);
+    (void)close(in[1]);
+    (void)close(out[0]);
+}
+END_TEST
+
 UNIT_SUITE("console", a_terminal_is_raw_while_it_runs_and_as_before_after, the_keys_detach,
            its_size_is_passed_on, signals_are_passed_on_and_a_hang_up_detaches,
            a_terminal_that_goes_away_detaches, pipes_end_as_a_terminal_does,
-           output_that_nobody_takes_is_an_error, what_was_printed_before_is_shown_once)
+           output_that_nobody_takes_is_an_error, what_was_printed_before_is_shown_once,
+           much_that_was_printed_before_is_shown_once)
