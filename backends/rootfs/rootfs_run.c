@@ -24,6 +24,7 @@
 #define ANSWER_MAX 8192
 #define SYNC_FILE  3
 #define START_FILE 4
+#define KILL_MS    2000 /* until a process that was killed has ended */
 
 #define NUMBER(text)  #text
 #define AS_TEXT(text) NUMBER(text)
@@ -150,6 +151,15 @@ static bool is_conmon_of(const struct berth_rootfs_app *app, const char *process
            memcmp(at + sizeof(conmon_mark), app->id, sizeof(app->id)) == 0;
 }
 
+/* Waits for its end: what it asked of the kernel last, such as a cgroup, may be on its way yet. */
+static void kill_member(pid_t pid, pid_t session)
+{
+    BERTH_CLEANUP(fd) int fd = pid > 0 && getsid(pid) == session ? pidfd_open(pid, 0) : -1;
+    struct pollfd polled = {.fd = fd, .events = POLLIN};
+    if (fd >= 0 && getsid(pid) == session && pidfd_send_signal(fd, SIGKILL, NULL, 0) == 0)
+        (void)poll(&polled, 1, KILL_MS);
+}
+
 /* A conmon that was started for the app, and whose number nobody has noted, with the runtime that
  * it has started: they are a session. */
 static void kill_strays(const struct berth_rootfs_app *app)
@@ -164,11 +174,8 @@ static void kill_strays(const struct berth_rootfs_app *app)
         return;
     (void)kill(session, SIGKILL); /* first: it starts no more */
     rewinddir(list);
-    while ((entry = readdir(list))) {
-        pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
-        if (pid > 0 && getsid(pid) == session)
-            (void)kill(pid, SIGKILL);
-    }
+    while ((entry = readdir(list)))
+        kill_member((pid_t)strtol(entry->d_name, NULL, 10), session);
 }
 
 int berth_rootfs_sweep(struct berth_rootfs *rootfs, struct berth_rootfs_app *app,
@@ -182,7 +189,8 @@ int berth_rootfs_sweep(struct berth_rootfs *rootfs, struct berth_rootfs_app *app
             kill_strays(app);
         /* That it knows none is what is wanted. */
         (void)!run_runtime(rootfs, state->runtime, "delete", "--force", app->id, NULL);
-        if (berth_rootfs_has_cgroup(app->id) && !berth_rootfs_drop_cgroup(app->id))
+        /* There may be one in some trees alone, where it was cut short. */
+        if (!berth_rootfs_drop_cgroup(app->id))
             return berth_error_set(err, BERTH_E_REFUSED,
                                    "what the app ran in cannot be cleared away");
     }
