@@ -12,6 +12,9 @@ from lab.swarm import GATEWAY
 from test_swarm import ANA, Berth, facility, labels, node_of
 
 DEMO = "berth/demo"
+# By when silence has to be noticed: after two seconds on a machine at rest, and long before the 30
+# that a call would wait.
+SEEN_S = 10
 
 
 @pytest.fixture
@@ -27,21 +30,33 @@ def run_on_a_worker(swarm, berth):
     return row, node_of(swarm, row)
 
 
+def keep_there(swarm, node):
+    """An app that is on a node is not moved from there, however long that is away: a busy machine
+    may take longer over its test than swarm, which counts a node as down after some seconds."""
+    for other in swarm.nodes:
+        swarm.set_availability(other, "active" if other is node else "pause")
+
+
+def let_go(swarm):
+    for node in swarm.nodes:
+        swarm.set_availability(node, "active")
+
+
 def test_a_frozen_worker_costs_its_own_apps_alone(swarm, berth):
     row, node = run_on_a_worker(swarm, berth)
     swarm.set_availability(node, "pause")  # so that the other app runs elsewhere
     other = berth.run("ben")
-    swarm.set_availability(node, "active")
+    keep_there(swarm, node)
     node.freeze()
     try:
-        status = berth.wait("unknown", timeout_s=6)
+        status = berth.wait("unknown", timeout_s=SEEN_S)
         assert status["Status"].startswith(f"Unknown (node {node.name} ")
         assert status["ID"] == row["ID"]  # what was known is still told
         started = time.monotonic()
         assert berth.status(other["Names"])["State"] == "running"
         stats = {each["Name"]: each for each in berth.get("get-app-stats").json}
         assert stats[ANA]["CPUPerc"] == "--" and stats[other["Names"]]["CPUPerc"] != "--"
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < SEEN_S
     finally:
         node.thaw()
     berth.wait("running")
@@ -49,8 +64,10 @@ def test_a_frozen_worker_costs_its_own_apps_alone(swarm, berth):
 
 def test_a_dead_worker_makes_unknown_until_its_app_runs_elsewhere(swarm, berth):
     row, node = run_on_a_worker(swarm, berth)
+    keep_there(swarm, node)
     node.power_off()
-    berth.wait("unknown", timeout_s=10)
+    berth.wait("unknown", timeout_s=SEEN_S)
+    let_go(swarm)
     wait_until(lambda: berth.status()["State"] == "running" and berth.status()["ID"] != row["ID"],
                60, "it to run elsewhere")
     assert node_of(swarm, berth.status()) is not node
@@ -68,20 +85,22 @@ def test_a_job_on_a_dead_worker_is_run_anew_elsewhere(swarm, gateway):
     berth = Berth(gateway({"demo": facility(swarm)}, environment={"TZ": time.tzname[0]},
                           settings={"uptime": {"sample_interval_s": 1}}))
     row, node = run_on_a_worker(swarm, berth)
-    wait_until(lambda: any(samples(berth).values()), 5, "a sample of it")
+    wait_until(lambda: any(samples(berth).values()), what="a sample of it")
+    keep_there(swarm, node)
     node.power_off()
     dead = time.time()
-    berth.wait("unknown", timeout_s=10)
-    wait_until(lambda: berth.status()["State"] == "running", 40, "it to run elsewhere")
-    back = time.time()
-    again = berth.status()
-    wait_until(lambda: any(ran for at, ran in samples(berth).items() if at > back), 5, "it again")
-    between = [ran for at, ran in samples(berth).items() if dead < at < back - 3]
+    berth.wait("unknown", timeout_s=SEEN_S)
+    let_go(swarm)
+    again = berth.wait("running", timeout_s=60)
+    state = berth.get("get-app-info", name=ANA, fresh="yes").json["State"]
+    back = datetime.datetime.fromisoformat(state["StartedAt"][:19] + "+00:00").timestamp()
+    wait_until(lambda: any(ran for at, ran in samples(berth).items() if at > back), what="it again")
+    between = [ran for at, ran in samples(berth).items() if dead < at < back]
     assert not any(between), between  # nobody can tell: it did not run for all that is known
     assert again["ID"] != row["ID"] and node_of(swarm, again) is not node
     node.boot()
     swarm.wait_ready()
-    wait_until(lambda: row["ID"] not in node.docker("ps", "-q"), 20, "the old one to end")
+    wait_until(lambda: row["ID"] not in node.docker("ps", "-q"), 60, "the old one to end")
     assert berth.status()["ID"] == again["ID"]  # it is not moved back
 
 
@@ -89,17 +108,18 @@ def test_a_node_that_is_cut_off_from_the_gateway(swarm, berth):
     row, node = run_on_a_worker(swarm, berth)
     for _ in range(2):  # again after it was back
         swarm.partition(node, GATEWAY)
-        assert "does not answer" in berth.wait("unknown", timeout_s=4)["Status"]
+        assert "does not answer" in berth.wait("unknown", timeout_s=SEEN_S)["Status"]
         swarm.heal()
-        assert berth.wait("running", timeout_s=10)["ID"] == row["ID"]
+        assert berth.wait("running")["ID"] == row["ID"]
+    keep_there(swarm, node)
     node.freeze()
-    berth.wait("unknown", timeout_s=4)
+    berth.wait("unknown", timeout_s=SEEN_S)
     node.thaw()
-    berth.wait("running", timeout_s=10)
+    berth.wait("running")
     swarm.partition(node, GATEWAY)
-    berth.wait("unknown", timeout_s=4)
+    berth.wait("unknown", timeout_s=SEEN_S)
     swarm.heal()
-    berth.wait("running", timeout_s=10)
+    berth.wait("running")
 
 
 def test_a_worker_that_is_cut_off_from_its_manager(swarm, berth):
@@ -113,7 +133,7 @@ def test_a_worker_that_is_cut_off_from_its_manager(swarm, berth):
     assert [each["ID"] for each in berth.get("get-app-status").json] == [again["ID"]]
     swarm.heal()
     swarm.wait_ready()
-    wait_until(lambda: row["ID"] not in node.docker("ps", "-q"), 20, "the old one to end")
+    wait_until(lambda: row["ID"] not in node.docker("ps", "-q"), 60, "the old one to end")
     assert berth.status()["ID"] == again["ID"]
 
 
@@ -121,19 +141,24 @@ def test_a_drained_node_is_left(swarm, berth):
     row, node = run_on_a_worker(swarm, berth)
     swarm.set_availability(node, "drain")
     wait_until(lambda: berth.status()["State"] == "running" and
-               node_of(swarm, berth.status()) is not node, 40, "it to run elsewhere")
+               node_of(swarm, berth.status()) is not node, 60, "it to run elsewhere")
 
 
 def test_a_manager_that_is_gone_and_comes_back(swarm, berth):
     berth.run()
     swarm.nodes[0].stop()
-    wait_until(lambda: berth.get("get-app-status").status == 503, 5, "the loss to be seen")
+    wait_until(lambda: berth.get("get-app-status").status == 503, what="the loss to be seen")
     stale = berth.get("get-app-status", stale="ok")
     assert stale.status == 200 and "Warning" in stale.headers
     assert berth.client.get("/readyz").status == 503
     swarm.nodes[0].start()
-    wait_until(lambda: berth.get("get-app-status").status == 200, 30, "it to be back")
-    berth.wait("running", timeout_s=60)
+
+    def runs():
+        """A manager that has just begun may be without a leader once more."""
+        answer = berth.get("get-app-status", name=ANA)
+        return answer.status == 200 and answer.json["State"] == "running"
+
+    wait_until(runs, 60, "it to run again")
 
 
 def test_without_a_quorum_reads_are_refused_with_the_reason(engine_version, gateway):
@@ -142,8 +167,8 @@ def test_without_a_quorum_reads_are_refused_with_the_reason(engine_version, gate
         berth = Berth(gateway({"demo": facility(swarm)}))
         berth.run()
         swarm.nodes[1].power_off()
-        wait_until(lambda: berth.get("get-app-status").status == 503, 40, "the loss to be seen")
-        assert "leader" in berth.get("get-app-status").text
+        wait_until(lambda: (answer := berth.get("get-app-status")).status == 503 and
+                   "leader" in answer.text, 60, "the loss to be seen")
         stale = berth.get("get-app-status", stale="ok")
         assert stale.status == 200 and stale.json[0]["Names"] == ANA
         created = berth.post("create-app", image=DEMO, user="ben")
@@ -151,10 +176,10 @@ def test_without_a_quorum_reads_are_refused_with_the_reason(engine_version, gate
 
 
 def test_two_nodes_of_one_name(swarm, gateway, berth):
-    wait_until(lambda: berth.client.get("/readyz").status == 200, 10, "it to be ready")
+    wait_until(lambda: berth.client.get("/readyz").status == 200, 30, "it to be ready")
     twin = swarm.add("node2")
     try:
-        wait_until(lambda: berth.client.get("/readyz").status == 503, 10, "readyz to show it")
+        wait_until(lambda: berth.client.get("/readyz").status == 503, 30, "readyz to show it")
         reason = berth.client.get("/readyz").json["facilities"]["demo"]["reason"]
         assert "are both called node2" in reason
         refused = gateway({"demo": facility(swarm)}, start=False)
@@ -163,15 +188,14 @@ def test_two_nodes_of_one_name(swarm, gateway, berth):
         assert "are both called node2" in refused.run("check-config").stderr
     finally:
         swarm.remove(twin)
-    wait_until(lambda: berth.client.get("/readyz").status == 200, 10, "it to be over")
+    wait_until(lambda: berth.client.get("/readyz").status == 200, 30, "it to be over")
 
 
 def test_a_renamed_node_is_followed_by_its_id_and_asked_by_its_name(swarm, gateway, berth):
     row, node = run_on_a_worker(swarm, berth)
     before = facility(swarm, swarm_mode="service")  # as the running gateway has it
     old = node.name
-    for other in swarm.nodes:  # what ran there comes back there
-        swarm.set_availability(other, "active" if other is node else "pause")
+    keep_there(swarm, node)  # what ran there comes back there
     node.rename("lab7")
     swarm.wait_ready()
 
@@ -195,7 +219,7 @@ def test_a_renamed_node_is_followed_by_its_id_and_asked_by_its_name(swarm, gatew
     assert again.get("get-app-info", name=ANA, fresh="yes").json["Id"].startswith(
         again.status()["ID"])
     assert again.post("kill-app", name=ANA).status == 200
-    wait_until(lambda: berth.get("get-app-names").json == [], 5, "the other gateway to see it")
+    wait_until(lambda: berth.get("get-app-names").json == [], 30, "the other gateway to see it")
 
 
 def test_an_engine_that_is_no_manager(swarm, gateway):

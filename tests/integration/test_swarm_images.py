@@ -51,7 +51,7 @@ def approve(swarm, berth):
     begun = berth.post("approve-image", image=TOOL)
     assert begun.status == 202 and begun.json["state"] == "pulling", begun
     wait_until(lambda: request_of(berth)["state"] == "approved", 60, "the pull's end")
-    wait_until(lambda: states(berth) == everywhere(swarm), 30, f"all nodes: {request_of(berth)}")
+    wait_until(lambda: states(berth) == everywhere(swarm), 60, f"all nodes: {request_of(berth)}")
 
 
 def helpers(swarm):
@@ -64,7 +64,7 @@ def check_nothing_is_left(swarm):
         return not helpers(swarm) and not any(
             node.api("GET", "/containers/json?all=1")[1] for node in swarm.nodes)
 
-    wait_until(is_clean, 10, "what brought the images to be gone")
+    wait_until(is_clean, 60, "what brought the images to be gone")
 
 
 @pytest.mark.parametrize("nodes", [True, False], ids=["by endpoints", "by swarm alone"])
@@ -85,7 +85,7 @@ def test_approval_brings_the_image_to_every_node(swarm, open_berth, digest, node
     assert berth.get("get-app-names").json == []
     check_nothing_is_left(swarm)
     node = swarm.add()
-    wait_until(lambda: states(berth) == everywhere(swarm), 30, "the new node to have it")
+    wait_until(lambda: states(berth) == everywhere(swarm), 60, "the new node to have it")
     assert has(node, digest)
     check_nothing_is_left(swarm)
 
@@ -96,15 +96,21 @@ def test_a_node_that_dies_holds_nobody_up_and_gets_it_when_it_is_back(swarm, ope
     dead = swarm.nodes[2]
     dead.freeze()
     assert berth.post("approve-image", image=TOOL).status == 202
-    wait_until(lambda: states(berth).get("node2") == "present", 30, "the node that lives")
-    assert request_of(berth)["state"] == "pulling" and states(berth)["node3"] == "pulling"
+
+    def arrived():
+        row = request_of(berth)
+        return row.get("nodes") and row["nodes"][1]["state"] == "present" and row
+
+    row = wait_until(arrived, 60, "the node that lives")
+    if swarm.status(dead) == "ready":  # a busy machine may have taken longer than swarm waits
+        assert (row["state"], row["nodes"][2]["state"]) == ("pulling", "pulling"), row
     dead.power_off()
-    wait_until(lambda: request_of(berth)["state"] == "approved", 30, "the others to be enough")
-    assert request_of(berth)["nodes"][2] == {
-        "node": "node3", "state": "waiting", "percent": 0, "error": "node node3 is down"}
+    wait_until(lambda: request_of(berth)["state"] == "approved" and request_of(berth)["nodes"][2] == {
+        "node": "node3", "state": "waiting", "percent": 0, "error": "node node3 is down"},
+        60, "the others to be enough")
     assert berth.post("create-app", image="tool", version="1", user="ana").status == 200
     dead.boot()
-    wait_until(lambda: states(berth) == everywhere(swarm), 30, "the node to have it")
+    wait_until(lambda: states(berth) == everywhere(swarm), 60, "the node to have it")
     assert has(dead, digest)
     assert berth.post("kill-app", name="tool--ana").status == 200
     check_nothing_is_left(swarm)
@@ -123,7 +129,7 @@ def test_a_node_that_cannot_get_it_is_named(swarm, open_berth, digest):
     clear(swarm.manager)
     swarm.nodes[1].cut(f"{swarm.network.prefix}2")  # the registry
     assert berth.post("approve-image", image=TOOL).status == 202
-    wait_until(lambda: request_of(berth)["state"] == "approved", 60, "the pull's end")
+    wait_until(lambda: request_of(berth)["state"] == "approved", 120, "the pull's end")
     failed = request_of(berth)["nodes"][1]
     assert failed["state"] == "failed" and failed["error"].startswith("No such image: tool:1@")
     check_nothing_is_left(swarm)
@@ -145,7 +151,7 @@ def test_a_purge_deletes_it_where_nothing_uses_it(swarm, open_berth, digest):
     assert [node for node in swarm.nodes if has(node, digest)] == [using]
     assert "tool" in [image["Repository"] for image in berth.get("get-images").json]
     assert berth.post("kill-app", name="tool--ana").status == 200
-    wait_until(lambda: berth.post("remove-image", image=TOOL, purge="yes").status == 200, 20,
+    wait_until(lambda: berth.post("remove-image", image=TOOL, purge="yes").status == 200, 60,
                "swarm to have removed the container")
     assert not has(using, digest)
     assert "tool" not in [image["Repository"] for image in berth.get("get-images").json]
@@ -158,7 +164,7 @@ def test_what_an_earlier_run_left_behind_is_removed(swarm, open_berth):
     other = {**body, "Name": "berth-pull-other-1", "Labels": {LABEL: "other"}}
     assert swarm.api("POST", "/services/create", other)[0] == 201
     berth = open_berth(adopt="yes")
-    wait_until(lambda: helpers(swarm) == ["berth-pull-other-1"], 10, "it to be gone")
+    wait_until(lambda: helpers(swarm) == ["berth-pull-other-1"], 30, "it to be gone")
     assert berth.get("get-app-names").json == []  # with adopt, others' services are apps; not this
 
 
@@ -166,8 +172,8 @@ def test_an_image_of_no_registry(swarm, open_berth):
     berth = open_berth()
     approved = berth.post("approve-image", image=DEMO)
     assert approved.status == 200 and approved.json["state"] == "approved"
-    wait_until(lambda: states(berth) == everywhere(swarm), 10, "the nodes to be asked")
+    wait_until(lambda: states(berth) == everywhere(swarm), 30, "the nodes to be asked")
     node = swarm.add()
-    wait_until(lambda: states(berth).get(node.name) == "failed", 30, "the new node to lack it")
+    wait_until(lambda: states(berth).get(node.name) == "failed", 60, "the new node to lack it")
     assert request_of(berth)["nodes"][3]["error"] == \
         f"image {DEMO}:latest is of no registry, and node {node.name} has no endpoint"

@@ -160,7 +160,16 @@ class Swarm:
 
     def set_availability(self, node, availability):
         """active, pause, or drain"""
-        self.docker("node", "update", "--availability", availability, node.id)
+        def is_set():
+            try:
+                self.docker("node", "update", "--availability", availability, node.id)
+            except RuntimeError as error:
+                if "update out of sequence" not in str(error):
+                    raise
+                return False  # the manager has written something of its own meanwhile
+            return True
+
+        _wait(is_set, f"{node.name} to be set to {availability}")
 
     def partition(self, node, *others):
         """Let nothing pass between a node and others, nodes or GATEWAY; with none, the whole network.
