@@ -118,7 +118,7 @@ class AgentClient:
 
         The server must be the node, or another one that is named.
         """
-        raw = socket.create_connection((self._node.address, PORT), 10)
+        raw = socket.create_connection((self._node.address, PORT), 30)
         return self._context.wrap_socket(raw, server_hostname=node_id or self._node.id)
 
     def request(self, method, target, headers=None, body=None):

@@ -165,7 +165,7 @@ def test_a_process_runs_in_an_app(worker, agent, manager):
     with manager.start_exec(pipes) as stream:
         frames = read_all(stream)
     assert b"\1\0\0\0\0\0\0\4one\n" in frames and b"\2\0\0\0\0\0\0\4two\n" in frames
-    assert f"POST /v1.41/exec/{shell}/start: 101, " in agent.log
+    wait_until(lambda: f"POST /v1.41/exec/{shell}/start: 101, " in agent.log, what="its line")
 
 
 def test_a_process_waits_for_who_does_not_read(worker, agent, manager):
@@ -265,7 +265,7 @@ def test_only_managers_of_the_swarm_are_let_in(swarm, worker, agent, tmp_path):
     assert not is_refused(AgentClient(worker, files_of(swarm.manager), ca))
     for said in (f"{worker.id} (swarm-worker) is no manager of this node's swarm",
                  "certificate of swarm-manager"):
-        assert said in agent.log
+        wait_until(lambda: said in agent.log, what=said)
 
 
 def test_a_client_knows_which_node_it_speaks_to(swarm, worker, agent):
@@ -363,7 +363,7 @@ def test_a_frozen_engine_costs_five_seconds(worker, agent, manager):
     try:
         begun = time.monotonic()
         assert manager.get("/containers/json")[0] == 504
-        assert 4 < time.monotonic() - begun < 8
+        assert 4 < time.monotonic() - begun < 15  # and not the 30 that a call would wait
     finally:
         worker.thaw()
     assert manager.get("/containers/json")[0] == 200
@@ -388,7 +388,7 @@ def test_stopping_ends_what_has_no_end(worker, manager):
         assert stream.recv(1)
         begun = time.monotonic()
         agent.stop()
-        assert time.monotonic() - begun < 5
+        assert time.monotonic() - begun < 15
         assert process.recv(1) == b""
     process.close()
 
@@ -415,18 +415,28 @@ def berth(swarm, gateway):
 
 
 def spread_apps(berth, swarm, count=6):
-    """Apps until each worker has one; {node's name: an app there}."""
+    """Apps until each worker has one, which run; {node's name: an app there}."""
     for number in range(count):
         berth.admin.post("/demo/create-app", image=DEMO, user=f"user{number}")
-    tasks = lambda: swarm.api("GET", '/tasks?filters={"desired-state":["running"]}')[1]
-    wait_until(lambda: len(tasks()) >= count and
-               all(task["Status"]["State"] == "running" for task in tasks()), 30, "the tasks")
+
+    def running():
+        tasks = swarm.api("GET", '/tasks?filters={"desired-state":["running"]}')[1]
+        return len(tasks) >= count and tasks if all(
+            task["Status"]["State"] == "running" for task in tasks) else None
+
+    tasks = wait_until(running, 60, "the tasks")
     names = {service["ID"]: service["Spec"]["Labels"]["berth.app"]
              for service in swarm.api("GET", "/services")[1]}
     nodes = {node.id: node.name for node in swarm.nodes}
-    apps = {nodes[task["NodeID"]]: names[task["ServiceID"]] for task in tasks()}
+    apps = {nodes[task["NodeID"]]: names[task["ServiceID"]] for task in tasks}
     assert len(apps) == 3, apps
+    for app in apps.values():
+        wait_until(lambda: state_of(berth, app) == "running", what=f"{app} to be seen to run")
     return apps
+
+
+def state_of(berth, app):
+    return berth.admin.get("/demo/get-app-status", name=app).json["State"]
 
 
 def test_the_gateway_reads_through_agents(swarm, agents, berth):
@@ -434,22 +444,20 @@ def test_the_gateway_reads_through_agents(swarm, agents, berth):
     admin = berth.admin
     for node in swarm.nodes:
         app = apps[node.name]
-        wait_until(lambda: admin.get("/demo/get-app-status", name=app).json["State"] == "running")
         info = admin.get("/demo/get-app-info", name=app, fresh="yes").json
         assert info == node.api("GET", f"/containers/{info['Id']}/json")[1]
-        assert "ready" in admin.get("/demo/get-app-logs", name=app).text
+        wait_until(lambda: "ready" in admin.get("/demo/get-app-logs", name=app).text, what="a line")
         stats = admin.get("/demo/get-app-stats", name=app).json
         assert stats["Container"] == info["Id"][:12] and stats["MemUsage"] != "-- / --", stats
     for agent in agents.values():
-        assert f"{swarm.manager.id}: GET " in agent.log and "403" not in agent.log
+        assert f"{swarm.manager.id}: GET " in agent.log and ": 403, " not in agent.log
 
     # Behind berth's back: seen by the agent's events.
     victim = swarm.nodes[1]
     [container] = [each for each in victim.api("GET", "/containers/json")[1]
                    if each["Labels"]["berth.app"] == apps[victim.name]]
     victim.docker("pause", container["Id"])
-    wait_until(lambda: admin.get("/demo/get-app-status", name=apps[victim.name]).json["State"] ==
-               "paused", 2)
+    wait_until(lambda: state_of(berth, apps[victim.name]) == "paused", 2, "it to be paused")
     victim.docker("unpause", container["Id"])
 
 
@@ -457,22 +465,20 @@ def test_an_agent_that_is_gone_costs_its_own_node_alone(swarm, agents, berth):
     apps = spread_apps(berth, swarm)
     admin = berth.admin
     gone = swarm.nodes[2].name
-    wait_until(lambda: admin.get("/demo/get-app-status", name=apps[gone]).json["State"] == "running")
     agents.pop(gone).stop()
 
     def reason():
         row = admin.get("/demo/get-app-status", name=apps[gone]).json
         return row["Status"] if row["State"] != "running" or gone in row["Status"] else None
 
-    wait_until(reason, 5, "the app to be unknown")
+    wait_until(reason, 10, "the app to be unknown")
     begun = time.monotonic()
-    others = [admin.get("/demo/get-app-status", name=app).json["State"]
-              for node, app in apps.items() if node != gone]
-    assert others == ["running"] * 2 and time.monotonic() - begun < 1
+    others = [state_of(berth, app) for node, app in apps.items() if node != gone]
+    assert others == ["running"] * 2
+    assert time.monotonic() - begun < 4  # nobody waits for the one that does not answer
     back = Agent(swarm.nodes[2]).start()
     agents[gone] = back
-    wait_until(lambda: admin.get("/demo/get-app-status", name=apps[gone]).json["State"] ==
-               "running", 10, "the app to be known again")
+    wait_until(lambda: state_of(berth, apps[gone]) == "running", what="the app to be known again")
 
 
 def test_terminals_open_through_agents(swarm, agents, berth):
@@ -508,23 +514,21 @@ def test_a_node_that_joins_is_found(swarm, agents, berth):
     before = set(berth.admin.get("/demo/get-node-names").json)
     node = swarm.add()
     with Agent(node):
-        wait_until(lambda: node.name in berth.admin.get("/demo/get-node-names").json, 10)
+        wait_until(lambda: node.name in berth.admin.get("/demo/get-node-names").json)
         assert node.name not in before
         node.docker("load", input=swarm.manager.save(DEMO))
         for other in swarm.nodes[:-1]:
             swarm.set_availability(other, "pause")
         berth.admin.post("/demo/create-app", image=DEMO, user="late")
         app = "berth_demo--late"
-        wait_until(lambda: berth.admin.get("/demo/get-app-status", name=app).json["State"] ==
-                   "running", 30)
+        wait_until(lambda: state_of(berth, app) == "running", 60, "it to run")
         info = berth.admin.get("/demo/get-app-info", name=app, fresh="yes").json
         assert info == node.api("GET", f"/containers/{info['Id']}/json")[1]
-        assert "ready" in berth.admin.get("/demo/get-app-logs", name=app).text
+        wait_until(lambda: "ready" in berth.admin.get("/demo/get-app-logs", name=app).text, what="a line")
         stats = berth.admin.get("/demo/get-app-stats", name=app).json
         assert stats["MemUsage"] != "-- / --", stats
         node.docker("pause", info["Id"])  # told by the agent's events
-        wait_until(lambda: berth.admin.get("/demo/get-app-status", name=app).json["State"] ==
-                   "paused", 2)
+        wait_until(lambda: state_of(berth, app) == "paused", 2, "it to be paused")
         node.docker("unpause", info["Id"])
         with Terminal(berth.admin, f"/demo/ws/{app}", tty="no") as terminal:
             terminal.type("hostname\n")
