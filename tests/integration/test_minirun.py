@@ -435,7 +435,7 @@ def test_requests_are_told(lab, berth):
     lab("GET", "containers", secret="word")
     berth.anyone.get("/demo/get-users")
     lab("DELETE", "containers/end")
-    told = wait_until(lambda: (text := berth.errors).count("/end completed") and text)
+    told = wait_until(lambda: re.search(r"/end completed in .*ms\n", text := berth.errors) and text)
     told = told.partition("/begin completed")[2].partition("\n")[2]
     assert re.fullmatch(r"\[GET\] /containers 127\.0\.0\.1:\d+\n"
                         r"\[GET\] /containers completed in \d+\.\d{3}ms\n"
@@ -526,6 +526,6 @@ def test_what_start_says_works(lab, berth):
         environment = {**os.environ, "BERTH_CONFIG": str(berth.config),
                        "PATH": f"{pathlib.Path(BINARY).parent}:{os.environ['PATH']}"}
         done = subprocess.run(["script", "-qec", line, "/dev/null"], capture_output=True, text=True,
-                              timeout=30, stdin=subprocess.DEVNULL, env=environment)
+                              timeout=60, stdin=subprocess.DEVNULL, env=environment)
         assert done.returncode == 3 and "hello" in done.stdout, done
         assert lab.get("app")["exit_code"] == 3
