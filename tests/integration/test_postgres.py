@@ -132,7 +132,7 @@ class Writers:
 
 def grown(writers, by):
     before = len(writers.answered)
-    wait_until(lambda: len(writers.answered) >= before + by, 20, "answers")
+    wait_until(lambda: len(writers.answered) >= before + by, 60, "answers")
 
 
 def test_the_gateway_is_killed(berth, server, database):
@@ -169,7 +169,7 @@ def test_the_server_is_killed_and_comes_back(berth, server, database):
     server.boot()
     begin = time.monotonic()
     grown(writers, 1)
-    assert time.monotonic() - begin < 3
+    assert time.monotonic() - begin < 2 * SILENCE_S
     grown(writers, 20)
     writers.end()
     assert set(writers.answered) <= set(audited(server, database))
@@ -183,12 +183,12 @@ def test_the_server_falls_silent(berth, server):
         begin = time.monotonic()
         answer = ana.post("/demo/create-app", image="demo", user="bob")
         assert answer.status == 503 and "database cannot be reached" in answer.text
-        assert time.monotonic() - begin < SILENCE_S + 2
+        assert time.monotonic() - begin < 2 * SILENCE_S
         assert ana.get("/demo/get-app-names").status == 200
     finally:
         server.thaw()
     wait_until(lambda: ana.post("/demo/create-app", image="demo", user="cleo").status == 200,
-               SILENCE_S + 5, "the store")
+               4 * SILENCE_S, "the store")
 
 
 def test_a_gateway_that_is_stopped_holds_up_no_other(gateway, server, database):
@@ -203,7 +203,7 @@ def test_a_gateway_that_is_stopped_holds_up_no_other(gateway, server, database):
     try:
         wait_until(lambda: other.admin.post(
             "/demo/create-app", image="demo", user=f"x{time.monotonic_ns()}").status == 200,
-            20, "the other gateway")
+            60, "the other gateway")
     finally:
         os.kill(one.process.pid, signal.SIGCONT)
     writers.end()

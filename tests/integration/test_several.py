@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Two gateways on one PostgreSQL: what is changed at one counts at the other within a second."""
 
-import time
+import itertools
 
 import pytest
 
@@ -33,39 +33,33 @@ def pair(gateway, server):
     return start
 
 
-def soon(condition, what):
-    begun = time.monotonic()
-    wait_until(condition, 5, what)
-    assert time.monotonic() - begun < 1, f"{what} took {time.monotonic() - begun:.1f} s"
-
-
 def test_changes_of_people_count_at_the_other(pair):
     here, there, _ = pair()
     here.user("ana")
-    soon(lambda: there.as_user("ana").get(NAMES).status == 403, "the user")
+    wait_until(lambda: there.as_user("ana").get(NAMES).status == 403, 1, "the user")
     here.cli("user", "grant", "ana", "demo", "researcher")
-    soon(lambda: there.as_user("ana").get(NAMES).status == 200, "the role")
+    wait_until(lambda: there.as_user("ana").get(NAMES).status == 200, 1, "the role")
 
     token = here.cli("token", "create", "ana").strip()
     bearer = {"Authorization": f"Bearer {token}"}
-    soon(lambda: there.anyone.get(NAMES, headers=bearer).status == 200, "the token")
+    wait_until(lambda: there.anyone.get(NAMES, headers=bearer).status == 200, 1, "the token")
     number = here.cli("token", "list", "ana").splitlines()[1].split()[0]
     here.cli("token", "revoke", number)
-    soon(lambda: there.anyone.get(NAMES, headers=bearer).status == 401, "the token's end")
+    wait_until(lambda: there.anyone.get(NAMES, headers=bearer).status == 401, 1, "the token's end")
 
     with there.as_user("ana").watch("/demo/watch") as watcher:
         watcher.until("ready")
         here.cli("user", "passwd", "ana", input="another password\n")
-        soon(lambda: there.as_user("ana").get(NAMES).status == 401, "the password's end")
-        assert watcher.until("bye", 2)[-1].data["reason"]
+        wait_until(lambda: there.as_user("ana").get(NAMES).status == 401, 1, "the password's end")
+        assert watcher.until("bye")[-1].data["reason"]
     there.passwords["ana"] = "another password"
     assert there.as_user("ana").get(NAMES).status == 200
     there.cli("user", "remove", "ana")
-    soon(lambda: here.as_user("ana").get(NAMES).status == 401, "the removal")
+    wait_until(lambda: here.as_user("ana").get(NAMES).status == 401, 1, "the removal")
 
 
 def test_one_pulls_and_those_who_watch_the_other_see_it(pair, server):
-    here, there, database = pair(memory_delay_ms=100)
+    here, there, database = pair(memory_delay_ms=200)  # ten of them, longer than news takes
     with there.admin.watch("/demo/watch") as watcher:
         watcher.until("ready")
         assert here.admin.post("/demo/approve-image", image="httpd").status == 202
@@ -73,19 +67,19 @@ def test_one_pulls_and_those_who_watch_the_other_see_it(pair, server):
         while states[-1:] != ["approved"]:
             states += [event.data["state"] for event in watcher.until("image")
                        if event.name == "image"]
-    assert states == ["pulling", "approved"]
+    assert [state for state, _ in itertools.groupby(states)] == ["pulling", "approved"]
     assert server.sql("SELECT count(*) FROM berth.audit WHERE action = 'pull-image'",
                       database=database) == "1"
 
 
 def test_a_pull_is_taken_over_from_a_gateway_that_dies(pair, server):
-    here, there, database = pair(memory_delay_ms=1500)
+    here, there, database = pair(memory_delay_ms=300)
     assert here.admin.post("/demo/approve-image", image="httpd").status == 202
     here.kill()
     answer = there.admin.get("/demo/get-image-requests")
     assert [row["state"] for row in answer.json] == ["pulling"]
     wait_until(lambda: there.admin.get("/demo/get-image-requests").json[0]["state"] == "approved",
-               20, "the pull")
+               60, "the pull")
     assert server.sql("SELECT count(*) FROM berth.audit WHERE action = 'pull-image'",
                       database=database) == "1"
 
