@@ -9,7 +9,7 @@ class Following:
 
     def __init__(self, client, **params):
         query = "&".join(f"{name}={value}" for name, value in {"follow": "yes", **params}.items())
-        self._connection = http.client.HTTPConnection(*client.address, timeout=20)
+        self._connection = http.client.HTTPConnection(*client.address, timeout=60)
         self._connection.request("GET", f"/demo/get-app-logs?{query}",
                                  headers=client.authorization())
         self.answer = self._connection.getresponse()

@@ -10,7 +10,7 @@ import urllib.parse
 
 import websockets
 
-_PATIENCE_S = 20
+_PATIENCE_S = 60
 
 
 class Refused(Exception):
@@ -59,11 +59,11 @@ class Terminal:
         try:
             return await websockets.connect(
                 self._url, extra_headers=self._headers, max_queue=self._max_queue, max_size=None,
-                ping_interval=None, close_timeout=10, compression=None)
+                open_timeout=60, ping_interval=None, close_timeout=10, compression=None)
         except websockets.InvalidStatusCode as error:
             raise Refused(error.status_code, error.headers) from None
 
-    def _call(self, coroutine, timeout_s=60):
+    def _call(self, coroutine, timeout_s=90):
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(timeout_s)
 
     def _end_loop(self):

@@ -138,7 +138,7 @@ def test_a_batch_of_stubborn_apps_has_one_grace(oli, shared_engine):
     answer = oli.post("/free/stop-app", name=",".join(names))
     took = time.monotonic() - begun
     assert answer.text == "3/3 succeeded"
-    assert 9.5 < took < 14, f"{took:.1f} s"
+    assert 9.5 < took < 19, f"{took:.1f} s"  # two graces would be 20
     assert [state(oli, name, "free") for name in names] == ["exited"] * 3
     assert inspect(shared_engine, names[0])["State"]["ExitCode"] == 137
 
@@ -152,7 +152,7 @@ def test_nobody_waits_for_a_grace_of_others(oli):
     assert state(oli, name, "free") == "running"
     assert state(oli, stubborn, "free") == "running"
     succeeds(oli.post("/free/kill-app", name=stubborn))
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 9  # the grace is 10
     stopping.join()
 
 
@@ -246,7 +246,8 @@ def test_an_app_has_no_more_than_it_needs(oli, shared_engine):
     for number in (12, 16, 17, 19, 21, 22):  # net_admin, modules, rawio, ptrace, sys_admin, boot
         assert not capabilities >> number & 1
     assert re.search(r"NoNewPrivs:\s*1", status)
-    page = shared_engine.docker("exec", name, "wget", "-qO-", "http://127.0.0.1/")
+    page = shared_engine.docker("exec", name, "sh", "-c",
+                                "until wget -qO- http://127.0.0.1/; do sleep 0.1; done")
     assert page == "hello from berth"
     assert app["Config"]["Labels"] == {
         "berth.app": name, "berth.facility": "demo", "berth.user": "eva",

@@ -360,7 +360,7 @@ def test_ruby_controls(run, berth, running):
     assert {step: (facts["status"], facts["answer"]["status"]) for step, facts in saw.items()} == {
         action: (200, status) for action, status in actions.items()}
     assert logged(berth, lambda line: line["path"].endswith(f"{running}/restart"))[
-        "duration_ms"] < 5000  # told to end as soon as it had begun, it did
+        "duration_ms"] < 9000  # told to end as soon as it had begun, it did
 
 
 # What the app itself sees
@@ -371,6 +371,6 @@ def test_an_app_starts_though_its_requirements_are_not_to_be_had(berth):
     upload(berth, cuid, {"boot.py": SLEEPER,
                          "requirements.txt": b"requests==2.31.0\nnumpy==1.24.0\n"})
     assert berth.admin.post(f"/containers/{cuid}/start").status == 200
-    wait_until(lambda: "up\n" in log_of(berth, cuid), 15, "boot.py to run")
+    wait_until(lambda: "up\n" in log_of(berth, cuid), 40, "boot.py to run")
     assert "requirements.txt" in log_of(berth, cuid)
     assert ask(berth, "DELETE", f"/containers/{cuid}").status == 200

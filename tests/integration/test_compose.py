@@ -314,7 +314,7 @@ while True: time.sleep(1)
     wait_until(lambda: app.printed() == ["up"])
     begun = time.monotonic()
     app.act("stop")
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 9  # the grace is 10
     assert app.ended() == code
 
 
@@ -323,7 +323,7 @@ def test_stop_reaches_what_has_hardly_begun(demo, python):
     app.act("start")
     begun = time.monotonic()
     app.act("stop")
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 9
     assert app.ended() == 143
 
 
@@ -353,7 +353,7 @@ def test_an_index_that_is_out_of_reach_delays_boot_py_by_ten_seconds_at_most(dem
     app.act("start")
     begun = time.monotonic()
     assert app.ended() == 0
-    assert time.monotonic() - begun < 14
+    assert time.monotonic() - begun < 25  # ten, and two starts of Python on a busy machine
     assert app.printed()[-2:] == ["berth: requirements.txt is not installed, boot.py runs without",
                                   "ran"]
 

@@ -9,7 +9,7 @@ import zipfile
 
 import pytest
 
-from harness import clear_engine, wait_until
+from harness import clear_engine, free_port, wait_until
 from harness.terminal import Terminal
 from lab import Engine, compose
 
@@ -40,7 +40,7 @@ def berth(engine, gateway, tmp_path):
     program.chmod(0o755)
     berth = gateway({"lab": {"backend": "compose", "engine": engine.url, "auth": "open",
                              "image_policy": "open", "compose": program}},
-                    settings={"limits": {"request_timeout_s": 1}})
+                    settings={"limits": {"request_timeout_s": 4}})
     yield berth
     clear_engine(engine)
 
@@ -79,7 +79,7 @@ def test_the_life_of_a_container(berth, cuid):
         assert (answer.status, answer.json["status"]) == (200, status), answer
     changed = ask(berth, "PATCH", f"/{cuid}", {
         "env": {"A": None, "B": "2"}, "resources": {"memory": "64m"},
-        "ports": [{"host": 18971, "container": 80}]})
+        "ports": [{"host": free_port(), "container": 80}]})
     assert (changed.status, changed.json["status"]) == (200, "running"), changed
     assert (changed.json["env"], changed.json["resources"]["memory"]) == ({"B": "2"}, "64m")
     with Terminal(berth.anyone, f"/lab/ws/{cuid}", cmd="cat boot.py; echo $B", tty="no") as terminal:

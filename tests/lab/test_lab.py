@@ -49,7 +49,8 @@ def test_pulls_a_plain_name_and_a_digest(engine):
 
 def test_publishes_ports(engine):
     app = engine.docker("run", "-d", "-p", "8080:80", "berth/demo")
-    page = urllib.request.urlopen(f"http://{engine.address}:8080/", timeout=5).read()
+    engine.docker("exec", app, "sh", "-c", "until wget -qO- http://127.0.0.1/; do sleep 0.1; done")
+    page = urllib.request.urlopen(f"http://{engine.address}:8080/", timeout=30).read()
     engine.docker("rm", "-f", app)
     assert page == b"hello from berth\n"
 
@@ -91,7 +92,7 @@ def test_leaves_nothing_behind(number):
     assert directory.is_dir()
     owner.send_signal(number)
     owner.wait()
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while left_of(directory) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert left_of(directory) == []
