@@ -5,6 +5,25 @@
 
 #include <string.h>
 
+/* Of both: a busy engine may take longer over a first sample than a question waits for it. */
+static void get_stats(struct fixture *fixture, const struct berth_app *const apps[2],
+                      struct berth_stats_list *stats)
+{
+    const struct timespec pause = {.tv_nsec = 50 * BERTH_NS_PER_MS};
+    int64_t until_ms = berth_clock_monotonic_ms() + PATIENCE_MS;
+    for (;;) {
+        struct berth_error err = BERTH_ERROR_INIT;
+        int status = berth_backend_stats(fixture->backend, apps, 2, stats, &err);
+        bool is_late = berth_clock_monotonic_ms() >= until_ms;
+        if (status != BERTH_E_TIMEOUT || is_late)
+            ASSERT_OK(status, &err);
+        if (is_late || (status == 0 && stats->items[1].known))
+            return;
+        berth_stats_list_release(stats);
+        (void)nanosleep(&pause, NULL);
+    }
+}
+
 START_TEST(statistics_tell_running_from_stopped)
 {
     BERTH_CLEANUP(fixture) struct fixture fixture = fixture_open();
@@ -14,9 +33,8 @@ START_TEST(statistics_tell_running_from_stopped)
     BERTH_CLEANUP(app) struct berth_app *ana = app_get(&fixture, stopped);
     BERTH_CLEANUP(app) struct berth_app *ben = app_get(&fixture, running);
     const struct berth_app *const apps[] = {ana, ben};
-    struct berth_error err = BERTH_ERROR_INIT;
     BERTH_CLEANUP(stats_list) struct berth_stats_list stats = {0};
-    ASSERT_OK(berth_backend_stats(fixture.backend, apps, COUNT(apps), &stats, &err), &err);
+    get_stats(&fixture, apps, &stats);
     ck_assert_uint_eq(stats.count, COUNT(apps));
     for (size_t i = 0; i < COUNT(apps); i++) {
         ck_assert_str_eq(stats.items[i].id, apps[i]->container);
