@@ -197,10 +197,11 @@ int berth_store_copy(struct berth_store *from, struct berth_store *to, bool repl
 
 /* ---- Places ---- */
 
+/* Of any scheme: one that is misspelt may have a password in it, which a file's name is told with.
+ */
 static bool is_conninfo(const char *spec)
 {
-    return strchr(spec, '=') || strncmp(spec, "postgresql://", 13) == 0 ||
-           strncmp(spec, "postgres://", 11) == 0;
+    return strchr(spec, '=') || strstr(spec, "://");
 }
 
 static int count_row(const struct berth_row *row, void *ctx,
@@ -256,18 +257,26 @@ static int take_lock(const char *path, int *ret_fd, struct berth_error *err)
     return 0;
 }
 
-static int open_file(const struct berth_store_place *place, struct berth_store **ret_store,
-                     struct berth_error *err)
+/* Closed before SQLite opens it: to close a file ends all locks of this process on it. */
+static int find_file(const struct berth_store_place *place, struct berth_error *err)
 {
-    BERTH_CLEANUP(fd) int lock_fd = -1;
     int flags = O_RDWR | O_CLOEXEC | (place->is_target ? O_CREAT : 0);
-    int r = take_lock(place->spec, &lock_fd, err);
-    if (r < 0)
-        return r;
     BERTH_CLEANUP(fd) int fd = open(place->spec, flags, 0600);
     if (fd < 0)
         return berth_error_set_errno(err, errno == ENOENT ? BERTH_E_NOT_FOUND : BERTH_E_IO, errno,
                                      "%s cannot be opened: %m", place->spec);
+    return 0;
+}
+
+static int open_file(const struct berth_store_place *place, struct berth_store **ret_store,
+                     struct berth_error *err)
+{
+    BERTH_CLEANUP(fd) int lock_fd = -1;
+    int r = take_lock(place->spec, &lock_fd, err);
+    if (r == 0)
+        r = find_file(place, err);
+    if (r < 0)
+        return r;
     r = berth_store_sqlite_open(place->spec, ret_store, err);
     if (r < 0)
         return berth_error_wrap(err, "%s", place->spec);

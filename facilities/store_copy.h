@@ -12,7 +12,7 @@
 #include "facilities/store.h"
 
 /* Where a store is: the path of a database of SQLite, or a connection string of libpq, which has a
- * `=` or begins with postgresql:// or postgres://. */
+ * `=` or a `://`. */
 struct berth_store_place {
     const char *spec;
     bool is_target; /* is made where there is none; a source must be there */

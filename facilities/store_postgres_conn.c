@@ -55,13 +55,23 @@ void berth_pg_settings_release(struct berth_pg_settings *settings)
     *settings = (struct berth_pg_settings){0};
 }
 
+/* Whether a password has a '/' in it: libpq takes what stands before it for host and port, and the
+ * rest for the database. */
+static bool is_cut_short(const char *conninfo)
+{
+    const char *authority = strstr(conninfo, "://");
+    const char *path = authority ? strchr(authority + 3, '/') : NULL;
+    bool is_uri = authority && authority == conninfo + strcspn(conninfo, ":=");
+    return is_uri && path && memchr(path, '@', strcspn(path, "?"));
+}
+
 /* libpq would say what it stumbled over: a piece of the text. */
 int berth_store_check_conninfo(const char *conninfo, struct berth_error *err)
 {
     if (!strchr(conninfo, '=') && !strstr(conninfo, "://"))
         return 0; /* the name of a database */
     PQconninfoOption *options = PQconninfoParse(conninfo, NULL);
-    bool valid = options != NULL;
+    bool valid = options != NULL && !is_cut_short(conninfo);
     for (const PQconninfoOption *option = options; option && option->keyword; option++)
         if (strcmp(option->keyword, "host") == 0 && option->val && strchr(option->val, '@'))
             valid = false; /* a password with '@' in it, half of which is taken for the host */

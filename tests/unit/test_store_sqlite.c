@@ -1,11 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /* What the embedded driver is alone with; test_store.c has what holds for each. */
-#include "facilities/store.h"
+#include "facilities/store_copy.h"
 #include "tests/unit/store_jobs.h"
 #include "tests/unit/store_open.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* Of SQLite's file format: what whoever has a database open holds for reading. */
+#define SHARED_FIRST 0x40000002
+#define SHARED_SIZE  510
 
 static unsigned mode_of(const char *dir, const char *name)
 {
@@ -80,7 +88,7 @@ END_TEST
 
 /* ---- Several gateways ---- */
 
-static void hear_nothing(const struct berth_store_news *news, void *ctx __attribute__((unused)))
+static int hear_nothing(const struct berth_store_news *news, void *ctx __attribute__((unused)))
 {
     ck_abort_msg("heard subject %d", (int)news->subject);
 }
@@ -92,6 +100,43 @@ static int tell_job(struct berth_txn *txn, void *ctx, struct berth_error *err)
     *(bool *)ctx = berth_txn_holds(txn, "sampler:f");
     return berth_txn_tell(txn, &news, err);
 }
+
+/* As another process sees it: what SQLite has while a database in WAL mode is open. */
+static bool is_locked(const char *path)
+{
+    int status = 0;
+    pid_t child = fork();
+    ck_assert_int_ge(child, 0);
+    if (child == 0) {
+        struct flock lock = {
+            .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = SHARED_FIRST, .l_len = SHARED_SIZE};
+        int fd = open(path, O_RDWR | O_CLOEXEC);
+        _exit(fd < 0 || fcntl(fd, F_GETLK, &lock) < 0 || lock.l_type == F_UNLCK);
+    }
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+START_TEST(a_database_that_is_copied_is_locked)
+{
+    BERTH_CLEANUP(free) char *path = unit_scratch("one.db");
+    BERTH_CLEANUP(store) struct berth_store *store = NULL;
+    const struct berth_store_place place = {.spec = path, .is_target = true};
+    ck_assert_int_eq(berth_store_open_place(&place, &store, NULL), 0);
+    ck_assert(is_locked(path));
+}
+END_TEST
+
+START_TEST(a_place_is_told_without_secrets)
+{
+    struct berth_error err = BERTH_ERROR_INIT;
+    struct berth_store *store = NULL;
+    const struct berth_store_place place = {.spec = "postgress://ana:s3cret@db/x"};
+    ck_assert_int_eq(berth_store_open_place(&place, &store, &err), BERTH_E_INVALID);
+    ck_assert_msg(!strstr(err.message, "s3cret") && !strstr(err.detail, "s3cret"), "%s (%s)",
+                  err.message, err.detail);
+}
+END_TEST
 
 START_TEST(one_gateway_alone_holds_all_and_hears_nothing)
 {
@@ -109,4 +154,5 @@ START_TEST(one_gateway_alone_holds_all_and_hears_nothing)
 END_TEST
 
 UNIT_SUITE("store_sqlite", files_are_private, places_that_cannot_hold_it_are_refused,
-           references_and_durability_are_on, one_gateway_alone_holds_all_and_hears_nothing)
+           references_and_durability_are_on, a_database_that_is_copied_is_locked,
+           a_place_is_told_without_secrets, one_gateway_alone_holds_all_and_hears_nothing)
