@@ -161,12 +161,10 @@ static int driver_hold(struct berth_store *base, const char *name, bool *ret_hel
 {
     struct holding holding = {.store = pg_store(base), .name = name};
     int r = 0;
-    if (is_held(holding.store, name))
-        holding.done = 1;
-    else
+    if (!is_held(holding.store, name))
         r = berth_store_write(base, hold_job, &holding, err);
-    if (r == 0)
-        *ret_held = holding.done != 0;
+    if (r == 0) /* a session that was lost while it committed took it along */
+        *ret_held = is_held(holding.store, name);
     return r;
 }
 

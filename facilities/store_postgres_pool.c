@@ -63,17 +63,18 @@ static int take_place(struct berth_pg_pool *pool, struct berth_pg *ret_pg, struc
 {
     int64_t deadline_ms = berth_clock_monotonic_ms() + POOL_WAIT_MS;
     BERTH_LOCK_SCOPE(lock, &pool->mutex);
-    while (pool->idle_count == 0 && pool->open_count == READERS_MAX) {
-        if (!berth_cond_wait_until(&pool->freed, &pool->mutex, deadline_ms)) {
-            (void)berth_error_set(err, BERTH_E_BUSY, "all connections to the database are in use");
-            if (err)
-                err->retry_after_s = 1;
-            return BERTH_E_BUSY;
-        }
-    }
+    bool in_time = true;
+    while (pool->idle_count == 0 && pool->open_count == READERS_MAX && in_time)
+        in_time = berth_cond_wait_until(&pool->freed, &pool->mutex, deadline_ms);
     if (pool->idle_count > 0) {
         *ret_pg = pool->idle[--pool->idle_count];
         return 0;
+    }
+    if (pool->open_count == READERS_MAX) {
+        (void)berth_error_set(err, BERTH_E_BUSY, "all connections to the database are in use");
+        if (err)
+            err->retry_after_s = 1;
+        return BERTH_E_BUSY;
     }
     pool->open_count++;
     *ret_pg = (struct berth_pg){0};
