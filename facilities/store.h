@@ -182,8 +182,9 @@ struct berth_store_news {
 BERTH_MUST_CHECK int berth_txn_tell(struct berth_txn *txn, const struct berth_store_news *news,
                                     struct berth_error *err);
 
-/* Called on a thread of the store; may use the store. What news points to lasts for the call. */
-typedef void berth_news_fn(const struct berth_store_news *news, void *ctx);
+/* Called on a thread of the store; may use the store. What news points to lasts for the call.
+ * Negative: it was not taken in, and BERTH_NEWS_ALL follows, again and again until that is. */
+typedef int berth_news_fn(const struct berth_store_news *news, void *ctx);
 
 /*
  * Has fn called with what other gateways tell (and not with what this one

@@ -9,6 +9,8 @@
 #include "base/text.h"
 #include "facilities/store_fallback_internal.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 
 #define COPY_WAIT_MS 2000 /* of a change for its copy */
@@ -75,6 +77,15 @@ static int driver_tell(struct berth_txn *base, const struct berth_store_news *ne
 
 /* ---- Which store ---- */
 
+/* SQLite would make it readable to all. */
+static int make_private(const char *path, struct berth_error *err)
+{
+    BERTH_CLEANUP(fd) int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    return fd < 0 && errno != EEXIST
+               ? berth_error_set_errno(err, BERTH_E_IO, errno, "cannot make %s", path)
+               : 0;
+}
+
 /* A store opened once and kept; without it, nothing serves. */
 static int open_alone(struct fallback_store *store, struct berth_error *err)
 {
@@ -84,7 +95,9 @@ static int open_alone(struct fallback_store *store, struct berth_error *err)
         if (store->alone)
             return 0;
     }
-    int r = berth_store_sqlite_open(store->config.alone_path, &alone, err);
+    int r = make_private(store->config.alone_path, err);
+    if (r == 0)
+        r = berth_store_sqlite_open(store->config.alone_path, &alone, err);
     if (r < 0)
         return r;
     BERTH_LOCK_SCOPE(lock, &store->mutex);
@@ -240,7 +253,7 @@ static int driver_read(struct berth_store *base, berth_store_job *job, void *ctx
 
 /* ---- News ---- */
 
-void berth_fallback_tell(struct fallback_store *store, const struct berth_store_news *news)
+int berth_fallback_tell(struct fallback_store *store, const struct berth_store_news *news)
 {
     berth_news_fn *fn;
     {
@@ -248,23 +261,23 @@ void berth_fallback_tell(struct fallback_store *store, const struct berth_store_
         fn = store->fn;
         store->calling++;
     }
-    if (fn)
-        fn(news, store->fn_ctx);
+    int r = fn ? fn(news, store->fn_ctx) : 0;
     BERTH_LOCK_SCOPE(lock, &store->mutex);
     store->calling--;
     (void)pthread_cond_broadcast(&store->changed);
+    return r;
 }
 
 /* Of other gateways. While the copy serves, nothing is read of the server. */
-void berth_fallback_on_news(const struct berth_store_news *news, void *ctx)
+int berth_fallback_on_news(const struct berth_store_news *news, void *ctx)
 {
     struct fallback_store *store = ctx;
     enum berth_fallback_mode mode;
     (void)berth_fallback_enter(store, false, &mode);
     if (mode != BERTH_FALLBACK_SERVER)
-        return;
+        return 0;
     note_change(store);
-    berth_fallback_tell(store, news);
+    return berth_fallback_tell(store, news);
 }
 
 static int driver_listen(struct berth_store *base, berth_news_fn *fn, void *ctx,
@@ -274,6 +287,8 @@ static int driver_listen(struct berth_store *base, berth_news_fn *fn, void *ctx,
     BERTH_LOCK_SCOPE(lock, &store->mutex);
     store->fn_ctx = ctx;
     store->fn = fn;
+    store->missed++; /* what the server's others told until now */
+    (void)pthread_cond_broadcast(&store->changed);
     return 0;
 }
 
@@ -377,7 +392,7 @@ static int begin_with_server(struct fallback_store *store, struct berth_error *e
     if (r == 0)
         r = berth_fallback_make_copy(store, err);
     if (r == 0)
-        r = berth_store_listen(store->server, berth_fallback_on_news, store, err);
+        r = berth_fallback_hear(store, err);
     if (r == 0 && count > 0)
         berth_log(BERTH_LOG_WARNING, "%lld statements of uptime and audit were delivered to %s",
                   (long long)count, store->config.server);

@@ -34,6 +34,7 @@ struct fallback_store {
     struct berth_store_spool *spool;
     pthread_t thread;
     bool has_thread;
+    bool hears; /* the server is listened to; of the opening, then the thread's own */
 
     pthread_mutex_t mutex;
     pthread_cond_t changed;
@@ -51,6 +52,8 @@ struct fallback_store {
     berth_news_fn *fn;
     void *fn_ctx;
     unsigned calling; /* fn */
+    uint64_t missed;  /* times that fn may have missed something */
+    uint64_t retold;  /* BERTH_NEWS_ALL was taken in after so many of them */
 };
 
 struct fallback_txn {
@@ -83,10 +86,10 @@ struct berth_store *berth_fallback_enter(struct fallback_store *store, bool writ
                                          enum berth_fallback_mode *ret_mode);
 /* The server was there: its copy is what counts from now on. */
 void berth_fallback_fall(struct fallback_store *store, const struct berth_error *why);
-/* To whom listens. */
-void berth_fallback_tell(struct fallback_store *store, const struct berth_store_news *news);
+/* To whom listens: what that one says of it, 0 where nobody does. */
+int berth_fallback_tell(struct fallback_store *store, const struct berth_store_news *news);
 /* Of other gateways: ctx is the store. */
-void berth_fallback_on_news(const struct berth_store_news *news, void *ctx);
+int berth_fallback_on_news(const struct berth_store_news *news, void *ctx);
 
 /* ---- store_fallback_hold.c ---- */
 
@@ -103,6 +106,8 @@ int berth_fallback_read_holds(struct berth_txn *txn, void *ctx, struct berth_err
 /* ---- store_fallback_server.c ---- */
 
 BERTH_MUST_CHECK int berth_fallback_reach(struct fallback_store *store, struct berth_error *err);
+/* Once the server was reached: listens to it, from then on. */
+BERTH_MUST_CHECK int berth_fallback_hear(struct fallback_store *store, struct berth_error *err);
 /* What changes while it is made makes another one due. */
 BERTH_MUST_CHECK int berth_fallback_make_copy(struct fallback_store *store,
                                               struct berth_error *err);

@@ -62,6 +62,15 @@ int berth_fallback_reach(struct fallback_store *store, struct berth_error *err)
     return 0;
 }
 
+int berth_fallback_hear(struct fallback_store *store, struct berth_error *err)
+{
+    if (store->hears)
+        return 0;
+    int r = berth_store_listen(store->server, berth_fallback_on_news, store, err);
+    store->hears = r == 0;
+    return r;
+}
+
 /* Lets writes to the copy end, and no other begin. */
 static void close_copy(struct fallback_store *store)
 {
@@ -77,6 +86,7 @@ static void open_again(struct fallback_store *store, bool is_server)
     if (is_server) {
         store->mode = BERTH_FALLBACK_SERVER;
         store->changes++;
+        store->missed++;
         store->grace_ms = berth_clock_monotonic_ms() + BERTH_FALLBACK_GRACE_MS;
     }
     store->is_rejoining = false;
@@ -100,7 +110,6 @@ static int deliver(struct fallback_store *store, int64_t *ret_count, struct bert
 
 static void rejoin(struct fallback_store *store, bool was_alone)
 {
-    static const struct berth_store_news all = {BERTH_NEWS_ALL, "", ""};
     struct berth_error err = BERTH_ERROR_INIT;
     int64_t count = 0;
     int r = deliver(store, &count, &err);
@@ -115,10 +124,20 @@ static void rejoin(struct fallback_store *store, bool was_alone)
     if (was_alone)
         berth_log(BERTH_LOG_WARNING, "what was changed meanwhile stays in %s",
                   store->config.alone_path);
-    berth_fallback_tell(store, &all);
 }
 
 /* ---- The thread ---- */
+
+/* False: it was not taken in. */
+static bool tell_all(struct fallback_store *store, uint64_t missed)
+{
+    static const struct berth_store_news all = {BERTH_NEWS_ALL, "", ""};
+    if (berth_fallback_tell(store, &all) < 0)
+        return false;
+    BERTH_LOCK_SCOPE(lock, &store->mutex);
+    store->retold = missed;
+    return true;
+}
 
 /* False: it is to be left alone for a while. */
 static bool look_after_server(struct fallback_store *store, bool is_stale)
@@ -136,10 +155,9 @@ static bool look_after_server(struct fallback_store *store, bool is_stale)
 static void look_for_server(struct fallback_store *store, bool is_alone)
 {
     struct berth_error err = BERTH_ERROR_INIT;
-    bool is_new = !store->server;
     int r = berth_fallback_reach(store, &err);
-    if (r == 0 && is_new)
-        r = berth_store_listen(store->server, berth_fallback_on_news, store, &err);
+    if (r == 0)
+        r = berth_fallback_hear(store, &err);
     if (r == 0)
         rejoin(store, is_alone);
     else if (r != BERTH_E_UNREACHABLE)
@@ -151,10 +169,12 @@ static void wait_for_work(struct fallback_store *store)
 {
     enum berth_fallback_mode mode = store->mode;
     uint64_t changes = store->changes;
+    uint64_t missed = store->missed;
     int64_t deadline_ms =
         berth_clock_monotonic_ms() +
         (mode == BERTH_FALLBACK_SERVER ? BERTH_FALLBACK_PING_MS : BERTH_FALLBACK_RETRY_MS);
     while (!store->stopping && store->mode == mode && store->changes == changes &&
+           store->missed == missed &&
            berth_cond_wait_until(&store->changed, &store->mutex, deadline_ms))
         ;
 }
@@ -166,14 +186,19 @@ void *berth_fallback_look_after(void *arg)
     while (!store->stopping) {
         enum berth_fallback_mode mode = store->mode;
         bool is_stale = store->copied < store->changes;
+        uint64_t missed = store->missed;
+        bool is_told = store->retold == missed;
         bool is_well = true;
         (void)pthread_mutex_unlock(&store->mutex);
+        if (mode == BERTH_FALLBACK_SERVER && !is_told)
+            is_well = tell_all(store, missed);
         if (mode == BERTH_FALLBACK_SERVER)
-            is_well = look_after_server(store, is_stale);
+            is_well &= look_after_server(store, is_stale);
         else
             look_for_server(store, mode == BERTH_FALLBACK_ALONE);
         (void)pthread_mutex_lock(&store->mutex);
-        if (!is_well || store->mode != BERTH_FALLBACK_SERVER || store->copied == store->changes)
+        bool is_done = store->copied == store->changes && store->retold == store->missed;
+        if (!is_well || store->mode != BERTH_FALLBACK_SERVER || is_done)
             wait_for_work(store);
     }
     (void)pthread_mutex_unlock(&store->mutex);

@@ -65,7 +65,7 @@ static bool parse_subject(const char *name, enum berth_news_subject *ret_subject
     return false;
 }
 
-static void pass_on(const struct berth_pg_listener *listener, char *payload)
+static int pass_on(const struct berth_pg_listener *listener, char *payload)
 {
     char *rest = payload;
     const char *writer = strsep(&rest, " ");
@@ -73,21 +73,24 @@ static void pass_on(const struct berth_pg_listener *listener, char *payload)
     const char *facility = strsep(&rest, " ");
     struct berth_store_news news = {.facility = "", .key = ""};
     if (!rest || strcmp(writer, listener->server->id) == 0)
-        return;
+        return 0;
     if (parse_subject(subject, &news.subject)) {
         news.facility = strcmp(facility, "-") == 0 ? "" : facility;
         news.key = rest;
     } /* a newer berth's subject: it may be about anything */
-    listener->fn(&news, listener->ctx);
+    return listener->fn(&news, listener->ctx);
 }
 
-static void pass_all_on(const struct berth_pg_listener *listener, PGconn *conn)
+/* False: not all was taken in. */
+static bool pass_all_on(const struct berth_pg_listener *listener, PGconn *conn)
 {
     PGnotify *notify;
+    bool is_taken = true;
     while ((notify = PQnotifies(conn))) {
-        pass_on(listener, notify->extra);
+        is_taken &= pass_on(listener, notify->extra) == 0;
         PQfreemem(notify);
     }
+    return is_taken;
 }
 
 /* False: it is to stop. */
@@ -100,15 +103,21 @@ static bool wait_to_stop(const struct berth_pg_listener *listener, int timeout_m
 /* Returns when the connection is lost; false: it is to stop. */
 static bool hear(const struct berth_pg_listener *listener, struct berth_pg *pg)
 {
+    static const struct berth_store_news all = {
+        .subject = BERTH_NEWS_ALL, .facility = "", .key = ""};
+    bool is_behind = true;
     for (;;) {
         struct pollfd fds[] = {{.fd = PQsocket(pg->conn), .events = POLLIN},
                                {.fd = listener->stop_fd, .events = POLLIN}};
-        pass_all_on(listener, pg->conn);
-        (void)poll(fds, 2, -1);
+        if (is_behind)
+            is_behind = listener->fn(&all, listener->ctx) < 0;
+        if (!pass_all_on(listener, pg->conn))
+            is_behind = true;
+        (void)poll(fds, 2, is_behind ? RETRY_MS : -1);
         if (fds[1].revents)
             return false;
         if (fds[0].revents && (!PQconsumeInput(pg->conn) || PQstatus(pg->conn) != CONNECTION_OK)) {
-            pass_all_on(listener, pg->conn);
+            (void)pass_all_on(listener, pg->conn);
             return true;
         }
     }
@@ -117,8 +126,6 @@ static bool hear(const struct berth_pg_listener *listener, struct berth_pg *pg)
 static void *listener_main(void *arg)
 {
     const struct berth_pg_listener *listener = arg;
-    static const struct berth_store_news all = {
-        .subject = BERTH_NEWS_ALL, .facility = "", .key = ""};
     bool deaf = false;
     bool go_on = true;
     while (go_on) {
@@ -131,7 +138,6 @@ static void *listener_main(void *arg)
             if (deaf)
                 berth_log(BERTH_LOG_INFO, "the database can be reached again");
             deaf = false;
-            listener->fn(&all, listener->ctx);
             go_on = hear(listener, &pg);
         } else {
             if (!deaf)

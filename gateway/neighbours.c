@@ -46,11 +46,14 @@ static int hear(struct berth *berth, const struct berth_store_news *news, struct
     return 0;
 }
 
-static void on_news(const struct berth_store_news *news, void *ctx)
+static int on_news(const struct berth_store_news *news, void *ctx)
 {
     struct berth_error err = BERTH_ERROR_INIT;
-    if (hear(ctx, news, &err) < 0)
-        berth_log_error(BERTH_LOG_ERROR, &err, "what another gateway changed is not known here");
+    int r = hear(ctx, news, &err);
+    if (r < 0)
+        berth_log_error(BERTH_LOG_ERROR, &err,
+                        "what another gateway changed is not known here yet");
+    return r;
 }
 
 int berth_neighbours_open(struct berth *berth, struct berth_error *err)

@@ -13,10 +13,11 @@ static const struct berth_caller admin = {.user = "root", .role = BERTH_ROLE_ADM
 
 /* ---- Users and tokens ---- */
 
-static void on_identity(const struct berth_store_news *news, void *ctx)
+static int on_identity(const struct berth_store_news *news, void *ctx)
 {
     ck_assert_int_ne(news->subject, BERTH_NEWS_APPROVALS);
     ck_assert_int_eq(berth_identity_reload(ctx, NULL), 0);
+    return 0;
 }
 
 struct people {
@@ -175,13 +176,14 @@ struct gateways {
     struct berth_facility *facilities[SHARED_GATEWAYS];
 };
 
-static void on_request(const struct berth_store_news *news, void *ctx)
+static int on_request(const struct berth_store_news *news, void *ctx)
 {
     struct berth_facility *facility = ctx;
     ck_assert_int_eq(news->subject, BERTH_NEWS_APPROVALS);
     ck_assert_str_eq(news->facility, "demo");
     ck_assert_int_eq(berth_approvals_hear(facility->approvals, strtoll(news->key, NULL, 10), NULL),
                      0);
+    return 0;
 }
 
 /* step_ms: each of the eleven steps in which the first pulls an image; the other does so at once.

@@ -13,6 +13,7 @@
 
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* ---- A server that goes away ---- */
 
@@ -22,9 +23,11 @@ struct server {
 };
 
 static atomic_bool is_away;
-static atomic_int lost_answers; /* writes that are made, and whose answer does not come */
+static atomic_int lost_answers;  /* writes that are made, and whose answer does not come */
+static atomic_bool goes_at_once; /* away, as soon as it was opened */
 static char *server_path;
 static atomic_int open_servers;
+static atomic_int listeners;
 
 static int say_away(struct berth_error *err)
 {
@@ -96,12 +99,22 @@ static void server_close(struct berth_store *base)
     open_servers--;
 }
 
+static int server_listen(struct berth_store *base __attribute__((unused)),
+                         berth_news_fn *fn __attribute__((unused)),
+                         void *ctx __attribute__((unused)),
+                         struct berth_error *err __attribute__((unused)))
+{
+    listeners++;
+    return 0;
+}
+
 static const struct berth_store_ops server_ops = {
     .close = server_close,
     .begin_write = server_begin_write,
     .end_write = server_end_write,
     .read = server_read,
     .run = server_run,
+    .listen = server_listen,
 };
 
 static int open_server(void *ctx __attribute__((unused)), struct berth_store **ret_store,
@@ -115,6 +128,8 @@ static int open_server(void *ctx __attribute__((unused)), struct berth_store **r
     int r = berth_store_sqlite_open(server_path, &server->store, err);
     ck_assert_int_eq(r, 0);
     open_servers++;
+    if (goes_at_once)
+        is_away = true;
     *ret_store = &server->base;
     return 0;
 }
@@ -307,10 +322,63 @@ START_TEST(without_a_copy_the_embedded_store_serves)
     ck_assert_int_eq(write_row(store, "httpd", NULL), 0);
     ck_assert_int_eq(audit("one"), 0);
     ck_assert_int_eq(read_number(store, count_audit), 1);
+    struct stat st;
+    ck_assert_int_eq(stat(alone_path, &st), 0);
+    ck_assert_int_eq(st.st_mode & 0777, 0600);
     is_away = false;
     await_fallen(false);
     ck_assert_int_eq(read_number(store, count_rows), 0);
     ck_assert_int_eq(count_in(alone_path, count_rows), 1);
+    tear_down();
+}
+END_TEST
+
+/* Whoever listens, and takes in what it hears at the second try. */
+static int hear(const struct berth_store_news *news, void *ctx)
+{
+    atomic_int *heard = ctx;
+    ck_assert_int_eq(news->subject, BERTH_NEWS_ALL);
+    return ++*heard == 1 ? BERTH_E_BUSY : 0;
+}
+
+static void await(const atomic_int *number, int value)
+{
+    int64_t deadline_ms = berth_clock_monotonic_ms() + 10000;
+    while (*number < value) {
+        ck_assert_msg(berth_clock_monotonic_ms() < deadline_ms, "%d is all", *number);
+        (void)nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
+    }
+    ck_assert_int_eq(*number, value);
+}
+
+/* Others may have changed something since this gateway has read what there is. */
+START_TEST(who_listens_late_begins_with_all)
+{
+    atomic_int heard = 0;
+    set_up();
+    ck_assert_int_eq(listeners, 1);
+    ck_assert_int_eq(berth_store_listen(store, hear, &heard, NULL), 0);
+    await(&heard, 2);
+    is_away = true;
+    await_fallen(true);
+    is_away = false;
+    await(&heard, 3);
+    berth_store_deafen(store);
+    ck_assert_int_eq(listeners, 1);
+    tear_down();
+}
+END_TEST
+
+START_TEST(a_server_that_goes_as_it_is_opened_is_listened_to_later)
+{
+    goes_at_once = true;
+    set_up();
+    ck_assert(is_fallen());
+    ck_assert_int_eq(open_servers, 1);
+    goes_at_once = false;
+    is_away = false;
+    await_fallen(false);
+    ck_assert_int_eq(listeners, 1);
     tear_down();
 }
 END_TEST
@@ -371,4 +439,6 @@ END_TEST
 
 UNIT_SUITE("store_fallback", under_the_copy_apps_go_on, a_restart_in_between_loses_nothing,
            what_was_delivered_is_not_delivered_again, a_statement_that_is_refused_holds_up_no_other,
-           without_a_copy_the_embedded_store_serves, what_was_under_way_is_not_run_twice, policies)
+           without_a_copy_the_embedded_store_serves, who_listens_late_begins_with_all,
+           a_server_that_goes_as_it_is_opened_is_listened_to_later,
+           what_was_under_way_is_not_run_twice, policies)

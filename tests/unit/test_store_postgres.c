@@ -53,6 +53,7 @@ struct heard {
     pthread_mutex_t mutex;
     pthread_cond_t cond;
     size_t count;
+    size_t refused; /* that many are not taken in */
     enum berth_news_subject subjects[16];
     char texts[16][64]; /* FACILITY/KEY */
 };
@@ -64,7 +65,7 @@ static void init_heard(struct heard *heard)
     berth_cond_init(&heard->cond);
 }
 
-static void hear(const struct berth_store_news *news, void *ctx)
+static int hear(const struct berth_store_news *news, void *ctx)
 {
     struct heard *heard = ctx;
     BERTH_LOCK_SCOPE(lock, &heard->mutex);
@@ -74,6 +75,10 @@ static void hear(const struct berth_store_news *news, void *ctx)
                    news->key);
     heard->count++;
     (void)pthread_cond_broadcast(&heard->cond);
+    if (heard->refused == 0)
+        return 0;
+    heard->refused--;
+    return BERTH_E_BUSY;
 }
 
 static void wait_for(struct heard *heard, size_t number, enum berth_news_subject subject,
@@ -132,6 +137,26 @@ START_TEST(gateways_hear_each_other_and_not_themselves)
     berth_store_deafen(pair.stores[1]);
     close_pair(&pair);
     ck_assert_uint_eq(heard.count, 5);
+}
+END_TEST
+
+START_TEST(what_was_not_taken_in_is_told_again)
+{
+    struct pair pair;
+    struct heard heard;
+    open_pair(&pair);
+    init_heard(&heard);
+    ck_assert_int_eq(berth_store_listen(pair.stores[1], hear, &heard, NULL), 0);
+    wait_for(&heard, 0, BERTH_NEWS_ALL, "/");
+    (void)pthread_mutex_lock(&heard.mutex);
+    heard.refused = 2;
+    (void)pthread_mutex_unlock(&heard.mutex);
+    tell(pair.stores[0], tell_job, BERTH_NEWS_IDENTITY, "", "ana");
+    wait_for(&heard, 1, BERTH_NEWS_IDENTITY, "/ana");
+    wait_for(&heard, 2, BERTH_NEWS_ALL, "/");
+    wait_for(&heard, 3, BERTH_NEWS_ALL, "/");
+    close_pair(&pair);
+    ck_assert_uint_eq(heard.count, 4);
 }
 END_TEST
 
@@ -500,6 +525,14 @@ START_TEST(a_commit_whose_answer_is_lost_is_asked_after)
                   err.detail);
     ck_assert(!atomic_load(&proxy.cut_commit));
     ck_assert_int_eq(read_number(pair.stores[0], count_rows), 2);
+
+    /* What the session held went with it, though the commit was made. */
+    bool is_held[2] = {true, true};
+    atomic_store(&proxy.cut_commit, true);
+    for (size_t i = 2; i-- > 0;)
+        ck_assert_int_eq(berth_store_hold(pair.stores[i], "sampler:f", &is_held[i], NULL), 0);
+    ck_assert(!atomic_load(&proxy.cut_commit));
+    ck_assert(is_held[0] && !is_held[1]);
     close_pair(&pair);
     stop_proxy(&proxy);
 }
@@ -561,6 +594,12 @@ START_TEST(settings_that_do_not_work_are_told_without_secrets)
         {"host=/nonexistent password=s3cret nonsense=1", BERTH_E_INVALID, "connection string"},
         {"postgresql://ana:s3cret@db:port/x", BERTH_E_UNREACHABLE, "cannot be reached"},
         {"postgresql://ana:x@s3cret@db/x", BERTH_E_INVALID, "connection string"},
+        {"postgresql://ana:s3cret/x@db/x", BERTH_E_INVALID, "connection string"},
+        {"postgres://ana:1/s3cret@db/x", BERTH_E_INVALID, "connection string"},
+        {"postgresql://ana:x@s3cret/x@db/x", BERTH_E_INVALID, "connection string"},
+        {"host=/nonexistent password=s3cret://a/b@c", BERTH_E_UNREACHABLE, "cannot be reached"},
+        {"postgresql:///x?host=/nonexistent&application_name=a@b", BERTH_E_UNREACHABLE,
+         "cannot be reached"},
         {"password='s3cret", BERTH_E_INVALID, "connection string"},
     };
     BERTH_CLEANUP(free) char *dir = unit_scratch("data");
@@ -613,9 +652,9 @@ START_TEST(rows_tell_when_they_were_changed)
 END_TEST
 
 UNIT_SUITE("store_postgres", gateways_hear_each_other_and_not_themselves,
-           news_that_are_too_long_fail_the_change, one_gateway_holds_what_one_alone_may_do,
-           what_is_held_goes_with_the_connection, gateways_write_one_after_the_other,
-           idle_connections_may_be_lost,
+           what_was_not_taken_in_is_told_again, news_that_are_too_long_fail_the_change,
+           one_gateway_holds_what_one_alone_may_do, what_is_held_goes_with_the_connection,
+           gateways_write_one_after_the_other, idle_connections_may_be_lost,
            a_connection_lost_in_a_job_loses_what_shared_its_transaction,
            connections_are_bounded_and_few_are_kept, a_commit_whose_answer_is_lost_is_asked_after,
            a_commit_that_was_not_made_is_known_not_to_be,
