@@ -18,14 +18,26 @@
 #include <string.h>
 
 #define TICK_MS     1000
-#define LINE_BYTES  (64U << 10) /* what is longer is told as several */
 #define SERVICE_MAX 63
 #define ID_MAX      64 /* of a container */
 
 /* "2026-11-22T10:00:00.123456789Z ", as the engine writes it: always as long. */
 #define STAMP_LEN 31
 
+/* An engine tells a long line in pieces of so many bytes, with the first's stamp before each. */
+#define PIECE_BYTES 16384U
+#define PIECE_END   (STAMP_LEN + PIECE_BYTES) /* there another stamp may follow */
+
+#define CUT_BYTES  (STAMP_LEN + 4 * PIECE_BYTES) /* a longer line is told as several */
+#define LINE_BYTES (CUT_BYTES + STAMP_LEN + 1)   /* with what may be a stamp */
+
 struct merge;
+
+/* What of a line has come; without stamps but the first. */
+struct partial {
+    struct berth_strbuf text;
+    size_t told; /* bytes of the engine's piece, its stamp included */
+};
 
 /* One container. */
 struct source {
@@ -34,9 +46,8 @@ struct source {
     char service[SERVICE_MAX + 1];
     pthread_t thread;
     bool was_started;
-    struct berth_strbuf
-        partial[2];           /* of stdout and stderr: what of a line has come; its thread's */
-    struct berth_strbuf line; /* offered: of the caller's thread until it is taken */
+    struct partial partial[2]; /* of stdout and stderr; its thread's */
+    struct berth_strbuf line;  /* offered: of the caller's thread until it is taken */
     enum berth_output stream;
     bool is_offered;   /* lock */
     bool is_reading;   /* lock */
@@ -62,9 +73,10 @@ struct merge {
 /* ---- The threads ---- */
 
 /* False: nobody wants it any more. */
-static bool offer(struct source *source, struct berth_strbuf *line, enum berth_output stream)
+static bool offer(struct source *source, enum berth_output stream)
 {
     struct merge *merge = source->merge;
+    struct berth_strbuf *line = &source->partial[stream == BERTH_OUTPUT_STDERR].text;
     BERTH_LOCK_SCOPE(held, &merge->lock);
     source->stream = stream;
     berth_strbuf_clear(&source->line);
@@ -87,27 +99,77 @@ static bool told_all(struct source *source)
     return !merge->has_stopped;
 }
 
+/* Where more of the line comes: the next part has the stamp, too. */
+static bool cut(struct source *source, enum berth_output stream)
+{
+    struct berth_strbuf *text = &source->partial[stream == BERTH_OUTPUT_STDERR].text;
+    char stamp[STAMP_LEN];
+    memcpy(stamp, text->data, sizeof(stamp));
+    berth_strbuf_addc(text, '\n');
+    if (!offer(source, stream))
+        return false;
+    berth_strbuf_add(text, stamp, sizeof(stamp));
+    return true;
+}
+
+/* Takes out the stamp of a piece that goes on with a line. */
+static void drop_stamp(struct partial *partial)
+{
+    struct berth_strbuf *text = &partial->text;
+    if (partial->told != PIECE_END + STAMP_LEN ||
+        memcmp(text->data, text->data + text->len - STAMP_LEN, STAMP_LEN) != 0)
+        return;
+    berth_strbuf_truncate(text, text->len - STAMP_LEN);
+    partial->told = STAMP_LEN;
+}
+
+static bool is_stamp_due(const struct partial *partial)
+{
+    return partial->told >= PIECE_END && partial->told < PIECE_END + STAMP_LEN;
+}
+
+static bool is_full(const struct partial *partial)
+{
+    return partial->text.len >= CUT_BYTES && !is_stamp_due(partial);
+}
+
+/* How much of the next bytes is looked at together, of one that is not full. */
+static size_t part_of(const struct partial *partial, size_t len)
+{
+    size_t most = is_stamp_due(partial) ? PIECE_END + STAMP_LEN - partial->told
+                                        : CUT_BYTES - partial->text.len;
+    if (partial->told < PIECE_END && PIECE_END - partial->told < most)
+        most = PIECE_END - partial->told;
+    return len < most ? len : most;
+}
+
 static bool on_output(void *ctx, enum berth_output stream, const char *data, size_t len)
 {
     struct source *source = ctx;
-    struct berth_strbuf *partial = &source->partial[stream == BERTH_OUTPUT_STDERR];
+    struct partial *partial = &source->partial[stream == BERTH_OUTPUT_STDERR];
     if (len == 0)
         return told_all(source);
     while (len > 0) {
-        const char *end = memchr(data, '\n', len);
-        size_t piece = end ? (size_t)(end - data) + 1 : len;
-        size_t room = LINE_BYTES - 1 - partial->len;
-        bool is_whole = end && piece <= room;
-        piece = piece < room ? piece : room;
-        berth_strbuf_add(partial, data, piece);
-        data += piece;
-        len -= piece;
-        if (!is_whole && partial->len < LINE_BYTES - 1)
+        if (data[0] == '\n') {
+            berth_strbuf_addc(&partial->text, '\n');
+            if (!offer(source, stream))
+                return false;
+            partial->told = 0;
+            data++;
+            len--;
             continue;
-        if (!is_whole)
-            berth_strbuf_addc(partial, '\n');
-        if (!offer(source, partial, stream))
+        }
+        if (is_full(partial) && !cut(source, stream))
             return false;
+        const char *end = memchr(data, '\n', len);
+        size_t part = part_of(partial, end ? (size_t)(end - data) : len);
+        berth_strbuf_add(&partial->text, data, part);
+        if (partial->text.failed)
+            return false;
+        partial->told += part;
+        drop_stamp(partial);
+        data += part;
+        len -= part;
     }
     return true;
 }
@@ -119,10 +181,10 @@ static void *read_source(void *ctx)
     struct berth_error err = BERTH_ERROR_INIT;
     int r = berth_engine_logs(merge->engine, source->id, &merge->spec, on_output, source, &err);
     for (int i = 0; r == 0 && i < 2; i++) {
-        if (source->partial[i].len == 0)
+        if (source->partial[i].text.len == 0)
             continue;
-        berth_strbuf_addc(&source->partial[i], '\n');
-        (void)offer(source, &source->partial[i], i ? BERTH_OUTPUT_STDERR : BERTH_OUTPUT_STDOUT);
+        berth_strbuf_addc(&source->partial[i].text, '\n');
+        (void)offer(source, i ? BERTH_OUTPUT_STDERR : BERTH_OUTPUT_STDOUT);
     }
     BERTH_LOCK_SCOPE(held, &merge->lock);
     source->result = r;
@@ -270,8 +332,8 @@ static int set_sources(struct merge *merge, const cJSON *entries, struct berth_e
         int width = (int)strlen(source->service);
         merge->width = width > merge->width ? width : merge->width;
         berth_strbuf_init(&source->line, LINE_BYTES);
-        berth_strbuf_init(&source->partial[0], LINE_BYTES);
-        berth_strbuf_init(&source->partial[1], LINE_BYTES);
+        berth_strbuf_init(&source->partial[0].text, LINE_BYTES);
+        berth_strbuf_init(&source->partial[1].text, LINE_BYTES);
     }
     return merge->spec.service && merge->count == 0
                ? berth_compose_unknown_service(merge->spec.service, err)
@@ -285,8 +347,8 @@ static void release(struct merge *merge)
         if (source->was_started)
             (void)pthread_join(source->thread, NULL);
         berth_strbuf_release(&source->line);
-        berth_strbuf_release(&source->partial[0]);
-        berth_strbuf_release(&source->partial[1]);
+        berth_strbuf_release(&source->partial[0].text);
+        berth_strbuf_release(&source->partial[1].text);
     }
     free(merge->sources);
     (void)pthread_cond_destroy(&merge->taken);

@@ -164,6 +164,29 @@ def test_the_log_of_a_project_is_followed(berth):
     assert berth.anyone.request("DELETE", path).status == 200
 
 
+LONG = """
+services:
+  a: {image: berth/demo, init: true, command: [sh, -c, "head -c 200000 /dev/zero | tr '\\\\0' y; echo; head -c 65536 /dev/zero |
+    tr '\\\\0' z; echo; echo end; exec sleep 600"]}
+  b: {image: berth/demo, init: true, command: [sleep, '600']}
+"""
+
+
+def test_a_long_line_of_a_project_s_log_is_whole(berth):
+    """The engine puts its timestamp before each 16 KiB of it."""
+    container = create(berth, LONG).json
+    path = f"/demo/containers/{container['cuid']}"
+    assert berth.anyone.post(f"{path}/start").status == 200
+    def lines(**params):
+        return berth.anyone.get("/demo/get-app-logs", service="a", **params,
+                                name=f"{container['cuid']}--{container['owner']}").text.splitlines()
+    wait_until(lambda: lines()[-1:] == ["end"], what="the last line")
+    assert lines() == 3 * ["y" * 65536] + ["y" * (200000 - 3 * 65536), "z" * 65536, "end"]
+    stamped = [line.split(" ") for line in lines(timestamps="yes")]
+    assert [rest for _, rest in stamped] == lines() and stamped[0][0] == stamped[3][0]
+    assert berth.anyone.request("DELETE", path).status == 200
+
+
 CHANGING = """
 services:
   web: {image: berth/demo, init: true, command: [sh, -c, 'echo $$FIRST $$SECOND $$TAGS; exec sleep 600'],
