@@ -15,8 +15,9 @@
 #define NOISE_MAX      4096 /* printed before the greeting */
 #define FRAME_HEAD     8
 #define AHEAD          1024
-#define HANG_UP_MS     5000 /* until what a process has started has ended */
-#define SETTLE_MS      2000 /* until an engine knows of an end that its stream has told */
+#define HANG_UP_MS     5000  /* until what a process has started has ended */
+#define EXIT_MS        10000 /* until an engine knows of an end that its stream has told */
+#define SETTLE_MS      2000  /* until it knows that it was the container's */
 #define SETTLE_STEP_MS 50
 #define KILLED         (128 + 9)
 
@@ -204,8 +205,9 @@ static void wait_a_moment(void)
 }
 
 /* What ends the container kills the process: the engine may learn of the process first. */
-static int check_app(struct engine_exec *exec, int64_t deadline_ms, struct berth_error *err)
+static int check_app(struct engine_exec *exec, struct berth_error *err)
 {
+    int64_t deadline_ms = berth_clock_monotonic_ms() + SETTLE_MS;
     for (;;) {
         bool runs = true;
         int rc = check_container(exec, &runs, err);
@@ -222,7 +224,7 @@ static int check_app(struct engine_exec *exec, int64_t deadline_ms, struct berth
 static int exec_exit_code(struct berth_exec *head, int *ret_code, struct berth_error *err)
 {
     struct engine_exec *exec = exec_of(head);
-    int64_t deadline_ms = berth_clock_monotonic_ms() + SETTLE_MS;
+    int64_t deadline_ms = berth_clock_monotonic_ms() + EXIT_MS;
     char path[PATH_MAX_BYTES];
     int code;
     (void)snprintf(path, sizeof(path), "/exec/%s/json", exec->id);
@@ -234,11 +236,14 @@ static int exec_exit_code(struct berth_exec *head, int *ret_code, struct berth_e
         if (rc < 0)
             return rc;
         code = (int)berth_json_int(json, "ExitCode", 0) & 0xff;
-        if (!berth_json_bool(json, "Running", false) || berth_clock_monotonic_ms() >= deadline_ms)
+        if (!berth_json_bool(json, "Running", false))
             break;
+        if (berth_clock_monotonic_ms() >= deadline_ms) /* which is not 0 */
+            return berth_error_set(err, BERTH_E_TIMEOUT,
+                                   "the engine does not say how the process has ended");
         wait_a_moment();
     }
-    int rc = code == KILLED ? check_app(exec, deadline_ms, err) : 0;
+    int rc = code == KILLED ? check_app(exec, err) : 0;
     if (rc == 0)
         *ret_code = code;
     return rc;
