@@ -15,8 +15,8 @@ from ports import free_port
 from . import stores
 from .client import Answer, Client
 from .following import Following
-from .gateway import BINARY, PLAIN, Gateway, clear_engine, refused, wait_until
+from .gateway import BINARY, END_S, PLAIN, Gateway, clear_engine, refused, wait_until
 from .watcher import Event, Watcher
 
-__all__ = ["Answer", "BINARY", "Client", "Event", "Following", "Gateway", "PLAIN", "Watcher",
+__all__ = ["Answer", "BINARY", "Client", "END_S", "Event", "Following", "Gateway", "PLAIN", "Watcher",
            "clear_engine", "free_port", "refused", "stores", "wait_until"]

@@ -20,6 +20,7 @@ BINARY = os.environ.get("BERTH_BIN") or str(_ROOT / "build" / "berth")
 PLAIN = str(_ROOT / "build" / "berth")  # without a sanitizer, where memory or time is measured
 START_TIMEOUT_S = 60
 STOP_TIMEOUT_S = 60
+END_S = 12  # an end that waits for nobody: an idle connection would be kept for 15 s
 # Of the program's own environment, so that what the tester has set is without effect.
 _VARIABLES = {"PATH": "/usr/bin:/bin", "TZ": "UTC0", "LC_ALL": "C.UTF-8"}
 _SANITIZERS = ("ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS", "TSAN_OPTIONS")

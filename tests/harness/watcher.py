@@ -50,7 +50,7 @@ class Watcher:
     def close(self):
         self._socket.close()
 
-    def next(self, timeout_s=10):
+    def next(self, timeout_s=30):
         """The next event; None when the gateway has ended the answer."""
         deadline = time.monotonic() + timeout_s
         while True:
@@ -61,7 +61,7 @@ class Watcher:
             if event:
                 return event
 
-    def until(self, name, timeout_s=10):
+    def until(self, name, timeout_s=30):
         """All events up to the next one of that name, with it."""
         deadline = time.monotonic() + timeout_s
         events = []
@@ -79,14 +79,14 @@ class Watcher:
             return True
         return False
 
-    def rest(self, timeout_s=10):
+    def rest(self, timeout_s=30):
         """All events until the gateway ends the answer."""
         events = []
         while event := self.next(timeout_s):
             events.append(event)
         return events
 
-    def read_body(self, timeout_s=10):
+    def read_body(self, timeout_s=30):
         """What an answer that is no stream has."""
         self._socket.settimeout(timeout_s)
         while len(self._buffer) < int(self.headers["Content-Length"]):

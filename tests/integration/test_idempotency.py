@@ -66,8 +66,9 @@ def test_a_key_is_its_callers_in_its_facility(berth, ana):
 
 
 def test_while_the_first_is_under_way(gateway):
-    berth = gateway(facilities={"demo": {**MEMORY, "memory_delay_ms": 1500}})
+    berth = gateway(facilities={"demo": {**MEMORY, "memory_delay_ms": 3000}})
     ana = berth.user("ana", demo="researcher")
+    assert ana.get("/demo/get-app-names").status == 200  # its password is known from now on
     answers = []
     both = [threading.Thread(target=lambda: answers.append(
         post(ana, "k", "create-app", image="demo", user="ana"))) for _ in range(2)]

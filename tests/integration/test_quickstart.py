@@ -56,7 +56,7 @@ def test_detached_it_runs_until_it_is_stopped(fresh):
     stopped = subprocess.run([ROOT / "scripts/quickstart", "--stop"], capture_output=True,
                              text=True, timeout=60)
     assert stopped.returncode == 0, stopped.stderr
-    assert left_running() == ""
+    wait_until(lambda: left_running() == "", what="everything to end")
     with pytest.raises(OSError):
         client.get("/livez")
 
@@ -74,4 +74,4 @@ def test_ctrl_c_ends_all_that_it_started(fresh):
     os.killpg(process.pid, signal.SIGINT)
     process.stdout.read()
     assert process.wait(60) == 130
-    wait_until(lambda: left_running() == "", 10, "everything to end")
+    wait_until(lambda: left_running() == "", what="everything to end")

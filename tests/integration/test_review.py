@@ -2,6 +2,7 @@
 """Hostile input: what must be refused, and what must leave the connection in step."""
 
 import concurrent.futures
+import contextlib
 import re
 import socket
 import time
@@ -10,19 +11,19 @@ import pytest
 
 from harness import Client, Gateway, wait_until
 
-LIMITS = {"limits": {"request_timeout_s": "1"}}
+PROMPT_S = 12  # for an answer that waits for nothing: the gateway would wait for 30 s
 OPEN = {"backend": "memory", "auth": "open", "image_policy": "open"}
 FACILITIES = {
     "free": {**OPEN, "memory_apps": "10"},
     "slow": {**OPEN, "memory_delay_ms": "20", "max_apps_per_user": "2"},
     "closed": {"backend": "memory"},
-    "gated": {"backend": "memory", "memory_delay_ms": "100"},
+    "gated": {"backend": "memory", "memory_delay_ms": "500"},
 }
 
 
 @pytest.fixture(scope="module")
 def berth(tmp_path_factory):
-    with Gateway(tmp_path_factory.mktemp("berth"), FACILITIES, settings=LIMITS) as berth:
+    with Gateway(tmp_path_factory.mktemp("berth"), FACILITIES) as berth:
         yield berth
 
 
@@ -112,7 +113,7 @@ def test_refused_and_closed(berth, status, data):
     (answer,) = split(berth.anyone.raw(data))
     assert answer[0] == status, answer
     assert answer[1].count("Connection: close") == 1
-    assert time.monotonic() - begun < 0.9, "it waited for more than it needed"
+    assert time.monotonic() - begun < PROMPT_S, "it waited for more than it needed"
 
 
 @pytest.mark.parametrize("status, line, host", [
@@ -178,7 +179,7 @@ def test_expectation_is_not_waited_for(berth):
     data = request(POST, "Content-Length: 5", "Expect: 100-continue", close=False)
     ((status, head, _),) = split(berth.anyone.raw(data))
     assert status == 400 and "Connection: close" in head
-    assert time.monotonic() - begun < 0.9
+    assert time.monotonic() - begun < PROMPT_S
 
 
 @pytest.mark.parametrize("wish, kept", [
@@ -191,21 +192,21 @@ def test_says_what_becomes_of_the_connection(berth, wish, kept):
     assert ("Connection: close" not in answers[0][1]) == kept
 
 
-def test_slow_bodies_end(berth):
+def test_slow_bodies_end(gateway):
     """A byte now and then does not hold a worker for as long as its sender likes."""
+    berth = gateway(FACILITIES, settings={"limits": {"request_timeout_s": 1}})
     with berth.anyone.connect() as connection:
         connection.sendall(request(POST, "Content-Length: 50"))
-        begun = time.monotonic()
         connection.settimeout(0.3)
         received = b""
-        while time.monotonic() - begun < 10:
+        for _ in range(49):
             try:
-                connection.sendall(b"x")
+                with contextlib.suppress(ConnectionError):  # what was said before is there still
+                    connection.sendall(b"x")
                 received = connection.recv(65536)
                 break
             except socket.timeout:
                 continue
-    assert time.monotonic() - begun < 5
     assert split(received)[0][0] == 400
 
 

@@ -126,7 +126,7 @@ def reload(load, chance, berth, process, settings):
     berth.configure(facilities, settings)
     said = berth.errors.count("was loaded:")
     process.send_signal(signal.SIGHUP)
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while berth.errors.count("was loaded:") == said:
         assert time.monotonic() < deadline and not load.stopping.is_set(), "no reload"
         time.sleep(0.02)

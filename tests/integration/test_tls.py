@@ -48,7 +48,7 @@ def trusting(pair, client=None):
 
 
 def connect(berth, context):
-    return http.client.HTTPSConnection("127.0.0.1", berth.tls_port, context=context, timeout=20)
+    return http.client.HTTPSConnection("127.0.0.1", berth.tls_port, context=context, timeout=60)
 
 
 def ask(connection, path="/demo/get-app-names"):
@@ -68,7 +68,7 @@ def refusal(berth):
     """What the gateway says when it does not start, and check-config of the same."""
     said = berth.run("check-config")
     assert said.returncode == 1
-    assert berth.launch().wait(30) == 1
+    assert berth.launch().wait(60) == 1
     berth.process = None
     return said.stderr
 
@@ -87,6 +87,7 @@ def test_an_empty_listen_switches_http_off(secure, gateway, pair):
     berth = secure(listen="", start=False)
     berth.launch()
     wait_until(lambda: answers(berth, pair), 30, "an answer by HTTPS")
+    wait_until(lambda: "data in" in berth.errors)  # what is said last of the start
     assert " with TLS" in berth.errors
     assert berth.errors.count("listening on") == 1
     berth.stop()
@@ -111,7 +112,8 @@ def test_old_versions_of_tls_are_refused(secure, pair, version, is_good):
 
 def test_a_scanner_finds_nothing_weak(secure):
     berth = secure()
-    found = subprocess.run(["sslscan", "--no-colour", "--no-failed", f"127.0.0.1:{berth.tls_port}"],
+    found = subprocess.run(["sslscan", "--no-colour", "--no-failed", "--timeout=60",
+                            f"127.0.0.1:{berth.tls_port}"],
                            capture_output=True, text=True, check=True).stdout
     offered = [line.split() for line in found.splitlines()
                if line.startswith(("Accepted", "Preferred"))]
@@ -217,11 +219,11 @@ def test_terminals_and_answers_without_end_work_over_https(secure, pair):
 
     async def talk():
         url = f"wss://localhost:{berth.tls_port}/demo/ws/demo--ana"
-        async with websockets.connect(url, ssl=trusting(pair)) as terminal:
+        async with websockets.connect(url, ssl=trusting(pair), open_timeout=60) as terminal:
             await terminal.send(json.dumps({"type": "stdin", "data": "echo over tls\n"}))
             text = ""
             while "over tls" not in text:
-                text += json.loads(await asyncio.wait_for(terminal.recv(), 20)).get("data", "")
+                text += json.loads(await asyncio.wait_for(terminal.recv(), 60)).get("data", "")
             await terminal.send(json.dumps({"type": "close"}))
 
     asyncio.run(talk())

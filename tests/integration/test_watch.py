@@ -13,6 +13,7 @@ from harness import wait_until
 
 WATCH = "/demo/watch"
 IMAGES = ("demo", "httpd", "jupyter", "python")
+SOON_S = 5  # for what takes half a second: far less than the 15 s after which a sign of life comes
 
 
 @pytest.fixture(scope="module")
@@ -143,7 +144,11 @@ def test_what_others_do_is_not_seen(users):
             ("image", "postgres", "pending")
         act(oli, "stop", "demo--bob")
         assert watcher.quiet_for(1.5)
-        assert watcher.last_id not in (before, event.id)  # it moves with what is not seen
+
+        def has_moved():  # the id, with what is not seen
+            assert watcher.quiet_for(0.1)
+            return watcher.last_id not in (before, event.id)
+        wait_until(has_moved)
         create(ana, "ana")
         assert brief(watcher.next()) == ("created", "demo--ana", "created")
 
@@ -287,9 +292,8 @@ def test_nothing_is_lost_or_doubled_over_many_connections(users):
         last_id = watcher.last_id
         for thread in threads:
             thread.start()
-        deadline = time.monotonic() + 3
         for take in itertools.cycle((1, 7, 0, 3, 29)):
-            if time.monotonic() > deadline:
+            if len(broken.seen) > 400:
                 break
             with oli.watch(WATCH, last_id=last_id) as again:
                 for _ in range(take):
@@ -304,7 +308,6 @@ def test_nothing_is_lost_or_doubled_over_many_connections(users):
                 while not book.seen or book.seen[-1][2] != "demo--last":
                     book.take(source.next())
     assert broken.seen == steady.seen
-    assert len(steady.seen) > 300
     assert len({entry[0] for entry in steady.seen}) == len(steady.seen)
     assert broken.apps == steady.apps == \
         {app["ID"]: app["State"] for app in oli.get("/demo/get-app-status").json}
@@ -412,11 +415,16 @@ def test_a_pull_that_fails(users, berth):
 
 def test_a_change_of_role_ends_the_watch(berth):
     eva = berth.user("eva", demo="operator")
-    with eva.watch(WATCH) as watcher:
-        last_id = watcher.until("ready")[-1].id
-        berth.cli("user", "grant", "eva", "demo", "viewer")
-        assert watcher.next(1.2).data == {"reason": "the role was changed"}
-        assert watcher.next(1) is None
+    took = []
+    for role in ("viewer", "operator", "viewer"):
+        with eva.watch(WATCH) as watcher:
+            last_id = watcher.until("ready")[-1].id
+            berth.cli("user", "grant", "eva", "demo", role)
+            begun = time.monotonic()
+            assert watcher.next(SOON_S).data == {"reason": "the role was changed"}
+            took.append(time.monotonic() - begun)
+            assert watcher.next() is None
+    assert min(took) < 1  # a busy machine may hold up one or the other
     create(berth.admin, "ana")
     with eva.watch(WATCH, last_id=last_id) as watcher:
         assert apps_of(watcher.until("ready")) == []  # the view of a viewer
@@ -434,7 +442,7 @@ def test_a_user_that_may_no_more(gateway, command, reason):
         watcher.until("ready")
         other.until("ready")
         berth.cli(*command, input="another word\n")
-        assert [(event.name, event.data["reason"]) for event in watcher.rest(1.2)] == \
+        assert [(event.name, event.data["reason"]) for event in watcher.rest(SOON_S)] == \
             [("bye", reason)]
         assert other.quiet_for(0.6)  # who is not meant goes on
 
@@ -448,7 +456,7 @@ def test_a_token_that_is_revoked_or_expires(berth, users):
         watcher.until("ready")
         number = berth.cli("token", "list", "ana").splitlines()[-1].split()[0]
         berth.cli("token", "revoke", number)
-        assert watcher.next(1.2).data == {"reason": "the token was revoked"}
+        assert watcher.next(SOON_S).data == {"reason": "the token was revoked"}
     with berth.anyone.watch(WATCH, headers=bearer("--facility", "demo", "--role", "viewer")) \
             as watcher:
         watcher.until("ready")
@@ -460,22 +468,19 @@ def test_the_end_of_the_gateway_is_told(gateway):
     berth = gateway({"demo": {"backend": "memory", "memory_apps": 10, "auth": "open"}})
     with berth.anyone.watch(WATCH) as watcher:
         watcher.until("ready")
-        begin = time.monotonic()
         berth.process.send_signal(signal.SIGTERM)
         assert [(event.name, event.data["reason"]) for event in watcher.rest()] == \
             [("bye", "the gateway is stopping")]
-        assert berth.process.wait(5) == 0
-        assert time.monotonic() - begin < 2
+        assert berth.process.wait(60) == 0
 
 
 def test_a_client_that_reads_nothing_does_not_hold_up_the_end(gateway):
-    berth = gateway({"demo": {"backend": "memory", "memory_apps": 20000, "auth": "open"}})
+    berth = gateway({"demo": {"backend": "memory", "memory_apps": 20000, "auth": "open"}},
+                    settings={"limits": {"request_timeout_s": 600}})
     with berth.anyone.watch(WATCH, receive_buffer=4096):
         time.sleep(1)
-        begin = time.monotonic()
         berth.process.send_signal(signal.SIGTERM)
-        assert berth.process.wait(5) == 0
-        assert time.monotonic() - begin < 2
+        assert berth.process.wait(60) == 0
 
 
 # Slow and gone
@@ -485,8 +490,7 @@ def test_a_client_that_reads_nothing_is_cut(gateway):
     berth = gateway({"demo": {"backend": "memory", "memory_apps": 20000, "auth": "open"}},
                     settings={"limits": {"request_timeout_s": 1}})
     with berth.anyone.watch(WATCH, receive_buffer=4096) as watcher:
-        last = wait_until(lambda: [line for line in berth.actions() if line["action"] == "watch"],
-                          10)[-1]
+        last = wait_until(lambda: [line for line in berth.actions() if line["action"] == "watch"])[-1]
         assert last["error"] == "the client took nothing for 1 s"
         assert last["duration_ms"] >= 1000
         assert watcher.rest()[-1].name == "app"  # half of the state, and no ready
@@ -540,7 +544,7 @@ def test_a_client_that_is_gone_frees_its_place(gateway):
     def watches():
         with berth.anyone.watch(WATCH) as watcher:
             return watcher.status == 200
-    wait_until(watches, 2)
+    wait_until(watches, SOON_S, "the place of the first")
 
 
 def test_how_many_may_watch_in_all(gateway):
@@ -568,6 +572,7 @@ def test_how_many_may_be_one_users(gateway):
 
 
 def test_the_log_of_actions_has_the_duration(berth, users):
+    begun = time.monotonic()
     with users["ana"].watch(WATCH, headers={"X-Request-Id": "watch-me"}) as watcher:
         assert watcher.headers["X-Request-Id"] == "watch-me"
         watcher.until("ready")
@@ -575,5 +580,5 @@ def test_the_log_of_actions_has_the_duration(berth, users):
     line = wait_until(lambda: [line for line in berth.actions()
                                if line["request_id"] == "watch-me"])[0]
     assert (line["action"], line["status"], line["user"]) == ("watch", 200, "ana")
-    assert 300 <= line["duration_ms"] < 3000
+    assert 300 <= line["duration_ms"] <= (time.monotonic() - begun) * 1000
     assert "error" not in line
