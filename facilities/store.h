@@ -63,6 +63,8 @@ struct berth_postgres_config {
     const char *user;
     const char *password;
     const char *database;
+    int64_t timeout_ms; /* for a statement, and to the next of a transaction; 0: 5 s, as befits
+                           requests */
 };
 
 struct berth_store_config {

@@ -14,8 +14,9 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-#define TABLES_MAX 16
-#define ROW_MAX    (4U << 20)
+#define TABLES_MAX   16
+#define ROW_MAX      (4U << 20)
+#define STATEMENT_MS 600000 /* a table is one, which nothing but the copy waits for */
 
 /* What a table holds: how many rows, and a digest of all of them in their order. */
 struct sum {
@@ -223,7 +224,8 @@ static int count_gateways(struct berth_txn *txn, void *ctx, struct berth_error *
 static int open_server(const struct berth_store_place *place, struct berth_store **ret_store,
                        struct berth_error *err)
 {
-    const struct berth_postgres_config config = {.conninfo = place->spec};
+    const struct berth_postgres_config config = {.conninfo = place->spec,
+                                                 .timeout_ms = STATEMENT_MS};
     BERTH_CLEANUP(store) struct berth_store *store = NULL;
     int64_t gateways = 0;
     int r = berth_store_postgres_open(&config, &store, err);

@@ -301,7 +301,7 @@ static int commit(struct pg_store *store, struct berth_error *err)
                    "INSERT INTO last_commit (writer, number) VALUES ('%s', %lld)"
                    " ON CONFLICT (writer) DO UPDATE SET number = excluded.number; COMMIT",
                    store->server.id, (long long)number);
-    int r = berth_pg_exec(&store->writer, sql, BERTH_PG_TIMEOUT_MS, err);
+    int r = berth_pg_exec(&store->writer, sql, store->writer.timeout_ms, err);
     return r < 0 && !berth_pg_is_open(&store->writer) ? settle_commit(store, number, err) : r;
 }
 

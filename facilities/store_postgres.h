@@ -41,6 +41,7 @@ struct berth_pg_settings {
     const char *keywords[BERTH_PG_SETTINGS_MAX + 1];
     char *values[BERTH_PG_SETTINGS_MAX + 1];
     size_t count;
+    int64_t timeout_ms;
 };
 
 /* BERTH_E_INVALID for a connection string that libpq does not understand; its text, which may hold
@@ -55,9 +56,10 @@ void berth_pg_settings_release(struct berth_pg_settings *settings);
 struct berth_pg_statement;
 
 struct berth_pg {
-    PGconn *conn; /* NULL: not connected */
-    bool lost;    /* of no use any more */
-    bool silent;  /* lost since the server did not answer in time */
+    PGconn *conn;       /* NULL: not connected */
+    int64_t timeout_ms; /* of its statements, with berth_pg_run() */
+    bool lost;          /* of no use any more */
+    bool silent;        /* lost since the server did not answer in time */
     struct berth_pg_statement *statements;
     size_t count;
     size_t size;

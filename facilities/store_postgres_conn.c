@@ -7,6 +7,7 @@
 #include "base/text.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <string.h>
 
@@ -14,13 +15,13 @@
 #define LOCK_TIMEOUT_MS    4500 /* within the statement's, so that the two are told apart */
 #define GRACE_MS           500  /* for the server to say that it has taken too long */
 
-/* "%d": BERTH_PG_TIMEOUT_MS, LOCK_TIMEOUT_MS. Whoever dies on the way must not keep the others from
- * writing for long. */
+/* The time for a statement, LOCK_TIMEOUT_MS, and the time between two statements of a transaction:
+ * whoever dies on the way must not keep the others from writing for long. */
 #define SESSION                                                                                    \
     "SET search_path = " BERTH_PG_SCHEMA ";"                                                       \
-    "SET statement_timeout = %d;"                                                                  \
+    "SET statement_timeout = %" PRId64 ";"                                                         \
     "SET lock_timeout = %d;"                                                                       \
-    "SET idle_in_transaction_session_timeout = 5000;"                                              \
+    "SET idle_in_transaction_session_timeout = %" PRId64 ";"                                       \
     "SET tcp_keepalives_idle = 10;"                                                                \
     "SET tcp_keepalives_interval = 5;"                                                             \
     "SET tcp_keepalives_count = 3;"                                                                \
@@ -112,7 +113,8 @@ int berth_pg_settings_init(struct berth_pg_settings *settings,
         (void)berth_error_wrap(err, "the settings of PostgreSQL");
         return BERTH_E_INVALID;
     }
-    struct berth_pg_settings made = {0};
+    struct berth_pg_settings made = {.timeout_ms = config->timeout_ms > 0 ? config->timeout_ms
+                                                                          : BERTH_PG_TIMEOUT_MS};
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
         if (!all[i].value)
             continue;
@@ -303,7 +305,7 @@ static int check_server(const struct berth_pg *pg, struct berth_error *err)
 static int configure(struct berth_pg *pg, struct berth_error *err)
 {
     BERTH_CLEANUP(strbuf) struct berth_strbuf sql = BERTH_STRBUF_INIT(1024);
-    berth_strbuf_addf(&sql, SESSION, BERTH_PG_TIMEOUT_MS, LOCK_TIMEOUT_MS);
+    berth_strbuf_addf(&sql, SESSION, pg->timeout_ms, LOCK_TIMEOUT_MS, pg->timeout_ms);
     if (PQserverVersion(pg->conn) >= 140000)
         berth_strbuf_adds(&sql, "; SET idle_session_timeout = 0");
     int r = berth_strbuf_check(&sql, err);
@@ -319,7 +321,8 @@ int berth_pg_open(const struct berth_pg_settings *settings, struct berth_pg *ret
 {
     char line[BERTH_ERROR_MESSAGE_MAX];
     struct berth_pg pg = {
-        .conn = PQconnectdbParams(settings->keywords, (const char *const *)settings->values, 1)};
+        .conn = PQconnectdbParams(settings->keywords, (const char *const *)settings->values, 1),
+        .timeout_ms = settings->timeout_ms};
     if (!pg.conn)
         return berth_error_nomem(err);
     int r = 0;
@@ -379,7 +382,7 @@ static int find_statement(struct berth_pg *pg, const char *sql, const char **ret
     (void)snprintf(statement->name, sizeof(statement->name), "s%zu", pg->count);
     if (!PQsendPrepare(pg->conn, statement->name, sql, 0, NULL))
         return berth_pg_lose(pg, err);
-    r = finish(pg, sql, BERTH_PG_TIMEOUT_MS, NULL, err);
+    r = finish(pg, sql, pg->timeout_ms, NULL, err);
     if (r < 0)
         return r;
     pg->count++;
@@ -513,7 +516,7 @@ int berth_pg_run(struct berth_pg *pg, const char *sql, const struct berth_value 
         return r;
     if (!PQsendQueryPrepared(pg->conn, name, (int)count, arguments.texts, NULL, NULL, 0))
         return berth_pg_lose(pg, err);
-    r = finish(pg, sql, BERTH_PG_TIMEOUT_MS, &result, err);
+    r = finish(pg, sql, pg->timeout_ms, &result, err);
     if (r == 0)
         r = give_rows(result, on_row, ctx, err);
     if (r == 0 && ret_changes)

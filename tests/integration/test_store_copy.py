@@ -47,7 +47,11 @@ def test_both_ways(gateway, server, tmp_path):
     assert "the target is not empty" in refused(one.run(*copy))
     assert one.run(*copy, "--replace").returncode == 0
     back = tmp_path / "back.db"
+    # A table that takes longer to read than a request may take.
+    server.sql("ALTER TABLE berth.audit RENAME TO long;"
+               "CREATE VIEW berth.audit AS SELECT long.* FROM berth.long, pg_sleep(6)", database=database)
     one.cli("store", "copy", "--from", server.of(database), "--to", back)
+    server.sql("DROP VIEW berth.audit; ALTER TABLE berth.long RENAME TO audit", database=database)
     assert rows_of(back) == before
     with sqlite3.connect(back) as restored:
         assert restored.execute("SELECT seq FROM sqlite_sequence"

@@ -56,6 +56,8 @@ def test_apps_go_on_under_the_copy(berth, server, away):
     token = one.cli("token", "create", "ana").strip()
     assert ana.post("/demo/create-app", image="demo", user="ana").status == 200
     assert "store" not in one.anyone.get("/health").json
+    with sqlite3.connect(one.data / "berth-copy.db") as kept:
+        wait_until(lambda: kept.execute("SELECT 1 FROM api_token").fetchone(), what="all in the copy")
     server.kill() if away == "killed" else server.freeze()
     falls(one)
 
