@@ -1,19 +1,17 @@
 # SPDX-License-Identifier: MIT
 """Uploads and downloads of an app's files, over HTTP and with what a kill leaves of them."""
 
-import contextlib
 import http.client
 import io
 import os
 import signal
-import sqlite3
 import subprocess
 import threading
 import zipfile
 
 import pytest
 
-from harness import wait_until
+from harness import stores, wait_until
 from lab import Engine, compose
 
 DEMO = "berth/demo:latest"
@@ -388,7 +386,6 @@ def test_files_are_for_who_may_see_the_app(engine, gateway):
     assert tried(eve) == [404, 404, 404]
     assert tried(viewer) == [403, 404, 404]
     assert tried(berth.anyone) == [401, 401, 401]
-    with contextlib.closing(sqlite3.connect(berth.data / "berth.db")) as store:
-        rows = store.execute("SELECT target, detail FROM audit WHERE action = 'upload-zip'")
-        assert list(rows) == [("berth_demo--ana", "1 files, 1 bytes")] * 2
+    assert stores.ask(berth, "SELECT count(*) FROM audit WHERE action = 'upload-zip'"
+                      " AND target = 'berth_demo--ana' AND detail = '1 files, 1 bytes'") == "2"
     root.post("/demo/delete-app", name="berth_demo--ana")
