@@ -80,7 +80,7 @@ static bool print_rest(void *ctx, enum berth_output stream, const char *data, si
     size_t skipped = *shown < len ? *shown : len;
     (void)stream;
     *shown -= skipped;
-    return fwrite(data + skipped, 1, len - skipped, stdout) == len - skipped;
+    return skipped == len || fwrite(data + skipped, 1, len - skipped, stdout) == len - skipped;
 }
 
 /* One that ended while it was being attached to may have printed into its log alone. */
