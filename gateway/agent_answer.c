@@ -110,6 +110,14 @@ void berth_agent_answer_failure(struct berth_agent_answer *answer, const struct 
 
 /* ---- The engine's answers ---- */
 
+/* A gateway that watches begins with what its engine tells from this time on. */
+static void add_date(struct berth_strbuf *head)
+{
+    berth_strbuf_adds(head, "Date: ");
+    berth_clock_add_http(head, berth_clock_wall_ns());
+    berth_strbuf_adds(head, "\r\n");
+}
+
 /* A media type and its parameters, as engines write it. */
 static bool is_type(const char *type)
 {
@@ -130,6 +138,7 @@ static bool on_head(void *ctx, long status, const char *type, int api_minor)
                       is_type(type) ? type : "application/octet-stream");
     if (api_minor > 0)
         berth_strbuf_addf(&answer->out, "Api-Version: 1.%d\r\n", api_minor);
+    add_date(&answer->out);
     berth_strbuf_adds(&answer->out, "\r\n");
     return berth_agent_answer_flush(answer);
 }
