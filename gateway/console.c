@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "gateway/console.h"
 
+#include "base/clock.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
@@ -17,6 +19,11 @@
 #define DETACH_NEXT 0x11 /* Ctrl-Q */
 #define END_OF_FILE 0x04 /* Ctrl-D */
 
+/* Until an end is told again, doubled each time. What reads nothing keeps all of them in its
+ * terminal, which has room for some thousands. */
+#define END_MIN_MS 250
+#define END_MAX_MS 60000
+
 /* What came for one side and waits for the other. */
 struct piece {
     char data[INPUT_MAX > OUTPUT_MAX ? INPUT_MAX : OUTPUT_MAX];
@@ -31,6 +38,8 @@ struct link {
     struct piece output;
     int to; /* where the output goes */
     bool input_ended;
+    int64_t end_again_ms; /* monotonic: when its end is told again */
+    int64_t end_pause_ms;
     bool is_line_begun; /* the input so far ends within a line */
     bool detach_begun;  /* its last byte was the first of the keys */
     bool may_print;     /* the process may have printed something */
@@ -116,6 +125,30 @@ static void take_keys(struct link *link, const char *data, size_t len)
     }
 }
 
+/*
+ * To whoever reads from now on: it would find the end of a file as often as it
+ * looked. Here it is a key, which has no such meaning where a shell that edits
+ * its lines runs a program meanwhile.
+ */
+static void tell_end(struct link *link)
+{
+    struct piece *input = &link->input;
+    link->end_pause_ms = link->end_pause_ms == 0 ? END_MIN_MS : 2 * link->end_pause_ms;
+    if (link->end_pause_ms > END_MAX_MS)
+        link->end_pause_ms = END_MAX_MS;
+    link->end_again_ms = berth_clock_monotonic_ms() + link->end_pause_ms;
+    input->data[input->len++] = END_OF_FILE;
+}
+
+static void tell_end_again(struct link *link)
+{
+    if (!link->input_ended || link->input.at < link->input.len ||
+        berth_clock_monotonic_ms() < link->end_again_ms)
+        return;
+    link->input.at = link->input.len = 0;
+    tell_end(link);
+}
+
 /* A terminal reads an end where a line begins; so the last line is given its own. */
 static void end_input(struct link *link)
 {
@@ -127,7 +160,7 @@ static void end_input(struct link *link)
     }
     if (link->is_line_begun)
         input->data[input->len++] = '\n';
-    input->data[input->len++] = END_OF_FILE;
+    tell_end(link);
 }
 
 static void read_input(struct link *link)
@@ -317,6 +350,15 @@ static void take_signal(struct link *link)
 
 enum { FROM_INPUT, FROM_PROCESS, FROM_SIGNALS, TO_OUTPUT, SIDES };
 
+/* How long there may be nothing to do; -1: for ever. */
+static int patience_of(const struct link *link)
+{
+    if (!link->input_ended || link->input.at < link->input.len)
+        return -1;
+    int64_t left_ms = link->end_again_ms - berth_clock_monotonic_ms();
+    return left_ms > 0 ? (int)left_ms : 0;
+}
+
 /* Waits until there is something to do, for whoever is not held up by the other side. */
 static void wait_for_sides(const struct link *link, struct pollfd fds[static SIDES])
 {
@@ -329,7 +371,7 @@ static void wait_for_sides(const struct link *link, struct pollfd fds[static SID
         (struct pollfd){of_process ? berth_exec_fd(link->exec) : -1, (short)of_process, 0};
     fds[FROM_SIGNALS] = (struct pollfd){link->console->signals, POLLIN, 0};
     fds[TO_OUTPUT] = (struct pollfd){waits_for_output ? link->to : -1, POLLOUT, 0};
-    if (poll(fds, SIDES, -1) < 0)
+    if (poll(fds, SIDES, patience_of(link)) < 0)
         for (size_t i = 0; i < SIDES; i++)
             fds[i].revents = 0;
 }
@@ -345,6 +387,7 @@ static int turn(struct link *link, struct berth_error *err)
         link->may_print = true;
     if (fds[FROM_INPUT].revents)
         read_input(link);
+    tell_end_again(link);
     if (rc == 0 && fds[TO_OUTPUT].revents) {
         size_t written = 0;
         struct piece *output = &link->output;

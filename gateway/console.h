@@ -10,7 +10,8 @@
  * process's too. SIGHUP detaches. SIGTSTP stops this program, on the terminal as it was.
  *
  * Input that is no terminal ends for the process as a terminal's would, by
- * Ctrl-D at the beginning of a line; the process's output is waited for then.
+ * Ctrl-D at the beginning of a line, now and then again, as files end for
+ * whoever reads them; the process's output is waited for then.
  *
  * Threading: one console a program, in one thread. The signals are blocked from
  * open to close: threads that are made between inherit that, others must have

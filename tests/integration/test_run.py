@@ -209,6 +209,15 @@ def test_pipes(berth, app):
     assert done.returncode == 0, done
 
 
+def test_an_end_that_comes_before_the_shell(berth):
+    """A shell that edits its lines takes that key for none that was typed before it did."""
+    name = f"late-{time.monotonic_ns()}"
+    make(berth, name, "/bin/sh -c 'echo up; sleep 1; exec /bin/sh'")
+    done = piped(berth, name, b"echo $((6 * 8))\n")
+    assert b"48\r\n" in done.stdout and done.returncode == 0, done
+    assert berth.client().post(f"/lab/delete-app?name={name}").status == 200
+
+
 def test_one_that_ends_at_once_is_told_all_the_same(berth):
     name = f"short-{time.monotonic_ns()}"
     make(berth, name, "/bin/sh -c 'echo short; exit 9'")
