@@ -154,6 +154,7 @@ struct uptime_query {
     int64_t since_ms;
     int64_t now_ms;
     int64_t alive_ms; /* what is open holds until then; NEVER: until the watermark */
+    bool is_recorder; /* what was observed here is in the store */
     struct uptime_span *spans;
     size_t count;
     size_t size;
@@ -169,9 +170,9 @@ BERTH_MUST_CHECK int berth_uptime_add_span(struct uptime_query *query,
  * now_ms], oldest first, and perhaps one that ends before. */
 int berth_uptime_read_spans(struct berth_txn *txn, void *ctx, struct berth_error *err);
 
-/* Waits until what was observed of the facility is written; returns until when what is open in the
- * store is known to hold: NEVER is until the watermark, as another gateway records. */
-int64_t berth_uptime_settle(struct berth_uptime *uptime, const char *facility);
+/* Waits until what was observed of the query's facility is written, and sets what the query says of
+ * what was: alive_ms and is_recorder. */
+void berth_uptime_settle(struct berth_uptime *uptime, struct uptime_query *query);
 
 /* ---- uptime_takeover.c ---- */
 

@@ -173,8 +173,9 @@ int berth_uptime_report_open(struct berth_store *store, struct berth_uptime *upt
                                           .app = report->name,
                                           .since_ms = now_ms - berth_uptime_window_ms(window),
                                           .now_ms = now_ms,
-                                          .alive_ms = uptime ? berth_uptime_settle(uptime, facility)
-                                                             : UPTIME_NEVER};
+                                          .alive_ms = UPTIME_NEVER};
+    if (uptime)
+        berth_uptime_settle(uptime, &report->query);
     *ret_report = berth_steal(&report);
     return 0;
 }

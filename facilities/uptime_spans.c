@@ -56,14 +56,16 @@ int berth_uptime_read_spans(struct berth_txn *txn, void *ctx, struct berth_error
     return berth_txn_run(txn, sql, values, 4, take_span, query, NULL, err);
 }
 
-int64_t berth_uptime_settle(struct berth_uptime *uptime, const char *facility_id)
+void berth_uptime_settle(struct berth_uptime *uptime, struct uptime_query *query)
 {
     BERTH_LOCK_SCOPE(guard, &uptime->lock);
-    const struct uptime_facility *facility = berth_uptime_find(uptime, facility_id);
-    if (!facility || !facility->recording)
-        return UPTIME_NEVER;
+    const struct uptime_facility *facility = berth_uptime_find(uptime, query->facility);
+    query->alive_ms = UPTIME_NEVER;
+    query->is_recorder = facility && facility->recording;
+    if (!query->is_recorder)
+        return;
     /* As of now, since what is observed while waiting may end what is open. What cannot be written
      * may have ended it as well. */
     int64_t alive_ms = facility->alive_ms;
-    return berth_uptime_flush_locked(uptime, facility) ? alive_ms : facility->written_ms;
+    query->alive_ms = berth_uptime_flush_locked(uptime, facility) ? alive_ms : facility->written_ms;
 }

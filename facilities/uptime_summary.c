@@ -210,9 +210,9 @@ int berth_uptime_summary(struct berth_uptime *uptime, const char *facility_id, c
     struct uptime_query query = {.facility = facility_id,
                                  .app = app,
                                  .since_ms = now_ms - berth_uptime_window_ms(window),
-                                 .now_ms = now_ms,
-                                 .alive_ms = berth_uptime_settle(uptime, facility_id)};
+                                 .now_ms = now_ms};
     int64_t interval_s;
+    berth_uptime_settle(uptime, &query);
     {
         BERTH_LOCK_SCOPE(guard, &uptime->lock);
         interval_s = uptime->interval_s;

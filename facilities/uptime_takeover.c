@@ -264,14 +264,16 @@ void berth_uptime_stop_recording(struct berth_uptime *uptime, struct uptime_faci
 
 /* ---- What a gateway that does not record knows beyond the store ---- */
 
-/* False: nothing. */
+/* False: nothing. What a gateway records only since the query was settled may not have been in the
+ * store when that was read. */
 static bool find_live(struct berth_uptime *uptime, const struct uptime_query *query,
                       struct uptime_span *ret_span)
 {
     BERTH_LOCK_SCOPE(guard, &uptime->lock);
     const struct uptime_facility *facility = berth_uptime_find(uptime, query->facility);
-    const struct uptime_track *track =
-        facility && !facility->recording ? berth_uptime_find_track(facility, query->app) : NULL;
+    const struct uptime_track *track = facility && !(query->is_recorder && facility->recording)
+                                           ? berth_uptime_find_track(facility, query->app)
+                                           : NULL;
     if (!track || track->state == UPTIME_NO_STATE)
         return false;
     *ret_span = (struct uptime_span){.from_ms = track->from_ms,
