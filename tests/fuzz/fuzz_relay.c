@@ -98,11 +98,14 @@ static void check_again(const char *method, const char *path, size_t path_len,
     berth_strbuf_addf(&target, "?%s", berth_strbuf_str(&relay->query));
     if (target.len > BERTH_TARGET_MAX)
         return;
-    FUZZ_CHECK_MSG(berth_relay_parse(method, berth_strbuf_str(&target), &again, &err) == 0,
-                   err.message);
+    bool grows = strstr(berth_strbuf_str(&relay->query), "filters="); /* by our own, each time */
+    int r = berth_relay_parse(method, berth_strbuf_str(&target), &again, &err);
+    if (r == BERTH_E_INVALID && grows && strstr(err.message, "must be at most"))
+        return;
+    FUZZ_CHECK_MSG(r == 0, err.message);
     FUZZ_CHECK(strcmp(again.id, relay->id) == 0 && again.route == relay->route);
     FUZZ_CHECK(again.is_endless == relay->is_endless && again.api_minor == 0);
-    if (!strstr(berth_strbuf_str(&relay->query), "filters=")) /* which grow by our own each time */
+    if (!grows)
         FUZZ_CHECK(strcmp(berth_strbuf_str(&again.query), berth_strbuf_str(&relay->query)) == 0);
 }
 
