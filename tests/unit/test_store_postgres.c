@@ -114,14 +114,20 @@ static void tell(struct berth_store *store, berth_store_job *job, enum berth_new
     (void)!berth_store_write(store, job, &news, NULL);
 }
 
+/* The second hears what the first tells, and has heard that it may have missed all before. */
+static void open_listening(struct pair *pair, struct heard *heard)
+{
+    open_pair(pair);
+    init_heard(heard);
+    ck_assert_int_eq(berth_store_listen(pair->stores[1], hear, heard, NULL), 0);
+    wait_for(heard, 0, BERTH_NEWS_ALL, "/");
+}
+
 START_TEST(gateways_hear_each_other_and_not_themselves)
 {
     struct pair pair;
     struct heard heard;
-    open_pair(&pair);
-    init_heard(&heard);
-    ck_assert_int_eq(berth_store_listen(pair.stores[1], hear, &heard, NULL), 0);
-    wait_for(&heard, 0, BERTH_NEWS_ALL, "/");
+    open_listening(&pair, &heard);
     tell(pair.stores[1], tell_job, BERTH_NEWS_TOKENS, "", "7");
     tell(pair.stores[0], tell_then_fail_job, BERTH_NEWS_TOKENS, "", "8");
     tell(pair.stores[0], tell_job, BERTH_NEWS_IDENTITY, "", "ana maria");
@@ -144,10 +150,7 @@ START_TEST(what_was_not_taken_in_is_told_again)
 {
     struct pair pair;
     struct heard heard;
-    open_pair(&pair);
-    init_heard(&heard);
-    ck_assert_int_eq(berth_store_listen(pair.stores[1], hear, &heard, NULL), 0);
-    wait_for(&heard, 0, BERTH_NEWS_ALL, "/");
+    open_listening(&pair, &heard);
     (void)pthread_mutex_lock(&heard.mutex);
     heard.refused = 2;
     (void)pthread_mutex_unlock(&heard.mutex);
