@@ -335,7 +335,7 @@ bool berth_uptime_flush_locked(struct berth_uptime *uptime, const struct uptime_
 {
     int64_t deadline_ms = berth_clock_monotonic_ms() + BERTH_UPTIME_FLUSH_MS;
     uint64_t seq = facility->last_seq;
-    bool written = false;
+    bool written = false, in_time = true;
     uptime->waiters++;
     (void)pthread_cond_signal(&uptime->wake);
     for (;;) {
@@ -344,9 +344,9 @@ bool berth_uptime_flush_locked(struct berth_uptime *uptime, const struct uptime_
         else if (seq == UINT64_MAX)
             seq = facility->last_seq;
         written = uptime->written_seq >= seq;
-        if (written || uptime->failing ||
-            !berth_cond_wait_until(&uptime->settled, &uptime->lock, deadline_ms))
+        if (written || uptime->failing || !in_time)
             break;
+        in_time = berth_cond_wait_until(&uptime->settled, &uptime->lock, deadline_ms);
     }
     uptime->waiters--;
     return written;

@@ -69,11 +69,12 @@ unsigned berth_server_drain(struct berth_server *server, int64_t timeout_ms)
 {
     int64_t deadline_ms = berth_clock_monotonic_ms() + timeout_ms;
     unsigned left;
+    bool in_time = true;
     __atomic_store_n(&server->draining, 1, __ATOMIC_SEQ_CST);
     BERTH_LOCK_SCOPE(lock, &server->lock);
-    while ((left = __atomic_load_n(&server->berth->in_flight, __ATOMIC_SEQ_CST)) > 0)
-        if (!berth_cond_wait_until(&server->idle, &server->lock, deadline_ms))
-            break;
+    /* Looked at once more when time is up: idle tells of the last request alone. */
+    while ((left = __atomic_load_n(&server->berth->in_flight, __ATOMIC_SEQ_CST)) > 0 && in_time)
+        in_time = berth_cond_wait_until(&server->idle, &server->lock, deadline_ms);
     return left;
 }
 

@@ -199,6 +199,7 @@ int berth_terminal_resume(struct berth_terminals *terminals, const struct berth_
                           struct berth_terminal **ret_terminal, struct berth_error *err)
 {
     int64_t until_ms = berth_clock_monotonic_ms() + TAKE_OVER_MS;
+    bool in_time = true;
     BERTH_LOCK_SCOPE(lock, &terminals->lock);
     for (;;) {
         struct berth_terminal *terminal = terminals->first;
@@ -214,9 +215,10 @@ int berth_terminal_resume(struct berth_terminals *terminals, const struct berth_
             *ret_terminal = terminal;
             return 0;
         }
-        (void)eventfd_write(terminal->wake, 1);
-        if (!berth_cond_wait_until(&terminals->changed, &terminals->lock, until_ms))
+        if (!in_time)
             return berth_error_set(err, BERTH_E_BUSY, "the session is held by another connection");
+        (void)eventfd_write(terminal->wake, 1);
+        in_time = berth_cond_wait_until(&terminals->changed, &terminals->lock, until_ms);
     }
 }
 

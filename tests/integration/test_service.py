@@ -155,6 +155,23 @@ def test_the_wait_is_bounded(busy):
     berth.start()  # on what it left
 
 
+def test_what_ends_meanwhile_is_not_counted(busy):
+    berth, _ = busy(SLOW, drain_timeout_s=3)
+    with berth.anyone.connect() as other:
+        credentials = berth.admin.authorization()["Authorization"].encode()
+        other.sendall(b"POST /demo/nothing HTTP/1.1\r\nHost: a\r\nConnection: close\r\n"
+                      b"Authorization: " + credentials + b"\r\n"
+                      b"Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{")
+        wait_until(lambda: in_flight(berth) == 2, what="the request that sends slowly")
+        berth.process.send_signal(signal.SIGTERM)
+        wait_until(lambda: "stopping" in berth.errors)
+        other.sendall(b"}")
+        assert other.recv(65536).startswith(b"HTTP/1.1 ")
+    assert berth.process.wait(END_S) == -signal.SIGTERM
+    assert "1 request did not end within 3 s" in berth.errors
+    berth.process = None
+
+
 @pytest.mark.parametrize("second", [signal.SIGTERM, signal.SIGINT])
 def test_a_second_signal_ends_it_at_once(busy, second):
     berth, answers = busy(SLOW)
