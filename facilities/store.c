@@ -49,29 +49,12 @@ static int take_lock(int dir_fd, const char *data_dir, int *ret_fd, struct berth
     return 0;
 }
 
-/* SQLite would make it readable to all, and gives its companions the mode the database has. */
-static int make_database(int dir_fd, const char *data_dir, const char *name,
-                         struct berth_error *err)
-{
-    BERTH_CLEANUP(fd)
-    int fd = openat(dir_fd, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (fd < 0 && errno == EEXIST)
-        return 0;
-    if (fd < 0 || fsync(fd) < 0 || fsync(dir_fd) < 0)
-        return berth_error_set_errno(err, BERTH_E_IO, errno, "cannot make %s/%s", data_dir, name);
-    return 0;
-}
-
-/* In the directory that dir_fd is of. */
-static int open_embedded(const char *data_dir, int dir_fd, struct berth_store **ret_store,
+static int open_embedded(const char *data_dir, struct berth_store **ret_store,
                          struct berth_error *err)
 {
     BERTH_CLEANUP(strbuf) struct berth_strbuf path = BERTH_STRBUF_INIT(PATH_MAX);
-    int r = make_database(dir_fd, data_dir, DATABASE_NAME, err);
-    if (r < 0)
-        return r;
     berth_strbuf_addf(&path, "%s/" DATABASE_NAME, data_dir);
-    r = berth_strbuf_check(&path, err);
+    int r = berth_strbuf_check(&path, err);
     if (r < 0)
         return r;
     r = berth_store_sqlite_open(berth_strbuf_str(&path), ret_store, err);
@@ -135,7 +118,7 @@ static int open_server(void *ctx, struct berth_store **ret_store, struct berth_e
     return berth_store_postgres_open(&server->config, ret_store, err);
 }
 
-static int open_with_fallback(const struct berth_store_config *config, int dir_fd,
+static int open_with_fallback(const struct berth_store_config *config,
                               struct berth_store **ret_store, struct berth_error *err)
 {
     BERTH_CLEANUP(strbuf) struct berth_strbuf alone = BERTH_STRBUF_INIT(PATH_MAX);
@@ -146,8 +129,6 @@ static int open_with_fallback(const struct berth_store_config *config, int dir_f
     int r = berth_strbuf_check(&alone, err);
     if (r == 0)
         r = berth_strbuf_check(&copy, err);
-    if (r == 0)
-        r = make_database(dir_fd, config->data_dir, COPY_NAME, err);
     if (r == 0)
         r = server_new(&config->postgres, &server, err);
     if (r < 0)
@@ -163,13 +144,13 @@ static int open_with_fallback(const struct berth_store_config *config, int dir_f
 
 /* ---- Opening ---- */
 
-static int open_driver(const struct berth_store_config *config, int dir_fd,
-                       struct berth_store **ret_store, struct berth_error *err)
+static int open_driver(const struct berth_store_config *config, struct berth_store **ret_store,
+                       struct berth_error *err)
 {
     if (!berth_store_wants_postgres(config))
-        return open_embedded(config->data_dir, dir_fd, ret_store, err);
+        return open_embedded(config->data_dir, ret_store, err);
     if (config->fallback)
-        return open_with_fallback(config, dir_fd, ret_store, err);
+        return open_with_fallback(config, ret_store, err);
     return berth_store_postgres_open(&config->postgres, ret_store, err);
 }
 
@@ -187,7 +168,7 @@ int berth_store_open(const struct berth_store_config *config, struct berth_store
     r = take_lock(dir_fd, data_dir, &lock_fd, err);
     if (r < 0)
         return r;
-    r = open_driver(config, dir_fd, &store, err);
+    r = open_driver(config, &store, err);
     if (r < 0)
         return r;
     store->lock_fd = berth_fd_steal(&lock_fd);

@@ -262,9 +262,8 @@ static int take_lock(const char *path, int *ret_fd, struct berth_error *err)
 /* Closed before SQLite opens it: to close a file ends all locks of this process on it. */
 static int find_file(const struct berth_store_place *place, struct berth_error *err)
 {
-    int flags = O_RDWR | O_CLOEXEC | (place->is_target ? O_CREAT : 0);
-    BERTH_CLEANUP(fd) int fd = open(place->spec, flags, 0600);
-    if (fd < 0)
+    BERTH_CLEANUP(fd) int fd = open(place->spec, O_RDWR | O_CLOEXEC);
+    if (fd < 0 && !(place->is_target && errno == ENOENT))
         return berth_error_set_errno(err, errno == ENOENT ? BERTH_E_NOT_FOUND : BERTH_E_IO, errno,
                                      "%s cannot be opened: %m", place->spec);
     return 0;

@@ -73,7 +73,7 @@ struct berth_row {
 BERTH_MUST_CHECK int berth_txn_run_job(struct berth_txn *txn, berth_store_job *job, void *ctx,
                                        struct berth_error *err);
 
-/* The embedded driver: opens or makes path, and migrates it. */
+/* The embedded driver: opens path, or makes it for its owner alone, and migrates it. */
 BERTH_MUST_CHECK int berth_store_sqlite_open(const char *path, struct berth_store **ret_store,
                                              struct berth_error *err);
 

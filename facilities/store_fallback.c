@@ -9,8 +9,6 @@
 #include "base/text.h"
 #include "facilities/store_fallback_internal.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 
 #define COPY_WAIT_MS 2000 /* of a change for its copy */
@@ -77,15 +75,6 @@ static int driver_tell(struct berth_txn *base, const struct berth_store_news *ne
 
 /* ---- Which store ---- */
 
-/* SQLite would make it readable to all. */
-static int make_private(const char *path, struct berth_error *err)
-{
-    BERTH_CLEANUP(fd) int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    return fd < 0 && errno != EEXIST
-               ? berth_error_set_errno(err, BERTH_E_IO, errno, "cannot make %s", path)
-               : 0;
-}
-
 /* A store opened once and kept; without it, nothing serves. */
 static int open_alone(struct fallback_store *store, struct berth_error *err)
 {
@@ -95,9 +84,7 @@ static int open_alone(struct fallback_store *store, struct berth_error *err)
         if (store->alone)
             return 0;
     }
-    int r = make_private(store->config.alone_path, err);
-    if (r == 0)
-        r = berth_store_sqlite_open(store->config.alone_path, &alone, err);
+    int r = berth_store_sqlite_open(store->config.alone_path, &alone, err);
     if (r < 0)
         return r;
     BERTH_LOCK_SCOPE(lock, &store->mutex);

@@ -22,7 +22,8 @@ struct berth_sqlite {
     size_t size;
 };
 
-/* readonly: for the pool of readers; the file is there then. */
+/* Makes the file, for its owner alone, if there is none. readonly: for the pool of readers; the
+ * file is there then. */
 BERTH_MUST_CHECK int berth_sqlite_open(struct berth_sqlite *conn, const char *path, bool readonly,
                                        struct berth_error *err);
 void berth_sqlite_close(struct berth_sqlite *conn);

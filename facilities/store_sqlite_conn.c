@@ -3,6 +3,7 @@
 #include "facilities/store_sqlite.h"
 
 #include <errno.h>
+#include <fcntl.h>
 
 #define BUSY_TIMEOUT_MS 5000 /* for a backup tool that reads the file meanwhile */
 
@@ -148,12 +149,26 @@ static int configure(struct berth_sqlite *conn, bool readonly, struct berth_erro
                              err);
 }
 
+/* SQLite would make it readable to all, and gives its companions the mode the database has. Its
+ * entry in the directory is on the disk with the first commit: SQLite sees to that of the log,
+ * which stands beside it. */
+static int make_private(const char *path, struct berth_error *err)
+{
+    BERTH_CLEANUP(fd) int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0 && errno != EEXIST)
+        return berth_error_set_errno(err, BERTH_E_IO, errno, "cannot make the database");
+    return 0;
+}
+
 int berth_sqlite_open(struct berth_sqlite *conn, const char *path, bool readonly,
                       struct berth_error *err)
 {
+    int made = readonly ? 0 : make_private(path, err);
+    if (made < 0)
+        return made;
     struct berth_sqlite opened = {0};
-    int flags = (readonly ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE) |
-                SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+    int flags = (readonly ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE) | SQLITE_OPEN_NOMUTEX |
+                SQLITE_OPEN_EXRESCODE;
     int rc = sqlite3_open_v2(path, &opened.db, flags, NULL);
     int r =
         rc == SQLITE_OK ? configure(&opened, readonly, err) : set_error(opened.db, rc, "open", err);
