@@ -83,10 +83,7 @@ static int enter(struct berth_backend *backend, struct berth_error *err)
     return status;
 }
 
-typedef int act_verb(struct berth_backend *backend, const char *id, struct berth_error *err);
-
-static act_verb *find_act(const struct berth_backend_ops *ops, enum berth_verb verb,
-                          const char **ret_endpoint)
+const char *berth_verb_endpoint(enum berth_verb verb)
 {
     static const char *const endpoints[] = {
         [BERTH_VERB_START] = "start-app",     [BERTH_VERB_STOP] = "stop-app",
@@ -94,7 +91,13 @@ static act_verb *find_act(const struct berth_backend_ops *ops, enum berth_verb v
         [BERTH_VERB_RESTART] = "restart-app", [BERTH_VERB_KILL] = "kill-app",
         [BERTH_VERB_REMOVE] = "delete-app",   [BERTH_VERB_REMOVE_ENDED] = "delete-app",
     };
-    *ret_endpoint = endpoints[verb];
+    return endpoints[verb];
+}
+
+typedef int act_verb(struct berth_backend *backend, const char *id, struct berth_error *err);
+
+static act_verb *find_act(const struct berth_backend_ops *ops, enum berth_verb verb)
+{
     switch (verb) {
     case BERTH_VERB_START:
         return ops->start;
@@ -119,10 +122,9 @@ static act_verb *find_act(const struct berth_backend_ops *ops, enum berth_verb v
 int berth_backend_act(struct berth_backend *backend, enum berth_verb verb, const char *id,
                       struct berth_error *err)
 {
-    const char *endpoint;
-    act_verb *act = find_act(backend->ops, verb, &endpoint);
+    act_verb *act = find_act(backend->ops, verb);
     if (!act)
-        return berth_backend_unsupported(backend, endpoint, err);
+        return berth_backend_unsupported(backend, berth_verb_endpoint(verb), err);
     int status = enter(backend, err);
     if (status)
         return status;

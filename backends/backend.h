@@ -429,6 +429,9 @@ enum berth_verb {
     BERTH_VERB_REMOVE_ENDED,
 };
 
+/* The facility API's name of it, such as start-app, which refusals and the audit use. */
+const char *berth_verb_endpoint(enum berth_verb verb);
+
 BERTH_MUST_CHECK int berth_backend_act(struct berth_backend *backend, enum berth_verb verb,
                                        const char *id, struct berth_error *err);
 BERTH_MUST_CHECK int berth_backend_list(struct berth_backend *backend, const char *id,

@@ -91,13 +91,6 @@ int berth_apps_audit(struct berth_facility *facility, const struct berth_caller 
 
 /* ---- Operating ---- */
 
-static const char *const verb_endpoints[] = {
-    [BERTH_VERB_START] = "start-app",     [BERTH_VERB_STOP] = "stop-app",
-    [BERTH_VERB_PAUSE] = "pause-app",     [BERTH_VERB_UNPAUSE] = "unpause-app",
-    [BERTH_VERB_RESTART] = "restart-app", [BERTH_VERB_KILL] = "kill-app",
-    [BERTH_VERB_REMOVE] = "delete-app",   [BERTH_VERB_REMOVE_ENDED] = "delete-app",
-};
-
 int berth_apps_unseen(const char *action, const char *target, const struct berth_error *why,
                       struct berth_error *err)
 {
@@ -122,7 +115,7 @@ int berth_apps_act(struct berth_facility *facility, const struct berth_caller *b
     struct berth_apps_record record;
     bool recorded = r == 0 || berth_apps_is_uncertain(r);
     if (recorded) /* while the engine is asked */
-        berth_apps_begin_audit(facility, by, verb_endpoints[verb], name,
+        berth_apps_begin_audit(facility, by, berth_verb_endpoint(verb), name,
                                r < 0 && err ? err->message : NULL, r, &record);
     /* A failed verb may have changed something all the same (a stop that took too long). */
     struct berth_error refresh_err = BERTH_ERROR_INIT;
@@ -134,7 +127,7 @@ int berth_apps_act(struct berth_facility *facility, const struct berth_caller *b
     if (r == BERTH_E_CONFLICT) /* the engine's words name the container by its id alone */
         (void)berth_error_wrap(err, "app %s", name);
     if (r == 0 && refreshed < 0)
-        return berth_apps_unseen(verb_endpoints[verb], name, &refresh_err, err);
+        return berth_apps_unseen(berth_verb_endpoint(verb), name, &refresh_err, err);
     return r;
 }
 
