@@ -160,7 +160,7 @@ void berth_engine_timer_clear(struct berth_engine_io *io, struct berth_engine_ti
         berth_timer_heap_remove(&io->timers, timer);
 }
 
-/* Those due at now_ms: what they set for the same moment waits for the next round. */
+/* Those due at now_ms: what they set for a later moment waits for the next round. */
 static void run_timers(struct berth_engine_io *io, int64_t now_ms)
 {
     while (io->timers && io->timers->due_ms <= now_ms) {
@@ -460,14 +460,14 @@ static void *run_thread(void *ctx)
     struct berth_engine_io *io = ctx;
     struct epoll_event events[EVENTS_PER_ROUND];
     while (!must_stop(io)) {
+        int64_t looked_ms = berth_clock_monotonic_ms();
         int count = epoll_wait(io->epoll_fd, events, EVENTS_PER_ROUND, until_next(io));
         for (int i = 0; i < count; i++)
             run_event(io, &events[i]);
-        /* What has arrived goes before what is overdue: a limit on silence must not strike
-         * because we were late. */
-        int64_t now_ms = berth_clock_monotonic_ms();
-        run_curl_timer(io, now_ms);
-        run_timers(io, now_ms);
+        /* What has arrived goes before what is overdue, also what arrived while an event was seen
+         * to: a limit on silence must not strike because we were late. */
+        run_curl_timer(io, looked_ms);
+        run_timers(io, looked_ms);
         settle(io);
     }
     return NULL;

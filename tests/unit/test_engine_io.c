@@ -67,6 +67,7 @@ static void write_note(void *ctx)
 struct timers_test {
     struct berth_engine_io *io;
     struct note notes[4];
+    bool is_over;
     char log[16];
 };
 
@@ -89,12 +90,20 @@ static void nothing(void *ctx)
     (void)ctx;
 }
 
+static void look_at_timers(void *ctx)
+{
+    struct timers_test *test = ctx;
+    test->is_over = !berth_engine_timer_is_set(&test->notes[3].timer);
+}
+
 START_TEST(timers_run_once_in_order_and_may_be_cleared_and_moved)
 {
     struct timers_test test = {0};
     ck_assert_int_eq(berth_engine_io_open(&test.io, NULL), 0);
     berth_engine_io_call(test.io, set_timers, &test);
-    int64_t end_ms = berth_clock_monotonic_ms() + 80;
+    while (!test.is_over) /* the last one has run */
+        berth_engine_io_call(test.io, look_at_timers, &test);
+    int64_t end_ms = berth_clock_monotonic_ms() + 40;
     while (berth_clock_monotonic_ms() < end_ms)
         berth_engine_io_call(test.io, nothing, NULL);
     berth_engine_io_close(test.io);
@@ -220,6 +229,65 @@ START_TEST(a_file_is_told_of_until_it_is_removed)
     berth_engine_io_close(reader.io);
     ck_assert_int_eq(reader.failed, 0);
     ck_assert_str_eq(reader.text, "abc");
+    berth_fd_close(&ends[0]);
+    berth_fd_close(&ends[1]);
+}
+END_TEST
+
+struct late {
+    struct berth_engine_io *io;
+    struct berth_engine_file file;
+    struct berth_engine_timer timer;
+    int far_end;
+    bool is_seen;
+    char log[4];
+};
+
+static void take_arrival(void *ctx)
+{
+    struct late *late = ctx;
+    berth_engine_timer_clear(late->io, &late->timer);
+    berth_engine_io_remove(late->io, &late->file);
+    late->log[strlen(late->log)] = 'a';
+}
+
+static void run_out(void *ctx)
+{
+    struct late *late = ctx;
+    late->log[strlen(late->log)] = 't';
+}
+
+/* It takes long, and what is waited for arrives meanwhile. */
+static void be_late(void *ctx)
+{
+    struct late *late = ctx;
+    (void)!berth_engine_io_add(late->io, &late->file, NULL);
+    berth_engine_timer_set(late->io, &late->timer, 5);
+    (void)!write(late->far_end, "x", 1);
+    while (berth_clock_monotonic_ms() <= late->timer.due_ms)
+        (void)sched_yield();
+}
+
+static void look_at_arrival(void *ctx)
+{
+    struct late *late = ctx;
+    late->is_seen = strchr(late->log, 'a') != NULL;
+}
+
+START_TEST(what_has_arrived_goes_before_what_is_overdue)
+{
+    struct late late = {0};
+    int ends[2];
+    ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
+    late.file = (struct berth_engine_file){.fd = ends[0], .run = take_arrival, .ctx = &late};
+    late.timer = (struct berth_engine_timer){.run = run_out, .ctx = &late};
+    late.far_end = ends[1];
+    ck_assert_int_eq(berth_engine_io_open(&late.io, NULL), 0);
+    berth_engine_io_call(late.io, be_late, &late);
+    while (!late.is_seen)
+        berth_engine_io_call(late.io, look_at_arrival, &late);
+    berth_engine_io_close(late.io);
+    ck_assert_str_eq(late.log, "a");
     berth_fd_close(&ends[0]);
     berth_fd_close(&ends[1]);
 }
@@ -489,9 +557,9 @@ END_TEST
 UNIT_SUITE("engine_io", heap_gives_timers_in_order,
            timers_run_once_in_order_and_may_be_cleared_and_moved,
            calls_from_many_threads_run_one_at_a_time, a_posted_task_runs_once_and_may_be_withdrawn,
-           a_file_is_told_of_until_it_is_removed, a_transfer_tells_head_data_and_end,
-           an_answer_has_one_head, out_of_memory_leaves_nothing_behind,
-           a_transfer_may_be_freed_in_each_of_its_callbacks,
+           a_file_is_told_of_until_it_is_removed, what_has_arrived_goes_before_what_is_overdue,
+           a_transfer_tells_head_data_and_end, an_answer_has_one_head,
+           out_of_memory_leaves_nothing_behind, a_transfer_may_be_freed_in_each_of_its_callbacks,
            freeing_from_elsewhere_ends_the_callbacks,
            many_streams_share_the_thread_and_one_that_floods_holds_up_no_other,
            an_idle_thread_sleeps)
