@@ -461,6 +461,7 @@ int berth_uptime_open(struct berth_store *store, const struct berth_uptime_confi
     uptime->store = store;
     uptime->is_shared = is_shared;
     uptime->hold_ms = INT64_MAX;
+    uptime->flush_ms = BERTH_UPTIME_FLUSH_MS;
     apply_config(uptime, config, now_ms);
     (void)pthread_mutex_init(&uptime->lock, NULL);
     berth_cond_init(&uptime->wake);

@@ -99,6 +99,7 @@ struct berth_uptime {
     pthread_cond_t settled; /* something was written, or could not be */
     int64_t interval_s;
     int64_t retention_ms;
+    int64_t flush_ms; /* BERTH_UPTIME_FLUSH_MS, unless a test has more patience */
     struct berth_pmap_node *facilities;
     struct uptime_queue queue;
     size_t queue_count;

@@ -333,7 +333,7 @@ void *berth_uptime_record(void *arg)
 
 bool berth_uptime_flush_locked(struct berth_uptime *uptime, const struct uptime_facility *facility)
 {
-    int64_t deadline_ms = berth_clock_monotonic_ms() + BERTH_UPTIME_FLUSH_MS;
+    int64_t deadline_ms = berth_clock_monotonic_ms() + uptime->flush_ms;
     uint64_t seq = facility->last_seq;
     bool written = false, in_time = true;
     uptime->waiters++;

@@ -133,7 +133,7 @@ static void scene_open_keeping(struct scene *scene, int64_t keep_ms)
     ck_assert_int_eq(berth_engine_io_open(&scene->io, NULL), 0);
     const struct berth_engine_config config = {.facility = "demo",
                                                .endpoint = engine_server_endpoint(scene->server),
-                                               .request_timeout_ms = 1500,
+                                               .request_timeout_ms = 30000,
                                                .connections = 2};
     ck_assert_int_eq(berth_engine_open(&config, &scene->engine, NULL), 0);
     ck_assert_int_eq(berth_engine_learn_version(scene->engine, "1.41", NULL), 0);
@@ -378,7 +378,7 @@ START_TEST(streams_end_when_nobody_asks)
 {
     struct scene scene;
     struct question question;
-    scene_open_keeping(&scene, 2000);
+    scene_open_keeping(&scene, 4000); /* longer than anything here is held up */
     begin(&question, &scene, &running_a, &paused_b, NULL);
     ck_assert(engine_server_wait_streams(scene.server, "stats", 2));
     send_sample(&scene, "aaa", true, 1);

@@ -10,6 +10,7 @@
 
 #define WAIT_MS  30000
 #define QUICK_MS 10000 /* far less than between two tries, or pings, of one that is in no hurry */
+#define PING_MS  1000  /* so long an answer to a ping may take */
 #define LINES    2048
 
 /* ---- A sink that writes down what it is told ---- */
@@ -229,11 +230,13 @@ START_TEST(lists_everything_once_the_stream_is_open)
 {
     struct scene scene;
     scene_open(&scene);
+    int64_t began_ms = berth_clock_monotonic_ms();
     scene_live(&scene);
+    int64_t took_ms = berth_clock_monotonic_ms() - began_ms;
     ck_assert(engine_server_wait_streams(scene.server, "/v1.41/events", 1));
     ck_assert_uint_eq(engine_server_asked(scene.server, "/containers/ccc"), 0);
     ck_assert_uint_eq(engine_server_asked(scene.server, "since=1704067199.0"), 1); /* its clock */
-    ck_assert_uint_eq(told(&scene, "lost"), 0);
+    ck_assert(told(&scene, "lost") == 0 || took_ms >= PING_MS);
     scene_close(&scene);
 }
 END_TEST
@@ -493,17 +496,19 @@ START_TEST(a_container_that_hangs_keeps_no_other_away)
         "", "HTTP/1.1 500 No\r\nContent-Length: 18\r\n\r\n{\"message\":\"oops\"}"};
     for (size_t i = 0; i < UNIT_COUNT(answers); i++) {
         struct scene scene;
-        scene_open_with(&scene, 1500);
+        scene_open_with(&scene, answers[i][0] ? WAIT_MS : 4000);
         engine_server_answer(scene.server, "/containers/aaa/json", answers[i]);
         engine_server_put(scene.server, "aaa", "httpd--ana", "demo", "running");
         engine_server_put(scene.server, "bbb", "httpd--ben", "demo", "running");
         scene_watch(&scene, false);
+        ck_assert(engine_server_wait_streams(scene.server, "/events", 1));
+        unsigned lost = told(&scene, "lost");
         const char *listing = expect(&scene, "listing 2: ");
         ck_assert_ptr_nonnull(strstr(listing, "aaa httpd--ana running at 1700000000"));
         expect(&scene, "alive");
         engine_server_answer(scene.server, "", NULL);
         expect(&scene, "app aaa httpd--ana running");
-        ck_assert_uint_eq(told(&scene, "lost"), 0);
+        ck_assert_uint_eq(told(&scene, "lost"), lost);
         scene_close(&scene);
     }
 }
@@ -514,6 +519,7 @@ START_TEST(a_container_that_cannot_be_looked_at_is_asked_about_again)
     struct scene scene;
     scene_open(&scene);
     scene_live(&scene);
+    unsigned lost = told(&scene, "lost");
     engine_server_answer(scene.server, "/containers/aaa/json",
                          "HTTP/1.1 500 No\r\nContent-Length: 18\r\n\r\n{\"message\":\"oops\"}");
     container_event(&scene, "die", "aaa", 1700000000000000001);
@@ -521,7 +527,7 @@ START_TEST(a_container_that_cannot_be_looked_at_is_asked_about_again)
     expect(&scene, "app bbb");
     engine_server_answer(scene.server, "", NULL);
     expect(&scene, "app aaa");
-    ck_assert_uint_eq(told(&scene, "lost"), 0);
+    ck_assert_uint_eq(told(&scene, "lost"), lost);
     scene_close(&scene);
 }
 END_TEST
@@ -652,9 +658,10 @@ START_TEST(a_frozen_engine_is_noticed_while_somebody_reads)
     struct scene scene;
     scene_open(&scene);
     scene_live(&scene);
+    unsigned before = told(&scene, "lost");
     engine_server_freeze(scene.server, true);
     int64_t frozen_ms = berth_clock_monotonic_ms();
-    while (told(&scene, "lost") == 0 && berth_clock_monotonic_ms() < frozen_ms + WAIT_MS) {
+    while (told(&scene, "lost") == before && berth_clock_monotonic_ms() < frozen_ms + WAIT_MS) {
         berth_engine_watch_touch(scene.watch);
         (void)usleep(20000);
     }
@@ -663,7 +670,7 @@ START_TEST(a_frozen_engine_is_noticed_while_somebody_reads)
     engine_server_freeze(scene.server, false);
     expect_within(&scene, QUICK_MS, "listing 2");
     expect(&scene, "alive");
-    ck_assert_uint_eq(told(&scene, "lost"), 1);
+    ck_assert_uint_eq(told(&scene, "lost"), before + 1);
     scene_close(&scene);
 }
 END_TEST

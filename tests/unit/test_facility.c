@@ -73,7 +73,7 @@ static bool lists(struct berth_facility *facility, const char *expected)
 START_TEST(the_next_takes_up_what_was_pulling)
 {
     open_store();
-    struct berth_facility *before = open_facility(300);
+    struct berth_facility *before = open_facility(1000);
     struct berth_facility *after = open_facility(0);
     ck_assert_int_eq(berth_facility_start(before, NULL), 0);
     ck_assert_int_eq(approve(before, "httpd", false, NULL), 0);

@@ -114,6 +114,8 @@ static struct diary diary;
 static struct berth_mirror *mirror;
 static bool stop; /* atomic; ends the threads of a test */
 
+#define LONG_MS INT64_C(30000) /* longer than anything here is held up */
+
 static void open_mirror(void)
 {
     stop = false;
@@ -149,6 +151,7 @@ static void *list_when_asked_for(void *arg)
 START_TEST(the_first_listing_is_waited_for)
 {
     open_mirror();
+    mirror->opened_ms += LONG_MS;
     fake_set(&fake, "1", BERTH_APP_RUNNING);
     pthread_t thread;
     ck_assert_int_eq(berth_thread_start(&thread, "lister", list_when_asked_for, NULL, NULL), 0);
@@ -169,9 +172,15 @@ START_TEST(the_wait_ends)
     ck_assert_int_ge(waited_ms, BERTH_MIRROR_FIRST_LISTING_MS - 100);
     ck_assert_uint_gt(err.retry_after_s, 0);
 
-    begin_ms = berth_clock_monotonic_ms();
-    ck_assert_int_eq(berth_mirror_snapshot(mirror, true, &snapshot, &err), BERTH_E_UNREACHABLE);
-    ck_assert_int_lt(berth_clock_monotonic_ms() - begin_ms, BERTH_MIRROR_FIRST_LISTING_MS - 100);
+    /* But once; the fastest of a few tells, as this thread may be held up. */
+    int64_t fastest_ms = INT64_MAX;
+    for (int i = 0; i < 5 && fastest_ms >= BERTH_MIRROR_FIRST_LISTING_MS - 100; i++) {
+        begin_ms = berth_clock_monotonic_ms();
+        ck_assert_int_eq(berth_mirror_snapshot(mirror, true, &snapshot, &err), BERTH_E_UNREACHABLE);
+        waited_ms = berth_clock_monotonic_ms() - begin_ms;
+        fastest_ms = waited_ms < fastest_ms ? waited_ms : fastest_ms;
+    }
+    ck_assert_int_lt(fastest_ms, BERTH_MIRROR_FIRST_LISTING_MS - 100);
     ck_assert_int_eq(berth_mirror_status(mirror, &err), BERTH_E_UNREACHABLE);
     close_mirror();
 }
@@ -180,12 +189,13 @@ END_TEST
 START_TEST(a_first_listing_that_failed_is_not_waited_for)
 {
     open_mirror();
+    mirror->opened_ms += LONG_MS;
     fake_tell_lost(&fake, "no such socket", 0);
     struct berth_error err = BERTH_ERROR_INIT;
     struct berth_snapshot *snapshot;
     int64_t begin_ms = berth_clock_monotonic_ms();
     ck_assert_int_eq(berth_mirror_snapshot(mirror, true, &snapshot, &err), BERTH_E_UNREACHABLE);
-    ck_assert_int_lt(berth_clock_monotonic_ms() - begin_ms, BERTH_MIRROR_FIRST_LISTING_MS - 100);
+    ck_assert_int_lt(berth_clock_monotonic_ms() - begin_ms, LONG_MS);
     ck_assert_str_eq(err.message, "no such socket");
     ck_assert_uint_gt(err.retry_after_s, 0);
     ck_assert_str_eq(diary.text, "");
@@ -515,11 +525,13 @@ END_TEST
 START_TEST(reads_pass_their_interest_on_now_and_then)
 {
     open_listed();
+    int64_t begin_ms = berth_clock_monotonic_ms();
     for (int i = 0; i < 1000; i++) {
         BERTH_CLEANUP(snapshot) struct berth_snapshot *snapshot = take(mirror);
     }
+    int64_t took_ms = berth_clock_monotonic_ms() - begin_ms;
     ck_assert_uint_ge(fake.touches, 1);
-    ck_assert_uint_le(fake.touches, 20);
+    ck_assert_int_le(fake.touches, 1 + took_ms / BERTH_MIRROR_TOUCH_MS);
     close_mirror();
 }
 END_TEST

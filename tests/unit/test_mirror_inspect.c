@@ -5,6 +5,7 @@
 #include "tests/unit/fake_backend.h"
 #include "tests/unit/unit.h"
 
+#include <stdatomic.h>
 #include <string.h>
 
 #define LISTED (1000 * BERTH_NS_PER_S)
@@ -162,6 +163,7 @@ END_TEST
 struct asker {
     pthread_t thread;
     int status;
+    atomic_bool is_back;
     char text[64];
 };
 
@@ -169,6 +171,7 @@ static void *ask_for_one(void *arg)
 {
     struct asker *asker = arg;
     asker->status = inspect("1", false, asker->text);
+    asker->is_back = true;
     return NULL;
 }
 
@@ -186,6 +189,16 @@ static void await_waiting(unsigned count)
         if (mirror->inspect.waiting == count)
             return;
         (void)sched_yield();
+    }
+}
+
+static void await_back(const struct asker *askers, size_t count, size_t wanted)
+{
+    for (size_t back = 0; back < wanted;) {
+        (void)sched_yield();
+        back = 0;
+        for (size_t i = 0; i < count; i++)
+            back += askers[i].is_back;
     }
 }
 
@@ -232,7 +245,7 @@ START_TEST(a_hung_engine_holds_max_inflight_askers)
     static struct asker askers[10];
     fake_hold_inspect(&fake, true);
     start_askers(askers, 10);
-    await_waiting(9);
+    await_back(askers, 10, 6); /* out of patience, each in its time */
     await_waiting(3);
     fake_hold_inspect(&fake, false);
     size_t busy = 0;

@@ -4,6 +4,7 @@
 #include "base/thread.h"
 #include "facilities/facility.h"
 #include "facilities/idempotency.h"
+#include "facilities/uptime_internal.h"
 #include "tests/unit/shared_store.h"
 #include "tests/unit/unit.h"
 
@@ -276,7 +277,7 @@ static size_t count_approved(struct berth_facility *facility, uint64_t *sequence
 START_TEST(one_gateway_pulls_and_both_know)
 {
     struct gateways gateways;
-    open_gateways(&gateways, 100);
+    open_gateways(&gateways, 300); /* so that the other still finds it under way */
     ck_assert_int_eq(approve(gateways.facilities[0], false), 0);
     /* The other joins it, and ends with it. It is made by who is first to hold it. */
     ck_assert_int_eq(approve(gateways.facilities[1], true), 0);
@@ -354,6 +355,8 @@ static void open_recorder(struct recorders *recorders, size_t i)
     const struct berth_uptime_config sampling = {.sample_interval_s = 1, .retention_days = 1};
     ck_assert_int_eq(
         berth_uptime_open(recorders->stores[i], &sampling, &recorders->uptimes[i], NULL), 0);
+    BERTH_LOCK_SCOPE(guard, &recorders->uptimes[i]->lock);
+    recorders->uptimes[i]->flush_ms = 60000; /* however long its thread is held up */
 }
 
 static void see(struct recorders *recorders, size_t i, const char *app, enum berth_app_state state,

@@ -262,6 +262,7 @@ START_TEST(a_restart_in_between_loses_nothing)
     ck_assert_int_eq(write_row(store, "httpd", NULL), 0);
     ck_assert_int_eq(berth_store_write(store, add_user_job, NULL, NULL), 0);
     await_copy(count_rows, 1);
+    await_copy("SELECT count(*) FROM user_account", 1);
     is_away = true;
     ck_assert_int_eq(audit("one"), 0);
     berth_store_close(store);
@@ -343,7 +344,7 @@ static int hear(const struct berth_store_news *news, void *ctx)
 
 static void await(const atomic_int *number, int value)
 {
-    int64_t deadline_ms = berth_clock_monotonic_ms() + 10000;
+    int64_t deadline_ms = berth_clock_monotonic_ms() + 30000;
     while (*number < value) {
         ck_assert_msg(berth_clock_monotonic_ms() < deadline_ms, "%d is all", *number);
         (void)nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);

@@ -69,15 +69,17 @@ START_TEST(spans_past_the_retention_are_deleted)
 }
 END_TEST
 
+#define WATERMARK "SELECT coalesce(max(at_ms), 0) FROM uptime_watermark"
+
 START_TEST(a_watermark_is_written_with_every_sample)
 {
     set_up();
     open_recorder(1, 36500);
     int64_t day_ms = JUNE_20 * 1000;
     alive(day_ms);
-    while (count_beside("SELECT count(*) FROM uptime_watermark") == 0)
+    while (count_beside(WATERMARK) == 0) /* where it is as it was opened */
         nap();
-    ck_assert_int_eq(count_beside("SELECT at_ms FROM uptime_watermark"), day_ms);
+    ck_assert_int_eq(count_beside(WATERMARK), day_ms);
     alive(day_ms + 500);
     alive(day_ms + 400);
     while (count_beside("SELECT at_ms FROM uptime_watermark") == day_ms)
@@ -100,8 +102,6 @@ START_TEST(a_watermark_is_written_with_every_sample)
     tear_down();
 }
 END_TEST
-
-#define WATERMARK "SELECT coalesce(max(at_ms), 0) FROM uptime_watermark"
 
 START_TEST(a_watermark_waits_for_the_changes_before_it)
 {
@@ -209,7 +209,7 @@ START_TEST(what_cannot_be_written_is_kept_and_written_later)
     observe("new--ana", BERTH_APP_RUNNING, day_ms + AT(10, 25, 0));
     ck_assert(is_known("new--ana"));
     ck_summary("again", "app--ana", BERTH_UPTIME_DAY, now_ms, "12:00:00+ 12:10:00+");
-    ck_assert_int_lt(berth_clock_monotonic_ms() - asked_ms, BERTH_UPTIME_FLUSH_MS);
+    ck_assert_int_lt(berth_clock_monotonic_ms() - asked_ms, PATIENCE_MS);
     take_spans(REFUSE_ALL);
     while (count_beside("SELECT count(*) FROM uptime_span") < 4 || is_failing())
         nap();
@@ -266,7 +266,8 @@ START_TEST(past_the_bound_the_present_is_kept)
         nap();
     ck_assert_int_eq(count_beside(WATERMARK), day_ms + AT(10, 0, 0));
     take_spans(REFUSE_NEW);
-    while (count_beside("SELECT count(*) FROM uptime_span WHERE app = 'new--ana'") == 0)
+    while (count_beside("SELECT count(*) FROM uptime_span WHERE app = 'new--ana'") == 0 ||
+           is_failing())
         nap();
     int64_t now_ms = day_ms + AT(10, 45, 0);
     for (int i = 0; i < APPS; i++) {
@@ -296,7 +297,8 @@ START_TEST(lost_while_behind)
     ck_assert_uint_eq(count_behind(), 2); /* that and the busy one */
     alive(day_ms + AT(10, 45, 0));
     take_spans(REFUSE_ALL);
-    while (count_beside("SELECT count(*) FROM uptime_span WHERE app = 'app--ana'") < 2)
+    while (count_beside("SELECT count(*) FROM uptime_span WHERE app = 'app--ana'") < 2 ||
+           is_failing())
         nap();
     ck_summary("lost", "app--ana", BERTH_UPTIME_DAY, day_ms + AT(10, 45, 0),
                "12:00:00+ 12:10:00+ 12:35:00+ 12:40:00+");

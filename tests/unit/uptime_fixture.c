@@ -26,6 +26,13 @@ static void use_zone(void)
     berth_clock_init();
 }
 
+/* However long the recorder's thread, or the disk, is held up. */
+static void be_patient(void)
+{
+    BERTH_LOCK_SCOPE(guard, &uptime->lock);
+    uptime->flush_ms = PATIENCE_MS;
+}
+
 static bool is_recording(const char *facility)
 {
     BERTH_LOCK_SCOPE(guard, &uptime->lock);
@@ -39,6 +46,7 @@ void open_recorder(int64_t interval_s, int64_t retention_days)
     struct berth_error err = BERTH_ERROR_INIT;
     ck_assert_msg(unit_store_open(data_dir, &store, &err) == 0, "%s", err.message);
     ck_assert_msg(berth_uptime_open(store, &config, &uptime, &err) == 0, "%s", err.message);
+    be_patient();
     /* On a store of several gateways, one records when it holds the facility. */
     berth_uptime_alive(uptime, "demo", 0);
     while (!is_recording("demo"))

@@ -16,6 +16,9 @@
 #define OCTOBER_29 INT64_C(1698537600) /* 2023: 03:00 becomes 02:00, at 01:00 UTC */
 #define MARCH_31   INT64_C(1711843200) /* 2024: 02:00 becomes 03:00, at 01:00 UTC */
 
+/* A summary waits so long for what was observed to be written. */
+#define PATIENCE_MS 60000
+
 extern struct berth_uptime *uptime;
 
 /* Zone and directory; then the recorder is opened, and opened again as often as a test likes. */
