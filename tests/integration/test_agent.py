@@ -49,7 +49,8 @@ def test_what_the_agent_says_is_what_the_engine_says(worker, agent, manager):
     ours = run_app(worker, "ours")
     run_app(worker, "foreign", facility=None)
     _, theirs = worker.api("GET", "/v1.41/containers/json?all=1")
-    wait_until(lambda: b"ready" in manager.get(f"/containers/{ours}/logs?stdout=1")[1])
+    for stream in ("stdout", "stderr"):  # each comes to the log by itself
+        wait_until(lambda: manager.get(f"/containers/{ours}/logs?{stream}=1")[1], what=stream)
 
     status, listed = manager.get("/v1.41/containers/json?all=1")
     assert status == 200
@@ -442,6 +443,12 @@ def state_of(berth, app):
     return berth.admin.get("/demo/get-app-status", name=app).json["State"]
 
 
+def stats_of(berth, app):
+    """A busy engine may take longer over its first sample than a question waits for it."""
+    return wait_until(lambda: (answer := berth.admin.get("/demo/get-app-stats", name=app)).status == 200
+                      and answer.json, what=f"a sample of {app}")
+
+
 def test_the_gateway_reads_through_agents(swarm, agents, berth):
     apps = spread_apps(berth, swarm)
     admin = berth.admin
@@ -450,7 +457,7 @@ def test_the_gateway_reads_through_agents(swarm, agents, berth):
         info = admin.get("/demo/get-app-info", name=app, fresh="yes").json
         assert info == node.api("GET", f"/containers/{info['Id']}/json")[1]
         wait_until(lambda: "ready" in admin.get("/demo/get-app-logs", name=app).text, what="a line")
-        stats = admin.get("/demo/get-app-stats", name=app).json
+        stats = stats_of(berth, app)
         assert stats["Container"] == info["Id"][:12] and stats["MemUsage"] != "-- / --", stats
     for agent in agents.values():
         assert f"{swarm.manager.id}: GET " in agent.log and ": 403, " not in agent.log
@@ -460,7 +467,7 @@ def test_the_gateway_reads_through_agents(swarm, agents, berth):
     [container] = [each for each in victim.api("GET", "/containers/json")[1]
                    if each["Labels"]["berth.app"] == apps[victim.name]]
     victim.docker("pause", container["Id"])
-    wait_until(lambda: state_of(berth, apps[victim.name]) == "paused", 2, "it to be paused")
+    wait_until(lambda: state_of(berth, apps[victim.name]) == "paused", what="it to be paused")
     victim.docker("unpause", container["Id"])
 
 
@@ -528,10 +535,10 @@ def test_a_node_that_joins_is_found(swarm, agents, berth):
         info = berth.admin.get("/demo/get-app-info", name=app, fresh="yes").json
         assert info == node.api("GET", f"/containers/{info['Id']}/json")[1]
         wait_until(lambda: "ready" in berth.admin.get("/demo/get-app-logs", name=app).text, what="a line")
-        stats = berth.admin.get("/demo/get-app-stats", name=app).json
+        stats = stats_of(berth, app)
         assert stats["MemUsage"] != "-- / --", stats
         node.docker("pause", info["Id"])  # told by the agent's events
-        wait_until(lambda: state_of(berth, app) == "paused", 2, "it to be paused")
+        wait_until(lambda: state_of(berth, app) == "paused", what="it to be paused")
         node.docker("unpause", info["Id"])
         with Terminal(berth.admin, f"/demo/ws/{app}", tty="no") as terminal:
             terminal.type("hostname\n")

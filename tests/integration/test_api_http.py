@@ -40,10 +40,14 @@ def admin(berth):
 @pytest.mark.parametrize("path", ["/", "/livez", "/readyz", "/health", "/healthz",
                                   *(f"/users/{endpoint}" for endpoint in READS)])
 def test_head_is_get_without_the_body(admin, path):
-    got, head = admin.get(path), admin.request("HEAD", path)
+    def asked():  # the text may move with the clock in between
+        got, head = admin.get(path), admin.request("HEAD", path)
+        return got.headers["ETag"] == head.headers["ETag"] and (got, head)
+
+    got, head = wait_until(asked)
     assert (got.status, head.status, head.body) == (200, 200, b"")
     assert got.body and got.headers["Content-Length"] == str(len(got.body))
-    for name in ("Content-Type", "ETag", "Cache-Control"):
+    for name in ("Content-Type", "Cache-Control"):
         assert got.headers[name] == head.headers[name]
     # What moves between two requests may change its length.
     if "/health" not in path and "stats" not in path:

@@ -298,7 +298,9 @@ def test_the_node_is_the_engines_host(oli, shared_engine):
 
 def test_statistics(oli):
     running, created = create(oli, "one", "running"), create(oli, "two")
-    stats = oli.get("/demo/get-app-stats", name=running).json
+    # A busy engine may take longer over its first sample than a question waits for it.
+    stats = wait_until(lambda: (answer := oli.get("/demo/get-app-stats", name=running)).status == 200
+                       and answer.json)
     assert stats["Name"] == running and int(stats["PIDs"]) >= 1
     assert not stats["MemUsage"].startswith("0B")
     rows = {row["Name"]: row for row in oli.get("/demo/get-app-stats").json}
@@ -308,13 +310,15 @@ def test_statistics(oli):
 
 def test_uptime_of_a_new_app(oli, shared_engine):
     name = create(oli, "fresh")
-    samples = oli.get("/demo/get-uptime-summary", name=name, duration="hour").json
-    assert list(samples.values()) and not any(samples.values())
+
+    def states():
+        return list(oli.get("/demo/get-uptime-summary", name=name, duration="hour").json.values())
+
+    assert not any(wait_until(states))  # a slow disk may still be writing it
     succeeds(oli.post("/demo/start-app", name=name))
-    assert True in oli.get("/demo/get-uptime-summary", name=name, duration="hour").json.values()
+    wait_until(lambda: True in states())
     shared_engine.docker("kill", name)
-    wait_until(lambda: list(oli.get("/demo/get-uptime-summary", name=name,
-                                    duration="hour").json.values())[-1] is False)
+    wait_until(lambda: states()[-1] is False)
 
 
 # Read your writes

@@ -182,10 +182,10 @@ def waiting(name, step, environment):
 def test_python_lives_through_a_container(berth, engine, base):
     with waiting("lifecycle.py", "running", environment(berth, base)) as saw:
         cuid = saw["create"]["answer"]["cuid"]
-        page = fetch(engine, 3000)
-        log = log_of(berth, cuid)
+        page = fetch(engine, 13001)
+        for line in (f"container {cuid} is up\n", "tags: web,production\n"):
+            wait_until(lambda: line in log_of(berth, cuid), what=line)
     assert page == b'{"setting": "value"}'
-    assert f"container {cuid} is up\n" in log and "tags: web,production\n" in log
 
     assert {step: facts["status"] for step, facts in saw.items()} == {
         "create": 201, "upload": 200, "ports": 200, "start": 200, "status": 200, "pause": 200,
@@ -200,10 +200,10 @@ def test_python_lives_through_a_container(berth, engine, base):
     assert created["image"] == PYTHON and created["tags"] == ["web", "production"]
     assert created["env"] == {"APP_ENV": "production", "DEBUG": "false"}
     assert created["resources"] == {"cpus": 1.0, "memory": "4096m", "pids": 2048}
-    assert created["ports"] == [{"host": 8080, "container": 80, "protocol": "tcp"}]
+    assert created["ports"] == [{"host": 18083, "container": 80, "protocol": "tcp"}]
     assert created["started_at"] is None and created["exit_code"] is None
-    assert answers["ports"]["ports"] == [{"host": 3000, "container": 80, "protocol": "tcp"},
-                                         {"host": 9000, "container": 9000, "protocol": "udp"}]
+    assert answers["ports"]["ports"] == [{"host": 13001, "container": 80, "protocol": "tcp"},
+                                         {"host": 19001, "container": 9000, "protocol": "udp"}]
     assert set(answers["status"]) == STATUS_FIELDS and answers["status"]["status"] == "running"
     assert answers["status"]["pid"] > 0 and has_zone(answers["status"]["started_at"])
     assert answers["kill"]["exit_code"] == 137 and has_zone(answers["kill"]["finished_at"])
@@ -219,6 +219,7 @@ def test_python_deploys_and_runs(berth):
     assert saw["create"]["status"] == 201
     assert {saw[step]["status"] for step in ("upload", "start", "stop", "delete")} == {200}
     assert saw["terminal"]["shown"]  # the shell's prompt
+    assert saw["up"]["status"] == 200
     assert saw["stop"]["answer"]["status"] == "exited" and saw["stop"]["answer"]["exit_code"] == 0
     assert f"hello from container {cuid} in production\nround 1\n" in log and "done\n" in log
 
@@ -353,10 +354,14 @@ def test_go_updates(run, running):
 # Ruby
 
 
-def test_ruby_controls(run, berth, running):
+def test_ruby_controls(run, berth, engine, running):
     actions = {"stop": "exited", "start": "running", "pause": "paused", "unpause": "running",
                "restart": "running"}
-    saw = run("ruby", CLIENTS / "ruby" / "control.rb", running, *actions)
+    control = ("ruby", CLIENTS / "ruby" / "control.rb", running)
+    saw = run(*control, "stop", "start")
+    # Until the engine's init has a child: before, no process 1 hears a signal.
+    wait_until(lambda: engine.docker("top", f"{running}--{USER}").count("\n") > 1)
+    saw |= run(*control, "pause", "unpause", "restart")
     assert {step: (facts["status"], facts["answer"]["status"]) for step, facts in saw.items()} == {
         action: (200, status) for action, status in actions.items()}
     assert logged(berth, lambda line: line["path"].endswith(f"{running}/restart"))[

@@ -33,14 +33,20 @@ def engine(engine_version):
 
 
 @pytest.fixture
-def berth(engine, gateway, tmp_path):
+def patience_s():
+    """For how long the engine may say nothing."""
+    return 30
+
+
+@pytest.fixture
+def berth(engine, gateway, tmp_path, patience_s):
     """A gateway whose projects are on a disk of their own."""
     program = tmp_path / "docker-compose"
     program.write_text(PROGRAM.format(folder=tmp_path, compose=compose()))
     program.chmod(0o755)
     berth = gateway({"lab": {"backend": "compose", "engine": engine.url, "auth": "open",
                              "image_policy": "open", "compose": program}},
-                    settings={"limits": {"request_timeout_s": 4}})
+                    settings={"limits": {"request_timeout_s": patience_s}})
     yield berth
     clear_engine(engine)
 
@@ -105,6 +111,7 @@ def test_compose_fails(berth, cuid, tmp_path):
     assert [folder.name for folder in (berth.data / "lab").glob("c*")] == [cuid]
 
 
+@pytest.mark.parametrize("patience_s", [4])
 def test_the_engine_is_silent(berth, engine, cuid):
     engine.freeze()
     try:

@@ -60,6 +60,9 @@ class Reader:
             self._engine.freeze()
             self._wait_for(503)
             return lambda: (self._engine.thaw(), self._wait_for(200))
+        if needs == "the engine has told of demo--ana's resources":
+            wait_until(lambda: self._admin.get("/demo/get-app-stats", name="demo--ana").status == 200)
+            return lambda: None
         setting = re.fullmatch(r"\[(\w+)\] (.*)", needs)
         assert setting, f"no test knows how to see to: {needs}"
         before = self._gateway.config.read_text()
@@ -98,8 +101,11 @@ class Reader:
         self._wait_for(200)
 
     def _wait_for(self, status):
-        admin = self._gateway.client(ADMIN["APP_USER"], ADMIN["APP_PASS"])
-        wait_until(lambda: admin.get("/demo/get-app-names").status == status)
+        wait_until(lambda: self._admin.get("/demo/get-app-names").status == status)
+
+    @property
+    def _admin(self):
+        return self._gateway.client(ADMIN["APP_USER"], ADMIN["APP_PASS"])
 
 
 @pytest.fixture

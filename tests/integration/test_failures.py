@@ -24,14 +24,20 @@ def own_engine(engine_version):
 
 
 @pytest.fixture
-def berth(own_engine, gateway):
+def patience_s():
+    """For how long the engine may say nothing."""
+    return 30
+
+
+@pytest.fixture
+def berth(own_engine, gateway, patience_s):
     """A gateway over the engine, and over one in memory; the app runs."""
     berth = gateway(
         facilities={
             "demo": {"engine": own_engine.url, "image_policy": "open"},
             "other": {"backend": "memory", "image_policy": "open", "memory_apps": "10"},
         },
-        settings={"limits": {"request_timeout_s": "5"}, "uptime": {"sample_interval_s": "1"}})
+        settings={"limits": {"request_timeout_s": patience_s}, "uptime": {"sample_interval_s": "1"}})
     admin = berth.admin
     assert admin.post("/demo/create-app", image="berth/demo", user="ana").text == "Success"
     assert admin.post("/demo/start-app", name=APP).text == "Success"
@@ -78,12 +84,14 @@ def test_a_killed_engine_is_said_and_its_return_is_noticed(berth, own_engine):
     assert admin.post("/demo/stop-app", name=APP).text == "Success"
 
 
+@pytest.mark.parametrize("patience_s", [5])
 def test_a_frozen_engine_holds_up_nobody_else(berth, own_engine):
     admin = berth.admin
     assert state(admin) == "running"
     own_engine.freeze()
     try:
-        wait_until(lambda: state(admin) == 503, 4, "503 while the engine is frozen")
+        # While nobody reads, it would take ten seconds.
+        wait_until(lambda: state(admin) == 503, 9, "503 while the engine is frozen")
         waiting = [threading.Thread(target=lambda: admin.again().get("/demo/get-node-status"))
                    for _ in range(8)]
         for thread in waiting:
@@ -100,6 +108,7 @@ def test_a_frozen_engine_holds_up_nobody_else(berth, own_engine):
     wait_until(lambda: state(admin) == "running", 2, "the app to show again")
 
 
+@pytest.mark.parametrize("patience_s", [5])
 def test_a_silent_engine_is_cut_after_the_configured_time(berth, own_engine):
     admin = berth.admin
     own_engine.freeze()

@@ -59,9 +59,15 @@ class App:
 
 
 @pytest.fixture
-def app(engine, gateway):
-    berth = gateway({"demo": facility(engine, auth="open")},
-                    settings={"limits": {"max_upload_bytes": "8m", "request_timeout_s": 2}})
+def patience_s():
+    """For how long a client, and the engine, may say nothing."""
+    return 30
+
+
+@pytest.fixture
+def app(engine, gateway, patience_s):
+    berth = gateway({"demo": facility(engine, auth="open")}, settings={
+        "limits": {"max_upload_bytes": "8m", "request_timeout_s": patience_s}})
     app = App(berth)
     yield app
     app.client.post("/demo/delete-app", name="berth_demo--ana")
@@ -135,6 +141,7 @@ def test_what_is_refused_changes_nothing(app, body, content_type, status, code):
     assert app.left() == []
 
 
+@pytest.mark.parametrize("patience_s", [4])
 def test_nothing_is_left_of_an_upload_that_is_cut_short(app):
     head = f"POST {app.path}/upload-zip HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n"
     used = os.statvfs(app.berth.data)
@@ -154,6 +161,7 @@ def chunked(target, body, content_type, piece=7, end=b"0\r\n\r\n"):
     return head + b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in pieces) + end
 
 
+@pytest.mark.parametrize("patience_s", [4])
 def test_a_body_may_come_in_chunks(app):
     upload = f"{app.path}/upload-zip"
     body, content_type = form((b"file", b"a.zip", archive(b="form")))

@@ -52,7 +52,7 @@ def refused(step, method, url, **options):
 
 def main():
     unknown = f"{CONTAINERS}/c123e4567-e89b-12d3-a456-426614174000"
-    made = create(ports=[{"host": 8088, "container": 80}])
+    made = create(ports=[{"host": 18088, "container": 80}])
     one = f"{CONTAINERS}/{made['cuid']}"
     saw("made", answer=made, status_of_made=status_of(made["cuid"]),
         status_of_unknown=status_of("c123e4567-e89b-12d3-a456-426614174000"))
@@ -68,7 +68,7 @@ def main():
     refused("port out of range", "PATCH", f"{one}/ports",
             json={"ports": [{"host": 70000, "container": 80}]})
     refused("port in use", "POST", CONTAINERS,
-            json={"image": "python:3.12-slim", "ports": [{"host": 8088, "container": 81}]})
+            json={"image": "python:3.12-slim", "ports": [{"host": 18088, "container": 81}]})
     refused("memory without sense", "PATCH", one, json={"resources": {"memory": "much"}})
     refused("no boot.py", "POST", f"{one}/start")
     refused("not running", "POST", f"{one}/pause")

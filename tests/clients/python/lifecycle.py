@@ -21,11 +21,11 @@ CONFIG = {
     "env": {"APP_ENV": "production", "DEBUG": "false"},
     "tags": ["web", "production"],
     "resources": {"cpus": 1.0, "memory": "4096m", "pids": 2048},
-    "ports": [{"host": 8080, "container": 80, "protocol": "tcp"}],
+    "ports": [{"host": 18083, "container": 80, "protocol": "tcp"}],
 }
 PORTS = [
-    {"host": 3000, "container": 80, "protocol": "tcp"},
-    {"host": 9000, "container": 9000, "protocol": "udp"},
+    {"host": 13001, "container": 80, "protocol": "tcp"},
+    {"host": 19001, "container": 9000, "protocol": "udp"},
 ]
 
 
