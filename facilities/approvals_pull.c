@@ -218,6 +218,14 @@ static bool record(struct berth_approvals *approvals, struct berth_pull *pull,
     return true;
 }
 
+/* Whoever hears that the image is there finds it. */
+static void show_image(const struct berth_approvals *approvals)
+{
+    struct berth_error err = BERTH_ERROR_INIT;
+    if (berth_mirror_refresh_images(approvals->mirror, &err) < 0)
+        berth_log_error(BERTH_LOG_WARNING, &err, "images of facility %s", approvals->facility);
+}
+
 static void run_pull(struct berth_approvals *approvals, struct berth_pull *pull)
 {
     BERTH_CLEANUP(free) char *digest = NULL;
@@ -230,6 +238,8 @@ static void run_pull(struct berth_approvals *approvals, struct berth_pull *pull)
         return;
     if (r < 0)
         (void)berth_error_wrap(&pull->err, "image %s", pull->reference);
+    else
+        show_image(approvals);
     struct outcome outcome = {
         .approvals = approvals,
         .id = pull->id,
@@ -240,9 +250,6 @@ static void run_pull(struct berth_approvals *approvals, struct berth_pull *pull)
     };
     if (record(approvals, pull, &outcome))
         berth_pull_let_go(approvals, pull->id); /* else it is this gateway's to the end */
-    struct berth_error err = BERTH_ERROR_INIT;
-    if (r == 0 && berth_mirror_refresh_images(approvals->mirror, &err) < 0)
-        berth_log_error(BERTH_LOG_WARNING, &err, "images of facility %s", approvals->facility);
 }
 
 /* ---- Threads ---- */

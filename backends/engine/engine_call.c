@@ -148,11 +148,12 @@ static CURLcode wait_for(struct berth_engine_link *link, struct transfer *transf
 {
     for (;;) {
         int running = 0;
+        int64_t looked_ms = berth_clock_monotonic_ms(); /* what has come by then is taken first */
         if (curl_multi_perform(link->multi, &running) != CURLM_OK)
             return CURLE_OUT_OF_MEMORY;
         if (running == 0)
             break;
-        int64_t left_ms = transfer->moved_ms + limit_ms - berth_clock_monotonic_ms();
+        int64_t left_ms = transfer->moved_ms + limit_ms - looked_ms;
         if (left_ms <= 0)
             return CURL_LAST;
         int step_ms = left_ms < TICK_MS ? (int)left_ms : TICK_MS;

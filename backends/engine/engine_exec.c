@@ -209,13 +209,14 @@ static int check_app(struct engine_exec *exec, struct berth_error *err)
 {
     int64_t deadline_ms = berth_clock_monotonic_ms() + SETTLE_MS;
     for (;;) {
+        bool is_last = berth_clock_monotonic_ms() >= deadline_ms;
         bool runs = true;
         int rc = check_container(exec, &runs, err);
         if (rc < 0)
             return rc;
         if (!runs)
             return has_ended(err);
-        if (berth_clock_monotonic_ms() >= deadline_ms)
+        if (is_last)
             return 0;
         wait_a_moment();
     }
@@ -229,6 +230,7 @@ static int exec_exit_code(struct berth_exec *head, int *ret_code, struct berth_e
     int code;
     (void)snprintf(path, sizeof(path), "/exec/%s/json", exec->id);
     for (;;) {
+        bool is_last = berth_clock_monotonic_ms() >= deadline_ms;
         BERTH_CLEANUP(json) cJSON *json = NULL;
         int rc = berth_engine_get_json(exec->engine, path, &json, err);
         if (rc == BERTH_E_NOT_FOUND)
@@ -238,7 +240,7 @@ static int exec_exit_code(struct berth_exec *head, int *ret_code, struct berth_e
         code = (int)berth_json_int(json, "ExitCode", 0) & 0xff;
         if (!berth_json_bool(json, "Running", false))
             break;
-        if (berth_clock_monotonic_ms() >= deadline_ms) /* which is not 0 */
+        if (is_last) /* which is not 0 */
             return berth_error_set(err, BERTH_E_TIMEOUT,
                                    "the engine does not say how the process has ended");
         wait_a_moment();

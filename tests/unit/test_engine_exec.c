@@ -120,4 +120,39 @@ START_TEST(an_exit_code_is_waited_for)
 }
 END_TEST
 
-UNIT_SUITE("engine_exec", any_answer_is_borne, an_exit_code_is_waited_for)
+/* What ends the app kills the process. An engine that knows of the app's end later is asked until
+ * it had its time, and once more then. */
+START_TEST(the_end_of_the_app_is_looked_for_to_the_last)
+{
+    static const struct berth_exec_spec terminal = {.tty = true, .cols = 80, .rows = 24};
+    static const struct canned_rule rules[] = {
+        {.request = "GET /v1.41/containers/c1/json", .answer = RUNNING, .times = 1},
+        {.request = "GET /v1.41/containers/c1/json", .answer = RUNNING, .times = 1, .drip_ms = 50},
+        {.request = "GET /v1.41/containers/c1/json", .answer = "200 {\"State\":{}}"},
+        {.request = "POST /v1.41/containers/c1/exec", .answer = "201 {\"Id\":\"0a\"}", .times = 1},
+        {.request = "POST /v1.41/containers/c1/exec", .answer = ID},
+        {.request = "POST /v1.41/exec/0a/start", .answer = "101 "},
+        {.request = "POST /v1.41/exec/0b/start", .answer = "101 \001berth 7\n"},
+        {.request = "GET /v1.41/exec/0b/json",
+         .answer = "200 {\"Running\":false,\"ExitCode\":137}"},
+        {0},
+    };
+    struct berth_engine *engine = NULL;
+    struct berth_exec *exec = NULL;
+    struct canned_server *server = canned_server_new(rules, "1.41");
+    const struct berth_engine_config config = {.facility = "demo",
+                                               .endpoint = canned_server_endpoint(server),
+                                               .request_timeout_ms = PATIENCE_MS,
+                                               .connections = 2};
+    int code = 0;
+    ck_assert_int_eq(berth_engine_open(&config, &engine, NULL), 0);
+    ck_assert_int_eq(berth_engine_exec(engine, "c1", &terminal, &exec, NULL), 0);
+    ck_assert_int_eq(berth_exec_exit_code(exec, &code, NULL), BERTH_E_CANCELLED);
+    canned_server_free(server); /* the keeper has ended */
+    berth_exec_close(exec);
+    berth_engine_close(engine);
+}
+END_TEST
+
+UNIT_SUITE("engine_exec", any_answer_is_borne, an_exit_code_is_waited_for,
+           the_end_of_the_app_is_looked_for_to_the_last)

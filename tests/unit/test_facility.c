@@ -2,9 +2,11 @@
 /* Two facilities of one id on one store, as a reload has them: one retires, the other takes up. */
 #include "facilities/facility.h"
 
+#include "tests/unit/fake_backend.h"
 #include "tests/unit/store_open.h"
 #include "tests/unit/unit.h"
 
+#include <stdatomic.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -112,4 +114,97 @@ START_TEST(one_that_retires_begins_no_pull)
 }
 END_TEST
 
-UNIT_SUITE("facility", the_next_takes_up_what_was_pulling, one_that_retires_begins_no_pull)
+/* ---- What is told of a pull ---- */
+
+/* An engine that has the image once it was pulled, and takes its time to say so. */
+static struct {
+    struct berth_approvals *approvals;
+    atomic_bool is_pulled;
+    atomic_bool was_early; /* the request was approved before the image could be seen */
+} late;
+
+static int late_pull(struct berth_backend *backend __attribute__((unused)),
+                     const char *reference __attribute__((unused)),
+                     berth_pull_progress *progress __attribute__((unused)),
+                     void *ctx __attribute__((unused)), char **ret_digest, char **ret_id,
+                     struct berth_error *err __attribute__((unused)))
+{
+    *ret_digest = strdup("sha256:d1");
+    *ret_id = strdup("sha256:1");
+    late.is_pulled = true;
+    return 0;
+}
+
+static int note_approved(const struct berth_approval *request, void *ctx,
+                         struct berth_error *err __attribute__((unused)))
+{
+    *(bool *)ctx = request->state == BERTH_APPROVAL_APPROVED;
+    return 0;
+}
+
+static bool is_approved(void)
+{
+    bool approved = false;
+    ck_assert_int_eq(berth_approvals_list(late.approvals, NULL, note_approved, &approved, NULL), 0);
+    return approved;
+}
+
+static int late_images(struct berth_backend *backend __attribute__((unused)),
+                       struct berth_image_list **ret_images, struct berth_error *err)
+{
+    char id[] = "sha256:1";
+    char tag[] = "httpd:latest";
+    struct berth_image image = {
+        .id = id, .tags = (char *[]){tag, NULL}, .digests = (char *[]){NULL}};
+    struct berth_image_list *images = NULL;
+    ck_assert_int_eq(berth_image_list_new(&images, err), 0);
+    for (int i = 0; late.is_pulled && i < 20 && !late.was_early; i++) {
+        late.was_early = is_approved();
+        (void)usleep(10000);
+    }
+    if (late.is_pulled)
+        ck_assert_int_eq(berth_image_list_add(images, &image, err), 0);
+    *ret_images = images;
+    return 0;
+}
+
+START_TEST(what_is_told_as_pulled_can_be_seen)
+{
+    struct fake fake;
+    struct berth_mirror *mirror = NULL;
+    struct berth_changes *changes = NULL;
+    struct berth_snapshot *snapshot = NULL;
+    struct berth_approval approval = {0};
+    struct berth_image_ref ref;
+    const struct berth_approval_key key = {.ref = &ref};
+    open_store();
+    fake_init(&fake);
+    struct berth_backend_ops ops = *fake.head.ops;
+    ops.images = late_images;
+    ops.pull = late_pull;
+    fake.head.ops = &ops;
+    ck_assert_int_eq(berth_changes_new(&changes, NULL), 0);
+    ck_assert_int_eq(berth_mirror_open(&fake.head, NULL, &mirror, NULL), 0);
+    fake_tell_listing(&fake, fake_draw(&fake), 1);
+    ck_assert_int_eq(
+        berth_approvals_open(store, "demo", &fake.head, mirror, changes, &late.approvals, NULL), 0);
+    ck_assert_int_eq(berth_image_ref_parse("image", "httpd", NULL, &ref, NULL), 0);
+    ck_assert_int_eq(berth_approvals_approve(late.approvals, &admin, &key, false, &approval, NULL),
+                     0);
+    berth_approval_release(&approval);
+    while (!is_approved())
+        (void)usleep(1000);
+    ck_assert_int_eq(berth_mirror_snapshot(mirror, false, &snapshot, NULL), 0);
+    ck_assert_uint_eq(snapshot->images->count, 1);
+    ck_assert(!late.was_early);
+    berth_snapshot_unref(snapshot);
+    berth_approvals_close(late.approvals);
+    berth_mirror_free(mirror);
+    berth_changes_free(changes);
+    fake_release(&fake);
+    close_store();
+}
+END_TEST
+
+UNIT_SUITE("facility", the_next_takes_up_what_was_pulling, one_that_retires_begins_no_pull,
+           what_is_told_as_pulled_can_be_seen)
