@@ -239,10 +239,10 @@ static int find_present(struct decision *decision, struct berth_image_list *imag
 }
 
 static int begin_pull(const struct decision *decision, struct berth_pull *pull,
-                      struct berth_error *err)
+                      struct berth_pull **ret_waited, struct berth_error *err)
 {
     struct berth_error why = BERTH_ERROR_INIT;
-    int r = berth_pulls_add(decision->approvals, pull, &decision->approval, &why);
+    int r = berth_pulls_add(decision->approvals, pull, &decision->approval, ret_waited, &why);
     if (r < 0)
         berth_pulls_fail(decision->approvals, &decision->approval, &why);
     if (r < 0 && err)
@@ -258,6 +258,7 @@ int berth_approvals_approve(struct berth_approvals *approvals, const struct bert
     decision_init(&decision, approvals, by, key);
     BERTH_CLEANUP(image_list) struct berth_image_list *images = NULL;
     BERTH_CLEANUP(pull) struct berth_pull *pull = NULL;
+    struct berth_pull *waited = NULL;
     int r = check_images(approvals, "approve-image", err);
     if (r == 0)
         r = berth_backend_images(approvals->backend, &images, err);
@@ -270,10 +271,10 @@ int berth_approvals_approve(struct berth_approvals *approvals, const struct bert
     if (r == 0 && decision.approval.state == BERTH_APPROVAL_APPROVED)
         berth_approval_keep(approvals, &decision.approval, false);
     if (r == 0 && decision.approval.state == BERTH_APPROVAL_PULLING)
-        r = begin_pull(&decision, berth_steal(&pull), err);
-    if (r == 0 && wait && decision.approval.state == BERTH_APPROVAL_PULLING) {
+        r = begin_pull(&decision, berth_steal(&pull), wait ? &waited : NULL, err);
+    if (r == 0 && waited) {
         decision.where.id = decision.approval.id;
-        r = berth_pulls_wait(approvals, decision.approval.id, err);
+        r = berth_pulls_wait(approvals, waited, err);
         if (r == 0) {
             r = berth_store_read(approvals->store, load_job, &decision, err);
             if (r < 0)
@@ -441,7 +442,7 @@ static int resume_pull(const struct berth_approval *approval, void *ctx, struct 
 {
     struct berth_pull *pull = NULL;
     int r = berth_pull_new(&pull, err);
-    return r < 0 ? r : berth_pulls_add(ctx, pull, approval, err);
+    return r < 0 ? r : berth_pulls_add(ctx, pull, approval, NULL, err);
 }
 
 int berth_approvals_open(struct berth_store *store, const char *facility,

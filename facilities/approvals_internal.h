@@ -94,15 +94,16 @@ BERTH_MUST_CHECK int berth_pull_new(struct berth_pull **ret_pull, struct berth_e
 void berth_pull_free(struct berth_pull *pull); /* NULL is fine */
 BERTH_DEFINE_CLEANUP(pull, struct berth_pull *, berth_pull_free)
 
-/* Queues a pull of the request (one that runs already is joined); takes pull over. */
+/* Queues a pull of the request (one that runs already is joined); takes pull over. ret_waited,
+ * unless NULL: the one that is under way, for berth_pulls_wait(), which must follow. */
 BERTH_MUST_CHECK int berth_pulls_add(struct berth_approvals *approvals, struct berth_pull *pull,
                                      const struct berth_approval *approval,
-                                     struct berth_error *err);
+                                     struct berth_pull **ret_waited, struct berth_error *err);
 /* Records that the request's pull could not begin. */
 void berth_pulls_fail(struct berth_approvals *approvals, const struct berth_approval *approval,
                       const struct berth_error *why);
-/* Waits for the end of the request's pull; its failure is the result. */
-BERTH_MUST_CHECK int berth_pulls_wait(struct berth_approvals *approvals, int64_t id,
+/* Waits for the end of the pull, which may have come already; its failure is the result. */
+BERTH_MUST_CHECK int berth_pulls_wait(struct berth_approvals *approvals, struct berth_pull *pull,
                                       struct berth_error *err);
 /* How far the request's pull is, or -1 when there is none. */
 int berth_pulls_percent(struct berth_approvals *approvals, int64_t id);

@@ -346,23 +346,31 @@ static int ensure_worker(struct berth_approvals *approvals, struct berth_error *
 }
 
 int berth_pulls_add(struct berth_approvals *approvals, struct berth_pull *pull,
-                    const struct berth_approval *approval, struct berth_error *err)
+                    const struct berth_approval *approval, struct berth_pull **ret_waited,
+                    struct berth_error *err)
 {
+    int r = 0;
     pull->id = approval->id;
     (void)snprintf(pull->reference, sizeof(pull->reference), "%s%c%s", approval->image,
                    separator(approval), approval->tag);
     /* The decision stands in the store: without memory its progress alone is not told. */
     pull->is_settled = berth_approval_copy(approval, &pull->request, NULL) < 0;
     BERTH_LOCK_SCOPE(lock, &approvals->lock);
-    if (berth_pulls_find(approvals, approval->id)) {
+    struct berth_pull *running = berth_pulls_find(approvals, approval->id);
+    if (running) {
         berth_pull_free(pull);
-        return 0;
+        pull = running;
+    } else {
+        pull->next = approvals->pulls;
+        approvals->pulls = pull;
+        r = ensure_worker(approvals, err);
     }
-    pull->next = approvals->pulls;
-    approvals->pulls = pull;
-    int r = ensure_worker(approvals, err);
-    if (r < 0)
+    if (r < 0) {
         forget(approvals, pull);
+    } else if (ret_waited) { /* from now on: it may end before anybody waits */
+        pull->waiters++;
+        *ret_waited = pull;
+    }
     return r;
 }
 
@@ -381,13 +389,10 @@ void berth_pulls_fail(struct berth_approvals *approvals, const struct berth_appr
                         approval->image, approval->tag);
 }
 
-int berth_pulls_wait(struct berth_approvals *approvals, int64_t id, struct berth_error *err)
+int berth_pulls_wait(struct berth_approvals *approvals, struct berth_pull *pull,
+                     struct berth_error *err)
 {
     BERTH_LOCK_SCOPE(lock, &approvals->lock);
-    struct berth_pull *pull = berth_pulls_find(approvals, id);
-    if (!pull)
-        return 0; /* it has ended: the store knows how */
-    pull->waiters++;
     while (!pull->ended && !approvals->stopping)
         (void)pthread_cond_wait(&approvals->changed, &approvals->lock);
     pull->waiters--;

@@ -90,7 +90,7 @@ static int stand_by(const struct berth_approval *approval, void *ctx, struct ber
     if (r < 0)
         return r;
     pull->retry_ms = berth_clock_monotonic_ms() + BERTH_PULL_RETRY_MS;
-    return berth_pulls_add(ctx, pull, approval, err);
+    return berth_pulls_add(ctx, pull, approval, NULL, err);
 }
 
 /* Ends the pull that was another gateway's, for those who wait for it. */

@@ -43,14 +43,14 @@ static struct berth_facility *open_facility(int64_t delay_ms)
     return facility;
 }
 
-static int approve(struct berth_facility *facility, const char *image, bool wait,
+static int approve(struct berth_approvals *approvals, const char *image, bool wait,
                    struct berth_error *err)
 {
     struct berth_approval approval = {0};
     struct berth_image_ref ref;
     const struct berth_approval_key key = {.ref = &ref};
     ck_assert_int_eq(berth_image_ref_parse("image", image, NULL, &ref, NULL), 0);
-    int r = berth_approvals_approve(facility->approvals, &admin, &key, wait, &approval, err);
+    int r = berth_approvals_approve(approvals, &admin, &key, wait, &approval, err);
     if (r == 0)
         berth_approval_release(&approval);
     return r;
@@ -78,7 +78,7 @@ START_TEST(the_next_takes_up_what_was_pulling)
     struct berth_facility *before = open_facility(1000);
     struct berth_facility *after = open_facility(0);
     ck_assert_int_eq(berth_facility_start(before, NULL), 0);
-    ck_assert_int_eq(approve(before, "httpd", false, NULL), 0);
+    ck_assert_int_eq(approve(before->approvals, "httpd", false, NULL), 0);
     ck_assert(lists(before, "httpd pulling\n"));
     berth_facility_retire(before);
     ck_assert_int_eq(berth_facility_start(after, NULL), 0);
@@ -101,13 +101,13 @@ START_TEST(one_that_retires_begins_no_pull)
     berth_facility_retire(before);
     ck_assert_int_eq(berth_facility_start(after, NULL), 0);
     /* A request that came before the reload: nobody would pull what it decides. */
-    ck_assert_int_eq(approve(before, "httpd", false, &err), BERTH_E_CANCELLED);
+    ck_assert_int_eq(approve(before->approvals, "httpd", false, &err), BERTH_E_CANCELLED);
     ck_assert_str_eq(err.message, "the facility is closing and pulls no more: nothing was changed");
     ck_assert(lists(after, ""));
-    ck_assert_int_eq(approve(after, "httpd", true, NULL), 0);
+    ck_assert_int_eq(approve(after->approvals, "httpd", true, NULL), 0);
     ck_assert(lists(after, "httpd approved\n"));
     /* What need not be pulled is decided as ever. */
-    ck_assert_int_eq(approve(before, "demo", false, NULL), 0);
+    ck_assert_int_eq(approve(before->approvals, "demo", false, NULL), 0);
     berth_facility_unref(before);
     berth_facility_unref(after);
     close_store();
@@ -168,43 +168,78 @@ static int late_images(struct berth_backend *backend __attribute__((unused)),
     return 0;
 }
 
+static int failing_pull(struct berth_backend *backend __attribute__((unused)),
+                        const char *reference __attribute__((unused)),
+                        berth_pull_progress *progress __attribute__((unused)),
+                        void *ctx __attribute__((unused)),
+                        char **ret_digest __attribute__((unused)),
+                        char **ret_id __attribute__((unused)), struct berth_error *err)
+{
+    return berth_error_set(err, BERTH_E_REFUSED, "manifest unknown");
+}
+
+struct scene {
+    struct fake fake;
+    struct berth_backend_ops ops;
+    struct berth_mirror *mirror;
+    struct berth_changes *changes;
+};
+
+static void open_scene(struct scene *scene)
+{
+    open_store();
+    fake_init(&scene->fake);
+    scene->ops = *scene->fake.head.ops;
+    scene->ops.images = late_images;
+    scene->ops.pull = late_pull;
+    scene->fake.head.ops = &scene->ops;
+    ck_assert_int_eq(berth_changes_new(&scene->changes, NULL), 0);
+    ck_assert_int_eq(berth_mirror_open(&scene->fake.head, NULL, &scene->mirror, NULL), 0);
+    fake_tell_listing(&scene->fake, fake_draw(&scene->fake), 1);
+    ck_assert_int_eq(berth_approvals_open(store, "demo", &scene->fake.head, scene->mirror,
+                                          scene->changes, &late.approvals, NULL),
+                     0);
+}
+
+static void close_scene(struct scene *scene)
+{
+    berth_approvals_close(late.approvals);
+    berth_mirror_free(scene->mirror);
+    berth_changes_free(scene->changes);
+    fake_release(&scene->fake);
+    close_store();
+}
+
 START_TEST(what_is_told_as_pulled_can_be_seen)
 {
-    struct fake fake;
-    struct berth_mirror *mirror = NULL;
-    struct berth_changes *changes = NULL;
+    struct scene scene;
     struct berth_snapshot *snapshot = NULL;
-    struct berth_approval approval = {0};
-    struct berth_image_ref ref;
-    const struct berth_approval_key key = {.ref = &ref};
-    open_store();
-    fake_init(&fake);
-    struct berth_backend_ops ops = *fake.head.ops;
-    ops.images = late_images;
-    ops.pull = late_pull;
-    fake.head.ops = &ops;
-    ck_assert_int_eq(berth_changes_new(&changes, NULL), 0);
-    ck_assert_int_eq(berth_mirror_open(&fake.head, NULL, &mirror, NULL), 0);
-    fake_tell_listing(&fake, fake_draw(&fake), 1);
-    ck_assert_int_eq(
-        berth_approvals_open(store, "demo", &fake.head, mirror, changes, &late.approvals, NULL), 0);
-    ck_assert_int_eq(berth_image_ref_parse("image", "httpd", NULL, &ref, NULL), 0);
-    ck_assert_int_eq(berth_approvals_approve(late.approvals, &admin, &key, false, &approval, NULL),
-                     0);
-    berth_approval_release(&approval);
+    open_scene(&scene);
+    ck_assert_int_eq(approve(late.approvals, "httpd", false, NULL), 0);
     while (!is_approved())
         (void)usleep(1000);
-    ck_assert_int_eq(berth_mirror_snapshot(mirror, false, &snapshot, NULL), 0);
+    ck_assert_int_eq(berth_mirror_snapshot(scene.mirror, false, &snapshot, NULL), 0);
     ck_assert_uint_eq(snapshot->images->count, 1);
     ck_assert(!late.was_early);
     berth_snapshot_unref(snapshot);
-    berth_approvals_close(late.approvals);
-    berth_mirror_free(mirror);
-    berth_changes_free(changes);
-    fake_release(&fake);
-    close_store();
+    close_scene(&scene);
+}
+END_TEST
+
+/* It may be over before anybody waits for it. */
+START_TEST(who_waits_for_a_pull_is_told_how_it_failed)
+{
+    struct scene scene;
+    open_scene(&scene);
+    scene.ops.pull = failing_pull;
+    for (int i = 0; i < 100; i++) {
+        struct berth_error err = BERTH_ERROR_INIT;
+        ck_assert_int_eq(approve(late.approvals, "httpd", true, &err), BERTH_E_REFUSED);
+        ck_assert_str_eq(err.message, "image httpd:latest: manifest unknown");
+    }
+    close_scene(&scene);
 }
 END_TEST
 
 UNIT_SUITE("facility", the_next_takes_up_what_was_pulling, one_that_retires_begins_no_pull,
-           what_is_told_as_pulled_can_be_seen)
+           what_is_told_as_pulled_can_be_seen, who_waits_for_a_pull_is_told_how_it_failed)
