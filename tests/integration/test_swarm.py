@@ -47,6 +47,11 @@ class Berth:
         return wait_until(lambda: (row := self.status(name))["State"] == state and row,
                           timeout_s, f"{name} to be {state}")
 
+    def wait_elsewhere(self, before, timeout_s=60):
+        """The first row in which ANA runs in another container than in the row before."""
+        return wait_until(lambda: (row := self.status())["State"] == "running" and
+                          row["ID"] != before["ID"] and row, timeout_s, "it to run elsewhere")
+
     def run(self, user="ana"):
         return self.wait("running", self.create(user))
 
@@ -120,8 +125,7 @@ def test_a_service_is_kept_running(swarm, open_berth):
     berth = open_berth(swarm_mode="service")
     row = berth.run()
     node_of(swarm, row).docker("kill", row["ID"])
-    wait_until(lambda: berth.status()["State"] == "running" and berth.status()["ID"] != row["ID"],
-               30, "it to run again")
+    berth.wait_elsewhere(row, 30)
     assert berth.post("create-app", image=DEMO, user="ana").status == 400
 
 

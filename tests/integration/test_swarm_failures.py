@@ -68,9 +68,7 @@ def test_a_dead_worker_makes_unknown_until_its_app_runs_elsewhere(swarm, berth):
     node.power_off()
     berth.wait("unknown", timeout_s=SEEN_S)
     let_go(swarm)
-    wait_until(lambda: berth.status()["State"] == "running" and berth.status()["ID"] != row["ID"],
-               60, "it to run elsewhere")
-    assert node_of(swarm, berth.status()) is not node
+    assert node_of(swarm, berth.wait_elsewhere(row)) is not node
     assert {each["Hostname"]: each["Status"] for each in berth.get("get-node-status").json}[
         node.name] == "Down"
 
@@ -125,9 +123,7 @@ def test_a_node_that_is_cut_off_from_the_gateway(swarm, berth):
 def test_a_worker_that_is_cut_off_from_its_manager(swarm, berth):
     row, node = run_on_a_worker(swarm, berth)
     swarm.partition(node, swarm.manager)
-    wait_until(lambda: berth.status()["State"] == "running" and berth.status()["ID"] != row["ID"],
-               60, "it to run elsewhere")
-    again = berth.status()
+    again = berth.wait_elsewhere(row)
     assert node_of(swarm, again) is not node
     assert row["ID"] in node.docker("ps", "-q")  # which nobody there knows better
     assert [each["ID"] for each in berth.get("get-app-status").json] == [again["ID"]]
@@ -140,8 +136,7 @@ def test_a_worker_that_is_cut_off_from_its_manager(swarm, berth):
 def test_a_drained_node_is_left(swarm, berth):
     row, node = run_on_a_worker(swarm, berth)
     swarm.set_availability(node, "drain")
-    wait_until(lambda: berth.status()["State"] == "running" and
-               node_of(swarm, berth.status()) is not node, 60, "it to run elsewhere")
+    assert node_of(swarm, berth.wait_elsewhere(row)) is not node
 
 
 def test_a_manager_that_is_gone_and_comes_back(swarm, berth):
