@@ -93,6 +93,13 @@ def child_of(process):
     raise ProcessLookupError(f"{process.args[0]} has ended")
 
 
+def wait_for_program(pid, name):
+    """Wait until a process has become a program: what it does before is done."""
+    path = pathlib.Path(f"/proc/{pid}/comm")
+    while path.read_text() != f"{name}\n":
+        time.sleep(0.005)
+
+
 def entered(init):
     """The ids of the nsenter processes that wait outside for a program within."""
     start = f"nsenter\0--target\0{init}\0"
@@ -119,7 +126,8 @@ class Spaces:
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         try:
             self.init = child_of(self._process)
-        except ProcessLookupError:
+            wait_for_program(self.init, "docker-init")  # until then mounts are the machine's own
+        except (ProcessLookupError, FileNotFoundError):
             sys.exit(self._log.read_text())
 
     def end(self):

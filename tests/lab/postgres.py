@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A real PostgreSQL server of the distribution's, on loopback and on a unix socket."""
 
+import contextlib
 import os
 import pathlib
 import pwd
@@ -72,8 +73,10 @@ class Postgres:
 
     def kill(self):
         """End it as a power cut does: boot() recovers what was committed."""
-        self._signal(signal.SIGKILL)
+        children = self._signal(signal.SIGKILL)
         self._process.wait()
+        while any(map(_lives, children)):  # one that has the memory yet would refuse a new server
+            time.sleep(0.005)
 
     def freeze(self):
         """Stop every process of the server in its tracks; thaw() lets them go on."""
@@ -121,11 +124,13 @@ class Postgres:
         return self.conninfo.replace("dbname=postgres", f"dbname={database}")
 
     def _signal(self, number):
-        for process in [self._process.pid, *_children(self._process.pid)]:
-            try:
+        """To every process of the server; returns all but the first of them."""
+        self._process.send_signal(signal.SIGSTOP)  # it makes no more
+        children = _children(self._process.pid)
+        for process in [*children, self._process.pid]:
+            with contextlib.suppress(ProcessLookupError):
                 os.kill(process, number)
-            except ProcessLookupError:
-                pass
+        return children
 
     def _run(self, program, *arguments):
         done = subprocess.run([*_as_user(), _program(program), *arguments], cwd="/",
@@ -152,4 +157,12 @@ def _program(name):
 
 
 def _children(pid):
-    return map(int, pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
+    return [*map(int, pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]
+
+
+def _lives(pid):
+    try:
+        stat = pathlib.Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+    return stat.rsplit(")", 1)[1].split()[0] not in "ZX"

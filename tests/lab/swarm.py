@@ -130,7 +130,8 @@ class Swarm:
 
     def status(self, node):
         """The state of a node as the manager sees it: ready, down or unknown."""
-        return self.api("GET", f"/nodes/{node.id}")[1]["Status"]["State"]
+        status, answer = self.api("GET", f"/nodes/{node.id}")
+        return answer["Status"]["State"] if status == 200 else "unknown"
 
     def wait_ready(self):
         """Wait until every node is ready and every manager reachable."""
