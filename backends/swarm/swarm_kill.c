@@ -3,6 +3,7 @@
 #include "backends/swarm/swarm_internal.h"
 
 #include "backends/engine/engine_container.h"
+#include "backends/swarm/swarm_watch.h"
 #include "base/log.h"
 
 struct killing {
@@ -78,6 +79,8 @@ int berth_swarm_kill(struct berth_backend *backend, const char *id, struct berth
     if (status < 0)
         return status;
     status = berth_swarm_remove_service(swarm, found.service_json, err);
+    if (status == 0 && swarm->watch) /* before the end of its containers shows it once more */
+        berth_swarm_watch_want(swarm->watch, id);
     if (status == 0 && killing.count > 0)
         berth_parallel_for(killing.count, (unsigned)killing.count, kill_one, &killing);
     return status;

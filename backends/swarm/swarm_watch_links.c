@@ -182,6 +182,15 @@ static bool is_news(const struct berth_swarm_entry *entry, const struct berth_ap
     return (row->state == BERTH_APP_RUNNING) != (entry->task.phase == BERTH_TASK_RUNNING);
 }
 
+/*
+ * The answer to a question about the service shows the container, too: whether
+ * there is an app yet is the manager's to say, and it may be gone.
+ */
+static bool is_in_question(const struct berth_swarm_entry *entry)
+{
+    return entry && (entry->is_wanted || entry->is_asked);
+}
+
 static void on_app(void *ctx, uint64_t ticket, struct berth_app *row)
 {
     struct berth_swarm_link *link = ctx;
@@ -191,9 +200,10 @@ static void on_app(void *ctx, uint64_t ticket, struct berth_app *row)
     int status = put_row(link, row, &err);
     if (status == 0 && service) {
         const struct berth_swarm_entry *entry = entry_of(link, row);
-        if (is_news(entry, row))
+        bool is_told_later = is_in_question(entry);
+        if (is_told_later || is_news(entry, row))
             status = berth_swarm_poll_want(watch, service, &err);
-        if (status == 0 && shows(entry, row))
+        if (status == 0 && !is_told_later && shows(entry, row))
             (void)berth_swarm_entry_tell(watch, entry, ticket);
     }
     if (status < 0)
@@ -210,10 +220,11 @@ static void on_gone(void *ctx, uint64_t ticket, const char *id, int64_t at_ns)
         return;
     const struct berth_swarm_entry *entry = entry_of(link, row);
     bool was_shown = shows(entry, row);
+    bool is_told_later = is_in_question(entry);
     int status = remove_row(link, row, &err);
     if (status == 0 && was_shown) {
         status = berth_swarm_poll_want(link->watch, entry->id, &err);
-        if (status == 0)
+        if (status == 0 && !is_told_later)
             (void)berth_swarm_entry_tell(link->watch, entry, ticket);
     }
     if (status < 0)
