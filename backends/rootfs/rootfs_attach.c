@@ -24,7 +24,7 @@
 
 #define PACKET_MAX (1 + 8192) /* of conmon's */
 #define INPUT_MAX  8192       /* that we send at once */
-#define END_MS     2000       /* until conmon has ended behind the app's process */
+#define END_MS     10000      /* until conmon has ended behind the app's process */
 
 struct rootfs_attach {
     struct berth_exec head;
@@ -246,6 +246,8 @@ static int start(struct rootfs_attach *attach, const struct berth_rootfs_app *ap
         rc = take_master(attach, app->state.conmon.pid, err);
     if (rc == 0)
         rc = connect_conmon(attach, app->folder, err);
+    if (rc == BERTH_E_UNREACHABLE && berth_rootfs_await(attach->conmon, END_MS))
+        return berth_error_set(err, BERTH_E_CONFLICT, "the app has ended");
     return rc < 0 ? rc : set_size(attach, cols, rows, err);
 }
 

@@ -25,7 +25,7 @@
 #define KILLED     (128 + SIGKILL)
 #define NEVER_RAN  127 /* as a shell says it */
 /* What ends an app kills all in it first, and then its own process is gone. */
-#define SETTLE_MS 200
+#define SETTLE_MS 2000
 #define REAP_MS   1000 /* until the runtime has ended behind its process */
 
 enum { INPUT, OUTPUT, ERRORS };
