@@ -21,7 +21,7 @@
 #include <sys/queue.h>
 
 /* How long a reader waits for the very first listing, counted from the start of the mirror. */
-#define BERTH_MIRROR_FIRST_LISTING_MS 2000
+#define BERTH_MIRROR_FIRST_LISTING_MS 5000
 /* Readers' interest is passed on to the backend this often at most. */
 #define BERTH_MIRROR_TOUCH_MS 250
 /* Apps that are gone and remembered as such, so that a late answer does not bring them back. */

@@ -12,7 +12,7 @@
 
 #define INPUT_MAX   4096
 #define OUTPUT_MAX  4096 /* what a pipe that polls as writable takes without waiting */
-#define FIRST_MS    20   /* for output that the log has already */
+#define FIRST_MS    100  /* for output that the log has already */
 #define COLS        80
 #define ROWS        24
 #define DETACH_KEY  0x10 /* Ctrl-P, then … */
