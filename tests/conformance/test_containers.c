@@ -100,7 +100,8 @@ START_TEST(a_container_is_what_was_asked_for)
         return;
     BERTH_CLEANUP(fixture) struct fixture fixture = fixture_open();
     const char *const tags[] = {"web", "$x \"y\""};
-    const struct berth_port ports[] = {{18931, 80, BERTH_TCP}, {18931, 53, BERTH_UDP}};
+    const uint16_t host = port_claim();
+    const struct berth_port ports[] = {{host, 80, BERTH_TCP}, {host, 53, BERTH_UDP}};
     const struct berth_container_spec asked = {
         .env = {hostile, COUNT(hostile)}, .tags = {tags, 2}, .ports = {ports, 2}};
     struct berth_error err = BERTH_ERROR_INIT;
@@ -126,10 +127,10 @@ START_TEST(a_container_is_what_was_asked_for)
     ck_assert_int_eq(told.pids, 99);
     ck_assert(!told.is_project);
     ck_assert(told.updated_ns > 0 && told.updated_ns <= berth_clock_wall_ns());
-    const cJSON *host = berth_json_get(inspect, "HostConfig");
-    ck_assert_int_eq(berth_json_int(host, "NanoCpus", 0), 1500000000);
-    ck_assert_int_eq(berth_json_int(host, "Memory", 0), 64 << 20);
-    ck_assert_int_eq(berth_json_int(host, "PidsLimit", 0), 99);
+    const cJSON *limits = berth_json_get(inspect, "HostConfig");
+    ck_assert_int_eq(berth_json_int(limits, "NanoCpus", 0), 1500000000);
+    ck_assert_int_eq(berth_json_int(limits, "Memory", 0), 64 << 20);
+    ck_assert_int_eq(berth_json_int(limits, "PidsLimit", 0), 99);
 }
 END_TEST
 
