@@ -183,7 +183,8 @@ def test_the_server_falls_silent(berth, server):
         begin = time.monotonic()
         answer = ana.post("/demo/create-app", image="demo", user="bob")
         assert answer.status == 503 and "database cannot be reached" in answer.text
-        assert time.monotonic() - begin < 2 * SILENCE_S
+        # What was being written already is given up before, and a connection that is made anew.
+        assert time.monotonic() - begin < 4 * SILENCE_S
         assert ana.get("/demo/get-app-names").status == 200
     finally:
         server.thaw()

@@ -18,6 +18,7 @@ from harness import Gateway, wait_until
 from lab import Rootfs
 
 SOON_S = 1
+SEEN_S = 8  # long before what runs is looked at while nobody asks: after ten
 FOREVER = "/bin/sh -c 'trap \"exit 0\" TERM; trap : HUP; echo up; while :; do sleep 1000 & wait $!; done'"
 
 # A runtime that begins to create, and that starts, when told so.
@@ -150,10 +151,15 @@ def facility(shared):
 
 
 def test_an_end_shows_at_once_with_its_code(facility):
-    name = facility.run("/bin/sh -c 'read line; exit 3'")
-    assert facility.status(name) == "running"
-    os.kill(facility.state(name)["init"]["pid"], signal.SIGKILL)
-    facility.await_end(name, 137, SOON_S)
+    took = []
+    for _ in range(3):  # a busy machine may hold up one or the other
+        name = facility.run("/bin/sh -c 'read line; exit 3'")
+        assert facility.status(name) == "running"
+        os.kill(facility.state(name)["init"]["pid"], signal.SIGKILL)
+        killed = time.monotonic()
+        facility.await_end(name, 137)
+        took.append(time.monotonic() - killed)
+    assert min(took) < SOON_S, took
     for code in (0, 3):
         name = facility.run(f"/bin/sh -c 'exit {code}'")
         facility.await_end(name, code)
@@ -184,9 +190,9 @@ def test_a_pause_by_hand_shows(facility):
     facility.post("pause", name)
     assert app() == "paused"
     subprocess.run(["crun", "resume", facility.id(name)], check=True)
-    wait_until(lambda: app() == "running", 2 * SOON_S, "the app to run again")
+    wait_until(lambda: app() == "running", SEEN_S, "the app to run again")
     subprocess.run(["crun", "pause", facility.id(name)], check=True)
-    wait_until(lambda: app() == "paused", 2 * SOON_S, "the app to be paused")
+    wait_until(lambda: app() == "paused", SEEN_S, "the app to be paused")
 
 
 # The gateway's end
@@ -210,7 +216,7 @@ def test_apps_outlive_the_gateway(facility):
     facility.berth.start()
     assert facility.look(stays) == before
     os.kill(facility.state(stays)["init"]["pid"], signal.SIGTERM)
-    facility.await_end(stays, 0, SOON_S)
+    facility.await_end(stays, 0, SEEN_S)
 
 
 def _alive(pid):
@@ -254,7 +260,7 @@ def test_a_start_that_the_runtime_refuses_leaves_nothing(facility):
     finally:
         refuse.unlink()
     assert (answer.status, answer.json["error"]) == (500, "not today")
-    assert not facility.left()
+    wait_until(lambda: not facility.left(), what="what was begun to be cleared away")
     assert facility.status(name) == "created"
     facility.start(name)
     assert facility.status(name) == "running"
@@ -306,7 +312,7 @@ def test_an_app_outlives_its_conmon(facility):
     time.sleep(0.2)  # it is to stay as it is
     assert facility.status(name) == "running"
     os.kill(state["init"]["pid"], signal.SIGKILL)
-    facility.await_end(name, 255, SOON_S)  # nobody saw how
+    facility.await_end(name, 255, SEEN_S)  # nobody saw how
     wait_until(lambda: not facility.left(), what="what the app ran in to be cleared away")
     facility.start(name)
     assert facility.status(name) == "running"

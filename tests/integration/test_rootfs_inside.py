@@ -56,8 +56,13 @@ def test_a_terminal(berth, facility):
         terminal.type("\x03")
         terminal.until(b"\n")
         terminal.send(type="resize", cols=132, rows=43)
-        terminal.type("stty size; sh -c 'echo up; exec sleep 1000'; echo co''de=$?\n")
-        terminal.until(b"43 132\r\nup\r\n")
+
+        def has_that_size():  # runc hears of it another way than of what is typed
+            terminal.type("stty size; echo n''ext\n")
+            return b"43 132\r\n" in terminal.until(b"next\r\n")
+        wait_until(has_that_size, what="the size")
+        terminal.type("sh -c 'echo up; exec sleep 1000'; echo co''de=$?\n")
+        terminal.until(b"\nup\r\n")
         terminal.send(type="signal", name="TERM")
         terminal.until(b"code=143")
         terminal.type("exit 9\n")

@@ -207,7 +207,7 @@ def test_a_connection_that_says_nothing_does_not_hold_up_the_end(gateway):
 
 
 def test_what_is_under_way_is_answered_before_the_end(gateway):
-    berth = gateway({"demo": {"backend": "memory", "memory_delay_ms": 1500, "memory_apps": 1}})
+    berth = gateway({"demo": {"backend": "memory", "memory_delay_ms": 4000, "memory_apps": 1}})
     answers = []
     admin = berth.admin
     name = admin.get("/demo/get-app-names").json[0]

@@ -72,7 +72,7 @@ def test_changes_of_people_count_at_the_other(pair):
 
 
 def test_one_pulls_and_those_who_watch_the_other_see_it(pair, server):
-    here, there, database = pair(memory_delay_ms=200)  # ten of them, longer than news takes
+    here, there, database = pair(memory_delay_ms=400)  # ten of them, longer than news takes
     with there.admin.watch("/demo/watch") as watcher:
         watcher.until("ready")
         assert here.admin.post("/demo/approve-image", image="httpd").status == 202
@@ -86,7 +86,7 @@ def test_one_pulls_and_those_who_watch_the_other_see_it(pair, server):
 
 
 def test_a_pull_is_taken_over_from_a_gateway_that_dies(pair, server):
-    here, there, database = pair(memory_delay_ms=300)
+    here, there, database = pair(memory_delay_ms=500)  # ten of them, longer than the kill and the question take
     assert here.admin.post("/demo/approve-image", image="httpd").status == 202
     here.kill()
     answer = there.admin.get("/demo/get-image-requests")

@@ -9,7 +9,7 @@ import pytest
 from harness import wait_until
 from lab import Swarm
 from lab.swarm import GATEWAY
-from test_swarm import ANA, Berth, facility, labels, node_of
+from test_swarm import ANA, Berth, facility, first_samples, labels, node_of
 
 DEMO = "berth/demo"
 # By when silence has to be noticed: after two seconds on a machine at rest, and long before the 30
@@ -46,6 +46,7 @@ def test_a_frozen_worker_costs_its_own_apps_alone(swarm, berth):
     row, node = run_on_a_worker(swarm, berth)
     swarm.set_availability(node, "pause")  # so that the other app runs elsewhere
     other = berth.run("ben")
+    first_samples(berth)
     keep_there(swarm, node)
     node.freeze()
     try:
@@ -211,8 +212,8 @@ def test_a_renamed_node_is_followed_by_its_id_and_asked_by_its_name(swarm, gatew
     refused = gateway({"demo": before}, start=False)
     assert f"node.{old}: the swarm has no node of that name" in refused.run("check-config").stdout
     again = Berth(gateway({"demo": facility(swarm, swarm_mode="service")}))
-    assert again.get("get-app-info", name=ANA, fresh="yes").json["Id"].startswith(
-        again.status()["ID"])
+    wait_until(lambda: again.get("get-app-info", name=ANA, fresh="yes").json.get("Id", "").startswith(
+        again.status()["ID"]), what="the node's own word")
     assert again.post("kill-app", name=ANA).status == 200
     wait_until(lambda: berth.get("get-app-names").json == [], 30, "the other gateway to see it")
 

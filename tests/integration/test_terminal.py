@@ -329,7 +329,7 @@ def test_it_ends_with_the_facility(gateway):
     assert anyone.post("/demo/start-app", name="demo--ana").status == 200
     with Terminal(anyone, "/demo/ws/demo--ana") as terminal:
         reload(berth, {"other": demo})
-        assert terminal.rest(10) == (1001, "the facility was closed")
+        assert terminal.rest() == (1001, "the facility was closed")
 
 
 # On an engine

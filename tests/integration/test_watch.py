@@ -354,7 +354,7 @@ def test_a_state_taken_among_changes_goes_on_without_a_gap(users):
 
 
 def test_a_request_and_its_pull(gateway):
-    berth = gateway({"demo": {"backend": "memory", "memory_delay_ms": 200}})
+    berth = gateway({"demo": {"backend": "memory", "memory_delay_ms": 400}})
     ana = berth.user("ana", demo="researcher")
     bob = berth.user("bob", demo="researcher")
     vera = berth.user("vera", demo="viewer")
@@ -501,7 +501,8 @@ def test_a_client_that_falls_behind_is_cut_and_resumes(gateway):
     berth = gateway({"demo": {"backend": "memory", "image_policy": "open"}}, start=False)
     berth.configure({"demo": {"backend": "memory", "image_policy": "open", "auth": "open"}},
                     {"gateway": {"data_dir": berth.data, "worker_threads": 32,
-                                 "listen": f"unix:{berth.directory}/sock"}})
+                                 "listen": f"unix:{berth.directory}/sock"},
+                     "limits": {"request_timeout_s": 600}})  # which is no matter of the time
     berth._listen = [f"unix:{berth.directory}/sock"]
     berth.start()
     client = berth.anyone
