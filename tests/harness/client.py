@@ -77,7 +77,12 @@ class Client:
                 connection.putheader("Content-Length", str(len(body)))
             elif method not in ("GET", "HEAD", "OPTIONS"):
                 connection.putheader("Content-Length", "0")
-            connection.endheaders(body)
+            try:
+                connection.endheaders(body)
+            except (BrokenPipeError, ConnectionResetError):
+                if body is None:
+                    raise
+                # Refused before all was read: the answer is there, unless there is none.
             response = connection.getresponse()
             answer = Answer(response, response.read())
         except BaseException:

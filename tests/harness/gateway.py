@@ -80,9 +80,11 @@ class Gateway:
             self.stop()
 
     def start(self):
-        """Start the program and wait until it answers."""
+        """Start the program and wait until it answers, and knows of each engine what is there or
+        why it does not."""
         self.launch()
         wait_until(self._is_alive, START_TIMEOUT_S, "an answer of /livez")
+        wait_until(self._has_listed, START_TIMEOUT_S, "the first listings")
         return self
 
     def launch(self):
@@ -209,6 +211,9 @@ class Gateway:
             return self.anyone.get("/livez").status == 200
         except OSError:
             return False
+
+    def _has_listed(self):
+        return "has not listed its apps yet" not in self.anyone.get("/readyz").text
 
     def _variables(self):
         sanitizers = {name: os.environ[name] for name in _SANITIZERS if name in os.environ}

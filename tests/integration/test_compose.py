@@ -117,8 +117,9 @@ def test_rows_are_those_of_docker(demo):
     def agree():
         rows = [json.loads(line) for line in
                 demo.engine.docker("ps", "--all", "--format", "json").split("\n")]
-        return list(map(sorted_row, rows)) == list(map(
-            sorted_row, demo.berth.anyone.get("/demo/get-app-status").json))
+        answer = demo.berth.anyone.get("/demo/get-app-status")
+        return answer.status == 200 and list(map(sorted_row, rows)) == list(map(
+            sorted_row, answer.json))
 
     wait_until(agree)  # "Up 1 second" moves
 
@@ -160,7 +161,7 @@ def test_a_container_that_somebody_has_removed_is_made_again(demo):
     assert (project / "mount/file").read_text() == "kept"
     # While the gateway runs, an app that is removed is one no more; its files stay.
     demo.engine.docker("rm", "--force", name)
-    wait_until(lambda: demo.berth.anyone.get("/demo/get-app-names").json == [])
+    wait_until(lambda: demo.berth.anyone.get("/demo/get-app-names").text == "[]")
     assert demo.projects == [project]
 
 

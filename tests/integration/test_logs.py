@@ -156,7 +156,7 @@ def printed(engine, name, *flags):
 
 
 def appears(client, name):
-    wait_until(lambda: name in client.get("/demo/get-app-names").json, 10, name)
+    wait_until(lambda: f'"{name}"' in client.get("/demo/get-app-names").text, what=name)
 
 
 @pytest.mark.parametrize("flags", [[], ["--tty"]], ids=["pipes", "terminal"])

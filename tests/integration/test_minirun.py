@@ -528,4 +528,4 @@ def test_what_start_says_works(lab, berth):
         done = subprocess.run(["script", "-qec", line, "/dev/null"], capture_output=True, text=True,
                               timeout=60, stdin=subprocess.DEVNULL, env=environment)
         assert done.returncode == 3 and "hello" in done.stdout, done
-        assert lab.get("app")["exit_code"] == 3
+        wait_until(lambda: lab.get("app").get("exit_code") == 3)
