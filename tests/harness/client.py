@@ -109,6 +109,11 @@ class Client:
                 connection.sendall(data)
                 if half_close:
                     connection.shutdown(socket.SHUT_WR)
+            except TimeoutError:
+                raise
+            except OSError:
+                pass  # what was answered before is there
+            try:
                 while chunk := connection.recv(65536):
                     received += chunk
             except TimeoutError:

@@ -27,7 +27,7 @@ class Monitor:
     def _watch(self):
         seen = 0
         while not self._stopped.is_set():
-            response = requests.get(f"{BASE_URL}/healthz", headers=headers(), timeout=5)
+            response = requests.get(f"{BASE_URL}/healthz", headers=headers(), timeout=20)
             saw("health", status=response.status_code, answer=response.json())
             seen += 1
             if seen == self.rounds:
