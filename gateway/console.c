@@ -12,7 +12,8 @@
 
 #define INPUT_MAX   4096
 #define OUTPUT_MAX  4096 /* what a pipe that polls as writable takes without waiting */
-#define FIRST_MS    100  /* for output that the log has already */
+#define FIRST_MS    100  /* for output that the log may have already */
+#define LATE_MS     2000 /* for output that it has */
 #define COLS        80
 #define ROWS        24
 #define DETACH_KEY  0x10 /* Ctrl-P, then … */
@@ -262,8 +263,17 @@ static int show_past(struct link *link, struct berth_strbuf *log, struct berth_e
     return write_all(link->console->out, log->data + shown, log->len - shown, err);
 }
 
-/* As much of the output as may repeat len bytes of the log, which is a moment ahead. */
-static int gather(struct link *link, size_t len, struct berth_strbuf *early,
+/* How long what is missing may take: where the log goes on behind what came, it is on its way. */
+static int patience_with(const struct berth_strbuf *log, const struct berth_strbuf *early)
+{
+    bool goes_on =
+        berth_console_overlap(log->data, log->len, early->data, early->len) < early->len &&
+        memmem(log->data, log->len, early->data, early->len);
+    return goes_on ? LATE_MS : FIRST_MS;
+}
+
+/* As much of the output as may repeat the log, which is a moment ahead. */
+static int gather(struct link *link, const struct berth_strbuf *log, struct berth_strbuf *early,
                   struct berth_error *err)
 {
     struct piece *output = &link->output;
@@ -271,9 +281,9 @@ static int gather(struct link *link, size_t len, struct berth_strbuf *early,
         struct pollfd ready = {.fd = berth_exec_fd(link->exec), .events = POLLIN};
         berth_strbuf_add(early, output->data, output->len);
         output->at = output->len = 0;
-        if (early->failed || early->len >= len || link->has_ended)
+        if (early->failed || early->len >= log->len || link->has_ended)
             return berth_strbuf_check(early, err);
-        if (!link->may_print && poll(&ready, 1, FIRST_MS) <= 0)
+        if (!link->may_print && poll(&ready, 1, patience_with(log, early)) <= 0)
             return 0;
         link->may_print = true;
         int rc = read_output(link, err);
@@ -292,7 +302,7 @@ static int join_past(struct link *link, struct berth_error *err)
     int rc = show_past(link, &log, err);
     link->past = NULL;
     if (rc == 0 && log.len > 0)
-        rc = gather(link, log.len, &early, err);
+        rc = gather(link, &log, &early, err);
     if (rc < 0 || early.len == 0)
         return rc;
     size_t again = berth_console_overlap(log.data, log.len, early.data, early.len);

@@ -13,7 +13,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
-#define PATIENCE_MS 10000
+#define PATIENCE_MS 30000
 
 /* A process that is the test itself: what is written to `far` it prints. */
 struct process {
@@ -394,6 +394,20 @@ START_TEST(what_was_printed_before_is_shown_once)
 }
 END_TEST
 
+/* The log is ahead by more than a moment: who writes both was held up in between. */
+START_TEST(what_the_log_has_and_is_printed_late_is_shown_once)
+{
+    struct run run = {.later = "ready\r\n$ "};
+    start_on_terminal(&run, "", "ready");
+    expect(run.master, "ready\r\n$ ");
+    (void)usleep(200000);
+    SEND(run.process.far, "\r\n$ !");
+    expect(run.master, "!");
+    (void)shutdown(run.process.far, SHUT_WR);
+    finish(&run, BERTH_CONSOLE_ENDED);
+}
+END_TEST
+
 /* More than one reading of the process gives, which is in the log by then. */
 START_TEST(much_that_was_printed_before_is_shown_once)
 {
@@ -429,4 +443,5 @@ UNIT_SUITE("console", a_terminal_is_raw_while_it_runs_and_as_before_after, the_k
            its_size_is_passed_on, signals_are_passed_on_and_a_hang_up_detaches,
            a_terminal_that_goes_away_detaches, pipes_end_as_a_terminal_does,
            output_that_nobody_takes_is_an_error, what_was_printed_before_is_shown_once,
+           what_the_log_has_and_is_printed_late_is_shown_once,
            much_that_was_printed_before_is_shown_once)
