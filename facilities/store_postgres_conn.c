@@ -207,13 +207,13 @@ static bool wait_for_server(struct berth_pg *pg, short events, int64_t deadline_
 {
     for (;;) {
         int64_t left_ms = deadline_ms - berth_clock_monotonic_ms();
-        if (left_ms <= 0)
-            return false;
+        if (left_ms < 0)
+            left_ms = 0; /* what has come by then has */
         struct pollfd fd = {.fd = PQsocket(pg->conn), .events = events};
         int r = poll(&fd, 1, (int)left_ms);
         if (r > 0)
             return true;
-        if (r < 0 && errno != EINTR)
+        if (left_ms == 0 || (r < 0 && errno != EINTR))
             return false;
     }
 }

@@ -123,10 +123,12 @@ static int await(struct berth_engine_hijack *hijack, short events, int64_t deadl
     struct pollfd poll_fd = {.fd = hijack->fd, .events = events};
     for (;;) {
         int64_t left_ms = deadline_ms - berth_clock_monotonic_ms();
-        if (left_ms <= 0)
-            return berth_engine_silence(hijack->engine, hijack->engine->request_timeout_ms, err);
+        if (left_ms < 0)
+            left_ms = 0; /* what has come by then has */
         if (poll(&poll_fd, 1, left_ms < INT32_MAX ? (int)left_ms : INT32_MAX) > 0)
             return 0;
+        if (left_ms == 0)
+            return berth_engine_silence(hijack->engine, hijack->engine->request_timeout_ms, err);
     }
 }
 

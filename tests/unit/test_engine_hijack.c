@@ -158,6 +158,7 @@ START_TEST(a_head_comes_in_drips)
         bool has_ended = false;
         int64_t deadline_ms = berth_clock_monotonic_ms() + PATIENCE_MS;
         ck_assert_int_eq(berth_engine_hijack_await(hijack, deadline_ms, &err), 0);
+        ck_assert_int_eq(berth_engine_hijack_await(hijack, 0, &err), 0); /* it is there */
         ck_assert_int_eq(berth_engine_hijack_read(hijack, text + used, sizeof(text) - used - 1,
                                                   &len, &has_ended, &err),
                          0);
