@@ -135,7 +135,7 @@ class MachineCopy:
              "chroot", f"{self._directory}/root", "env", "-i", f"--chdir={ROOT}", "HOME=/root",
              "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8",
              *environment, *map(str, command)],
-            input=input, capture_output=True, text=True, timeout=300)
+            input=input, capture_output=True, text=True, timeout=900)
 
     def install(self, *args):
         return self.run("scripts/install", *args)

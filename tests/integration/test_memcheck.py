@@ -47,7 +47,7 @@ def test_nothing_is_leaked_or_left_open(gateway):
                         {"gateway": {"data_dir": berth.data, "worker_threads": 16,
                                      "listen": f"127.0.0.1:{berth.port}"}})
         berth.process.send_signal(signal.SIGHUP)
-        wait_until(lambda: "was loaded:" in berth.errors, 30, "the reload")
+        wait_until(lambda: "was loaded:" in berth.errors, 60, "the reload")
         assert admin.get("/new/get-app-status").status == 200
         assert admin.get("/left/get-app-status").status == 400
     berth.stop()
