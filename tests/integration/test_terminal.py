@@ -172,7 +172,7 @@ def test_pings_overtake_output(connect):
         terminal.until(b"$ ")
         terminal.type("flood 100000\n")
         terminal.until(b"7777")
-        assert terminal.ping() < 5
+        assert terminal.ping() < 20
         terminal.send(type="close")
         assert terminal.rest()[0] == 1000
 
@@ -261,7 +261,7 @@ def test_it_ends_with_the_right_to_it(berth, app):
         berth.cli("user", "revoke", "eve", "demo")
         revoked = time.monotonic()
         assert terminal.rest()[0] == 1008
-        assert time.monotonic() - revoked < 5
+        assert time.monotonic() - revoked < 10  # a sign of life would be asked for after 20
 
 
 def test_it_is_logged(berth, connect):

@@ -13,7 +13,7 @@ from harness import wait_until
 
 WATCH = "/demo/watch"
 IMAGES = ("demo", "httpd", "jupyter", "python")
-SOON_S = 5  # for what takes half a second: far less than the 15 s after which a sign of life comes
+SOON_S = 10  # for what takes half a second: far less than the 15 s after which a sign of life comes
 
 
 @pytest.fixture(scope="module")

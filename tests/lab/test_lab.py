@@ -103,7 +103,7 @@ def left_of(directory):
     left += holder.groups_of(directory)
     for command in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
         try:
-            if directory.name in command.read_text():
+            if directory.name in command.read_text(errors="replace"):
                 left.append(command)
         except OSError:
             pass
