@@ -140,8 +140,9 @@ def test_stopping_ends_a_log_that_is_followed(gateway):
 
 @pytest.fixture
 def solo(gateway, engine):
+    # A reader that takes nothing for request_timeout_s is cut off.
     return gateway({"demo": {"engine": engine.url, "image_policy": "open", "auth": "open",
-                             "adopt": "yes"}})
+                             "adopt": "yes"}}, settings={"limits": {"request_timeout_s": 600}})
 
 
 def started(engine, name, *command, flags=()):
