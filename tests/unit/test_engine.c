@@ -451,7 +451,7 @@ START_TEST(a_body_can_be_taken_in_pieces)
         {"stopped while silent", "/hang", 0, BERTH_E_CANCELLED, "", 1},
     };
     struct canned_server *server = canned_server_new(rules, "1.41");
-    struct berth_engine *engine = open_engine(canned_server_endpoint(server), 5000);
+    struct berth_engine *engine = open_engine(canned_server_endpoint(server), PATIENCE_MS);
     for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
         struct pieces pieces = {.text = BERTH_STRBUF_INIT(100), .most = rows[i].most};
         const struct berth_engine_request request = {

@@ -209,7 +209,7 @@ START_TEST(a_pull_gives_digest_and_id)
         BERTH_CLEANUP(engine) struct berth_engine *engine = NULL;
         const struct berth_engine_config config = {.facility = "demo",
                                                    .endpoint = canned_server_endpoint(server),
-                                                   .request_timeout_ms = 5000,
+                                                   .request_timeout_ms = 30000,
                                                    .connections = 1};
         ck_assert_int_eq(berth_engine_open(&config, &engine, NULL), 0);
         BERTH_CLEANUP(free) char *digest = NULL;

@@ -352,18 +352,23 @@ static bool take_data(void *ctx, const char *data, size_t len)
 static struct engine_server *server;
 static struct berth_engine *engine;
 
-static void open_engine(void)
+static void open_engine_with(int64_t timeout_ms)
 {
     server = engine_server_new();
     const struct berth_engine_config config = {
         .facility = "demo",
         .endpoint = engine_server_endpoint(server),
-        .request_timeout_ms = 2000,
+        .request_timeout_ms = timeout_ms,
         .connections = 2,
     };
     ck_assert_int_eq(berth_engine_open(&config, &engine, NULL), 0);
     engine_server_put(server, "aaaa", "ours", "demo", "running");
     engine_server_put(server, "bbbb", "theirs", NULL, "running");
+}
+
+static void open_engine(void)
+{
+    open_engine_with(30000);
 }
 
 static void close_engine(void)
@@ -556,7 +561,7 @@ START_TEST(what_cannot_be_had_is_an_error)
 {
     static struct taken taken;
     struct berth_error err = BERTH_ERROR_INIT;
-    open_engine();
+    open_engine_with(3000); /* one of which is waited for */
     taken.is_gone = true;
     ck_assert_int_eq(relay("/images/json", &taken, &err), BERTH_E_CANCELLED);
     taken.is_gone = false;

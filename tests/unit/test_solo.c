@@ -23,7 +23,7 @@ static struct solo open_solo(const struct canned_rule *rules, bool adopt)
     const struct berth_backend_config config = {.facility = "demo",
                                                 .engine = canned_server_endpoint(solo.server),
                                                 .adopt = adopt,
-                                                .request_timeout_ms = 5000,
+                                                .request_timeout_ms = 30000,
                                                 .max_inflight = 4,
                                                 .io = solo.io};
     int rc = berth_backend_open(&berth_solo_ops, &config, &solo.backend, &err);

@@ -33,7 +33,7 @@ static struct scene scene_open(const struct canned_rule *manager, const struct c
     ck_assert_int_eq(berth_engine_io_open(&scene.io, NULL), 0);
     const struct berth_backend_config config = {.facility = "demo",
                                                 .engine = canned_server_endpoint(scene.manager),
-                                                .request_timeout_ms = 5000,
+                                                .request_timeout_ms = 30000,
                                                 .max_inflight = 4,
                                                 .swarm_mode = BERTH_SWARM_JOB,
                                                 .nodes = {.items = &endpoint, .count = 1},
