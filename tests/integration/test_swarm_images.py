@@ -8,6 +8,7 @@ from test_swarm import DEMO, Berth, facility, node_of
 
 TOOL = "tool:1"
 LABEL = "berth.pull"
+PATIENCE_S = 150  # what a busy node or manager refuses at first is tried again after a minute
 
 
 @pytest.fixture
@@ -50,8 +51,8 @@ def everywhere(swarm):
 def approve(swarm, berth):
     begun = berth.post("approve-image", image=TOOL)
     assert begun.status == 202 and begun.json["state"] == "pulling", begun
-    wait_until(lambda: request_of(berth)["state"] == "approved", 60, "the pull's end")
-    wait_until(lambda: states(berth) == everywhere(swarm), 60, f"all nodes: {request_of(berth)}")
+    wait_until(lambda: request_of(berth)["state"] == "approved", PATIENCE_S, "the pull's end")
+    wait_until(lambda: states(berth) == everywhere(swarm), PATIENCE_S, f"all nodes: {request_of(berth)}")
 
 
 def helpers(swarm):
@@ -64,7 +65,7 @@ def check_nothing_is_left(swarm):
         return not helpers(swarm) and not any(
             node.api("GET", "/containers/json?all=1")[1] for node in swarm.nodes)
 
-    wait_until(is_clean, 60, "what brought the images to be gone")
+    wait_until(is_clean, PATIENCE_S, "what brought the images to be gone")
 
 
 @pytest.mark.parametrize("nodes", [True, False], ids=["by endpoints", "by swarm alone"])
@@ -85,7 +86,7 @@ def test_approval_brings_the_image_to_every_node(swarm, open_berth, digest, node
     assert berth.get("get-app-names").json == []
     check_nothing_is_left(swarm)
     node = swarm.add()
-    wait_until(lambda: states(berth) == everywhere(swarm), 60, "the new node to have it")
+    wait_until(lambda: states(berth) == everywhere(swarm), PATIENCE_S, "the new node to have it")
     assert has(node, digest)
     check_nothing_is_left(swarm)
 
@@ -101,16 +102,16 @@ def test_a_node_that_dies_holds_nobody_up_and_gets_it_when_it_is_back(swarm, ope
         row = request_of(berth)
         return row.get("nodes") and row["nodes"][1]["state"] == "present" and row
 
-    row = wait_until(arrived, 60, "the node that lives")
+    row = wait_until(arrived, PATIENCE_S, "the node that lives")
     if swarm.status(dead) == "ready":  # a busy machine may have taken longer than swarm waits
         assert (row["state"], row["nodes"][2]["state"]) == ("pulling", "pulling"), row
     dead.power_off()
     wait_until(lambda: request_of(berth)["state"] == "approved" and request_of(berth)["nodes"][2] == {
         "node": "node3", "state": "waiting", "percent": 0, "error": "node node3 is down"},
-        60, "the others to be enough")
+        PATIENCE_S, "the others to be enough")
     assert berth.post("create-app", image="tool", version="1", user="ana").status == 200
     dead.boot()
-    wait_until(lambda: states(berth) == everywhere(swarm), 60, "the node to have it")
+    wait_until(lambda: states(berth) == everywhere(swarm), PATIENCE_S, "the node to have it")
     assert has(dead, digest)
     assert berth.post("kill-app", name="tool--ana").status == 200
     check_nothing_is_left(swarm)
@@ -129,7 +130,7 @@ def test_a_node_that_cannot_get_it_is_named(swarm, open_berth, digest):
     clear(swarm.manager)
     swarm.nodes[1].cut(f"{swarm.network.prefix}2")  # the registry
     assert berth.post("approve-image", image=TOOL).status == 202
-    wait_until(lambda: request_of(berth)["state"] == "approved", 120, "the pull's end")
+    wait_until(lambda: request_of(berth)["state"] == "approved", PATIENCE_S, "the pull's end")
     failed = request_of(berth)["nodes"][1]
     assert failed["state"] == "failed" and failed["error"].startswith("No such image: tool:1@")
     check_nothing_is_left(swarm)
