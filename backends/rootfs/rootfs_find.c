@@ -12,6 +12,7 @@
 #include <sys/pidfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #define STAT_BYTES 1024
 #define PATH_BYTES 64
@@ -127,19 +128,38 @@ static void check_run(struct berth_rootfs *rootfs, const char *id, struct berth_
         end_unseen(state, berth_clock_wall_ns());
 }
 
-int berth_rootfs_look(struct berth_rootfs *rootfs, struct berth_rootfs_app *app,
-                      struct berth_error *err)
+static int read_written(const struct berth_rootfs *rootfs, const char *id,
+                        struct berth_rootfs_state *ret_state, struct berth_error *err)
 {
     struct berth_rootfs_state state = {.state = BERTH_APP_CREATED};
-    int rc = berth_rootfs_state_read(rootfs->states, app->id, &state, err);
+    int rc = berth_rootfs_state_read(rootfs->states, id, &state, err);
     if (rc == BERTH_E_NOT_FOUND || rc == BERTH_E_INVALID) /* it was never started, or lost */
         state = (struct berth_rootfs_state){.state = BERTH_APP_CREATED};
     else if (rc < 0)
         return rc;
-    if (state.state == BERTH_APP_RUNNING || state.state == BERTH_APP_PAUSED)
-        check_run(rootfs, app->id, &state);
-    app->state = state;
+    *ret_state = state;
     return 0;
+}
+
+/* Whoever starts it anew, or removes it, writes first and then takes away what conmon left: an end
+ * that nobody saw is one if what is written is the same behind it. */
+int berth_rootfs_look(struct berth_rootfs *rootfs, struct berth_rootfs_app *app,
+                      struct berth_error *err)
+{
+    struct berth_rootfs_state written;
+    int rc = read_written(rootfs, app->id, &written, err);
+    while (rc == 0) {
+        const struct berth_rootfs_state before = written;
+        app->state = before;
+        if (before.state == BERTH_APP_RUNNING || before.state == BERTH_APP_PAUSED)
+            check_run(rootfs, app->id, &app->state);
+        if (!app->state.is_unseen)
+            break;
+        rc = read_written(rootfs, app->id, &written, err);
+        if (written.state == before.state && written.started_ns == before.started_ns)
+            break;
+    }
+    return rc;
 }
 
 /* ---- Apps ---- */
@@ -193,6 +213,9 @@ static int find(struct berth_rootfs *rootfs, const char *id, bool is_locked, int
         rc = berth_rootfs_look(rootfs, &app, err);
     if (rc < 0)
         return rc;
+    /* Removed meanwhile, it has no state, as one that was never started: the record goes first. */
+    if (faccessat(app.folder, BERTH_ROOTFS_RECORD, F_OK, 0) < 0 && errno == ENOENT)
+        return berth_rootfs_unknown(id, err);
     *ret_app = app;
     app = (struct berth_rootfs_app)BERTH_ROOTFS_APP_INIT;
     return 0;

@@ -355,13 +355,16 @@ static void undo(struct launch *launch, const struct berth_rootfs_state *before)
     (void)!berth_rootfs_state_write(rootfs->states, app->id, before, NULL);
 }
 
-/* A run before may be on its way out, or have left something. */
+/* A run before may be on its way out, or have left something. How it ended is written before what
+ * tells of it is taken away: who looks in between would see an end that nobody saw. */
 static int make_way(struct berth_rootfs *rootfs, struct berth_rootfs_app *app,
                     struct berth_error *err)
 {
     int rc = berth_rootfs_sweep(rootfs, app, err);
     if (rc == 0)
         rc = berth_rootfs_await_cleared(rootfs, app, err);
+    if (rc == 0 && app->state.state == BERTH_APP_EXITED)
+        rc = berth_rootfs_state_write(rootfs->states, app->id, &app->state, err);
     if (rc == 0)
         rc = clear_folder(rootfs, app, err);
     return rc < 0 ? rc : berth_rootfs_prepare(rootfs, app, err);

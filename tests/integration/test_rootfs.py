@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import random
+import re
 import secrets
 import signal
 import subprocess
@@ -164,6 +165,22 @@ def test_an_end_shows_at_once_with_its_code(facility):
         name = facility.run(f"/bin/sh -c 'exit {code}'")
         facility.await_end(name, code)
     wait_until(lambda: not facility.left(), what="what the apps ran in to be cleared away")
+
+
+def test_how_it_ended_shows_until_it_runs_anew_or_is_gone(facility):
+    name = facility.run("/bin/sh -c 'exit 3'")
+    facility.await_end(name, 3)
+    shown = set()
+    with facility.berth.anyone.watch("/demo/watch") as watcher:
+        watcher.until("ready")
+        for _ in range(3):
+            facility.start(name)
+            facility.await_end(name, 3)
+        facility.post("delete", name)
+        while (event := watcher.next()).data["change"] != "removed":
+            row = event.data["app"]
+            shown.add(re.sub(r"\) .*", ")", row["Status"]) if row["State"] == "exited" else row["State"])
+    assert shown <= {"running", "Exited (3)"}, shown  # a short run may be over before it shows
 
 
 def test_what_cannot_run_says_why_and_leaves_nothing(facility):
