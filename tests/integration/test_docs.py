@@ -63,6 +63,9 @@ class Reader:
         if needs == "the engine has told of demo--ana's resources":
             wait_until(lambda: self._admin.get("/demo/get-app-stats", name="demo--ana").status == 200)
             return lambda: None
+        if needs == "demo--ana has printed ready":
+            wait_until(lambda: "ready" in self._admin.get("/demo/get-app-logs", name="demo--ana").text)
+            return lambda: None
         setting = re.fullmatch(r"\[(\w+)\] (.*)", needs)
         assert setting, f"no test knows how to see to: {needs}"
         before = self._gateway.config.read_text()
