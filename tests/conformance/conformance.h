@@ -85,6 +85,9 @@ void app_end(struct fixture *fixture, const char *id);
 enum berth_app_state first_state(void);
 /* Until an app that starts by itself has its container. */
 void app_wait(struct fixture *fixture, const char *id);
+/* Of conformance_pullable() nothing is there before a test and after it. An engine may complete a
+ * pull that was cancelled a moment after it was asked to remove the image. */
+void pullable_discard(struct fixture *fixture);
 
 /* The app as list tells it, a reference; NULL if there is none. */
 struct berth_app *app_get(struct fixture *fixture, const char *id);

@@ -72,9 +72,8 @@ static void remove_image(struct fixture *fixture, const char *reference)
     ck_assert_msg(status == 0 || status == BERTH_E_NOT_FOUND, "%s", err.message);
 }
 
-/* The pullable image is not there before a test and not after it; Podman keeps it under its digest
- * when its tag is removed, if it was pulled by both. */
-static void discard(struct fixture *fixture)
+/* Podman keeps it under its digest when its tag is removed, if it was pulled by both. */
+void pullable_discard(struct fixture *fixture)
 {
     remove_image(fixture, conformance_pullable());
     BERTH_CLEANUP(image_list) struct berth_image_list *images = images_get(fixture);
@@ -120,7 +119,7 @@ START_TEST(a_pulled_image_is_held_by_tag_and_digest)
 {
     BERTH_CLEANUP(fixture) struct fixture fixture = fixture_open();
     const char *reference = conformance_pullable();
-    discard(&fixture);
+    pullable_discard(&fixture);
     ck_assert(!is_held(&fixture, reference));
     BERTH_CLEANUP(pulled) struct pulled pulled = pull(&fixture, reference);
     char by_digest[512];
@@ -137,7 +136,7 @@ START_TEST(a_pulled_image_is_held_by_tag_and_digest)
     BERTH_CLEANUP(pulled) struct pulled exact = pull(&fixture, by_digest);
     ck_assert_str_eq(exact.digest, pulled.digest);
     ck_assert_str_eq(exact.id, pulled.id);
-    discard(&fixture);
+    pullable_discard(&fixture);
     ck_assert(!is_held(&fixture, reference));
 }
 END_TEST
@@ -178,7 +177,7 @@ START_TEST(an_app_is_made_of_a_pinned_image)
                   &err);
     ck_assert(is_held(&fixture, reference));
     act_ok(&fixture, BERTH_VERB_REMOVE, id);
-    discard(&fixture);
+    pullable_discard(&fixture);
 }
 END_TEST
 
@@ -202,7 +201,7 @@ static bool on_progress(void *ctx, int percent)
 START_TEST(a_pull_tells_its_progress)
 {
     BERTH_CLEANUP(fixture) struct fixture fixture = fixture_open();
-    discard(&fixture);
+    pullable_discard(&fixture);
     struct progress progress = {0};
     BERTH_CLEANUP(pulled) struct pulled pulled = {0};
     struct berth_error err = BERTH_ERROR_INIT;
@@ -212,7 +211,7 @@ START_TEST(a_pull_tells_its_progress)
     ck_assert_uint_gt(progress.calls, 0);
     ck_assert(!progress.outside);
     ck_assert(!progress.falls);
-    discard(&fixture);
+    pullable_discard(&fixture);
 }
 END_TEST
 
@@ -226,7 +225,7 @@ static bool on_progress_stop(void *ctx, int percent)
 START_TEST(a_pull_can_be_cancelled)
 {
     BERTH_CLEANUP(fixture) struct fixture fixture = fixture_open();
-    discard(&fixture);
+    pullable_discard(&fixture);
     BERTH_CLEANUP(pulled) struct pulled pulled = {0};
     struct berth_error err = BERTH_ERROR_INIT;
     ASSERT_STATUS(berth_backend_pull(fixture.backend, conformance_pullable(), on_progress_stop,
@@ -234,7 +233,7 @@ START_TEST(a_pull_can_be_cancelled)
                   BERTH_E_CANCELLED, &err);
     ck_assert_ptr_null(pulled.digest);
     ck_assert_ptr_null(pulled.id);
-    discard(&fixture);
+    pullable_discard(&fixture);
 }
 END_TEST
 

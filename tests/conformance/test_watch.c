@@ -240,6 +240,7 @@ START_TEST(images_are_told_as_they_come_and_go)
         return; /* the table says who must have it */
     struct recorder recorder;
     struct berth_error err = BERTH_ERROR_INIT;
+    pullable_discard(&fixture);
     watch(&fixture, &recorder);
     recorder_wait(&recorder, hides_pulled, NULL, "the images before the pull");
     BERTH_CLEANUP(free) char *digest = NULL;
