@@ -100,7 +100,11 @@ class Swarm:
         self._each(_revive, self.nodes)
         for node in self.nodes[self._shape[0]:]:
             self.remove(node)
-        self.wait_ready()
+        try:
+            self.wait_ready()
+        except TimeoutError:  # a manager may miss what a node that is back says of itself, for good
+            self._each(Node.restart, self.nodes[1:])
+            self.wait_ready()
         for service in self.api("GET", "/services")[1]:
             self.docker("service", "rm", service["ID"])
         for node in self.nodes:
