@@ -86,10 +86,29 @@ START_TEST(any_answer_is_borne)
 }
 END_TEST
 
+/* What is told of the exit code of a terminal in c1, by an engine that answers so. */
+static int ask_exit_code(const struct canned_rule *rules, int *ret_code)
+{
+    static const struct berth_exec_spec terminal = {.tty = true, .cols = 80, .rows = 24};
+    struct berth_engine *engine = NULL;
+    struct berth_exec *exec = NULL;
+    struct canned_server *server = canned_server_new(rules, "1.41");
+    const struct berth_engine_config config = {.facility = "demo",
+                                               .endpoint = canned_server_endpoint(server),
+                                               .request_timeout_ms = PATIENCE_MS,
+                                               .connections = 2};
+    ck_assert_int_eq(berth_engine_open(&config, &engine, NULL), 0);
+    ck_assert_int_eq(berth_engine_exec(engine, "c1", &terminal, &exec, NULL), 0);
+    int status = berth_exec_exit_code(exec, ret_code, NULL);
+    canned_server_free(server); /* the keeper has ended */
+    berth_exec_close(exec);
+    berth_engine_close(engine);
+    return status;
+}
+
 /* A busy engine ends the stream long before it has the code. */
 START_TEST(an_exit_code_is_waited_for)
 {
-    static const struct berth_exec_spec terminal = {.tty = true, .cols = 80, .rows = 24};
     static const struct canned_rule rules[] = {
         {.request = "GET /v1.41/containers/c1/json", .answer = RUNNING},
         {.request = "POST /v1.41/containers/c1/exec", .answer = "201 {\"Id\":\"0a\"}", .times = 1},
@@ -102,21 +121,9 @@ START_TEST(an_exit_code_is_waited_for)
         {.request = "GET /v1.41/exec/0b/json", .answer = "200 {\"Running\":false,\"ExitCode\":7}"},
         {0},
     };
-    struct berth_engine *engine = NULL;
-    struct berth_exec *exec = NULL;
-    struct canned_server *server = canned_server_new(rules, "1.41");
-    const struct berth_engine_config config = {.facility = "demo",
-                                               .endpoint = canned_server_endpoint(server),
-                                               .request_timeout_ms = PATIENCE_MS,
-                                               .connections = 2};
     int code = 0;
-    ck_assert_int_eq(berth_engine_open(&config, &engine, NULL), 0);
-    ck_assert_int_eq(berth_engine_exec(engine, "c1", &terminal, &exec, NULL), 0);
-    ck_assert_int_eq(berth_exec_exit_code(exec, &code, NULL), 0);
+    ck_assert_int_eq(ask_exit_code(rules, &code), 0);
     ck_assert_int_eq(code, 7);
-    canned_server_free(server); /* the keeper has ended */
-    berth_exec_close(exec);
-    berth_engine_close(engine);
 }
 END_TEST
 
@@ -124,7 +131,6 @@ END_TEST
  * it had its time, and once more then. */
 START_TEST(the_end_of_the_app_is_looked_for_to_the_last)
 {
-    static const struct berth_exec_spec terminal = {.tty = true, .cols = 80, .rows = 24};
     static const struct canned_rule rules[] = {
         {.request = "GET /v1.41/containers/c1/json", .answer = RUNNING, .times = 1},
         {.request = "GET /v1.41/containers/c1/json", .answer = RUNNING, .times = 1, .drip_ms = 50},
@@ -137,20 +143,8 @@ START_TEST(the_end_of_the_app_is_looked_for_to_the_last)
          .answer = "200 {\"Running\":false,\"ExitCode\":137}"},
         {0},
     };
-    struct berth_engine *engine = NULL;
-    struct berth_exec *exec = NULL;
-    struct canned_server *server = canned_server_new(rules, "1.41");
-    const struct berth_engine_config config = {.facility = "demo",
-                                               .endpoint = canned_server_endpoint(server),
-                                               .request_timeout_ms = PATIENCE_MS,
-                                               .connections = 2};
     int code = 0;
-    ck_assert_int_eq(berth_engine_open(&config, &engine, NULL), 0);
-    ck_assert_int_eq(berth_engine_exec(engine, "c1", &terminal, &exec, NULL), 0);
-    ck_assert_int_eq(berth_exec_exit_code(exec, &code, NULL), BERTH_E_CANCELLED);
-    canned_server_free(server); /* the keeper has ended */
-    berth_exec_close(exec);
-    berth_engine_close(engine);
+    ck_assert_int_eq(ask_exit_code(rules, &code), BERTH_E_CANCELLED);
 }
 END_TEST
 
